@@ -1,0 +1,2 @@
+//! interchange.
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! journal.
+#![no_std]
+#![forbid(unsafe_code)]

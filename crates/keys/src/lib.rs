@@ -1,0 +1,2 @@
+//! keys.
+#![forbid(unsafe_code)]

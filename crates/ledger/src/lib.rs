@@ -1,0 +1,3 @@
+//! ledger.
+#![no_std]
+#![forbid(unsafe_code)]

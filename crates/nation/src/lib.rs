@@ -1,0 +1,2 @@
+//! nation.
+#![forbid(unsafe_code)]

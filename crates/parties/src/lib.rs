@@ -1,0 +1,2 @@
+//! parties.
+#![forbid(unsafe_code)]

@@ -1,0 +1,110 @@
+//! Payment ids (`docs/formats/ids.md`): 32 bits of local seconds, then 96 bits of SHA-256, of which
+//! the last four are masked and name the leg, so that ids sort by time and a payment's transfers
+//! stand together.
+
+use core::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::ident::{ParticipantId, Stan, TerminalId};
+use crate::time::{CivilDateTime, LocalTime, seconds_since_2000};
+
+/// A payment's identity for ever, assigned once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct PaymentId(u128);
+
+/// What one transfer of a payment does: the low four bits of its id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Leg {
+    /// The payment itself.
+    Payment = 0,
+    /// Reserve.
+    Hold = 1,
+    /// Post what was reserved.
+    Post = 2,
+    /// Release what was reserved.
+    Void = 3,
+    /// Return what was posted.
+    Reverse = 4,
+    /// Return what was posted, through the overcap account.
+    ReverseByOvercap = 5,
+    /// Complete beyond the cap, through the overcap account.
+    CompleteByOvercap = 6,
+    /// Move between position and escrow.
+    Escrow = 7,
+    /// Move between overcap and escrow.
+    EscrowByOvercap = 8,
+    /// Fee.
+    Fee = 9,
+}
+
+/// What a payment id is made of, as first received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PaymentSeed {
+    /// DE32.
+    pub acquirer: ParticipantId,
+    /// DE41.
+    pub terminal: TerminalId,
+    /// DE11.
+    pub stan: Stan,
+    /// DE13 and DE12.
+    pub local: LocalTime,
+}
+
+impl PaymentSeed {
+    /// The id; `clock` is the hub's local date and time, which decides the year.
+    pub fn id(&self, clock: CivilDateTime) -> PaymentId {
+        let seconds = seconds_since_2000(self.local.nearest(clock));
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            // Every part is at most 11 bytes long, so its length is one byte.
+            hash.update([u8::try_from(bytes.len()).unwrap_or(u8::MAX)]);
+            hash.update(bytes);
+        };
+        part(alloc::format!("{}", self.acquirer).as_bytes());
+        part(self.terminal.bytes());
+        part(alloc::format!("{}", self.stan).as_bytes());
+        part(alloc::format!("{:04}", self.local.date()).as_bytes());
+        part(alloc::format!("{:06}", self.local.time()).as_bytes());
+        let digest = hash.finalize();
+        let tail = digest[..12]
+            .iter()
+            .fold(0u128, |n, b| (n << 8) | u128::from(*b));
+        PaymentId(((u128::from(seconds) << 96) | tail) & !0xf)
+    }
+}
+
+impl PaymentId {
+    /// `None` when the leg bits are not zero.
+    pub const fn new(id: u128) -> Option<Self> {
+        if id & 0xf == 0 { Some(Self(id)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u128 {
+        self.0
+    }
+
+    /// The ledger id of one of its transfers.
+    pub const fn leg(self, leg: Leg) -> u128 {
+        self.0 | leg as u128
+    }
+
+    /// The payment that a transfer id belongs to.
+    pub const fn of_transfer(id: u128) -> Self {
+        Self(id & !0xf)
+    }
+}
+
+impl fmt::Display for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for PaymentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}

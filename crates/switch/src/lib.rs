@@ -1,0 +1,3 @@
+//! switch.
+#![no_std]
+#![forbid(unsafe_code)]
