@@ -355,7 +355,7 @@ impl Zone {
     /// The instant of a local date and time; in a repeated hour, the earlier one.
     pub fn instant(&self, local: CivilDateTime) -> Timestamp {
         let wall = local.seconds();
-        let guess = |offset: i32| wall.saturating_add_signed(-i64::from(offset));
+        let guess = |offset: i32| wall.saturating_sub_signed(i64::from(offset));
         let offset = self.offset_s(Timestamp::from_s(guess(self.first_offset_s)));
         let once = self.offset_s(Timestamp::from_s(guess(offset)));
         Timestamp::from_s(guess(once))
