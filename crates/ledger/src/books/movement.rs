@@ -1,0 +1,304 @@
+//! Transfers that move or hold money between two accounts.
+
+use super::batch::Undo;
+use super::memory::{Entry, State, UserData};
+use super::{Books, RESOLVING};
+use crate::limits::{NS_PER_S, TIMESTAMP_MAX};
+use crate::{Account, AccountFlags, Transfer, TransferFlags, TransferStatus};
+
+/// The two accounts of a transfer, with their rows.
+pub(super) struct Pair {
+    pub(super) debit_row: u32,
+    pub(super) credit_row: u32,
+    pub(super) debit: Account,
+    pub(super) credit: Account,
+}
+
+impl Books {
+    /// Lets one transfer happen, or says why not.
+    pub(super) fn transfer_event(
+        &mut self,
+        wanted: &Transfer,
+        timestamp: u64,
+    ) -> Result<(), TransferStatus> {
+        if wanted.flags.has_reserved() {
+            return Err(TransferStatus::ReservedFlag);
+        }
+        if wanted.id == 0 {
+            return Err(TransferStatus::IdMustNotBeZero);
+        }
+        if wanted.id == u128::MAX {
+            return Err(TransferStatus::IdMustNotBeIntMax);
+        }
+        if let Some(row) = self.memory.find(wanted.id) {
+            return Err(self.compare(wanted, row));
+        }
+        if wanted.flags.intersects(RESOLVING) {
+            self.resolve(wanted, timestamp)
+        } else {
+            self.move_or_hold(wanted, timestamp)
+        }
+    }
+
+    fn move_or_hold(&mut self, wanted: &Transfer, timestamp: u64) -> Result<(), TransferStatus> {
+        check_fields(wanted)?;
+        let mut pair = self.pair(wanted)?;
+        let amount = amount_to_move(wanted, &pair);
+        check_sums(wanted.flags.contains(TransferFlags::PENDING), amount, &pair)?;
+        check_timeout(wanted, timestamp)?;
+        check_limits(amount, &pair)?;
+
+        let pending = wanted.flags.contains(TransferFlags::PENDING);
+        let row = self.remember(
+            Entry {
+                id: wanted.id,
+                amount,
+                timestamp,
+                debit: pair.debit_row,
+                credit: pair.credit_row,
+                link: wanted.timeout,
+                user: 0,
+                code: wanted.code,
+                flags: wanted.flags,
+                state: if pending {
+                    State::Pending
+                } else {
+                    State::Final
+                },
+            },
+            UserData::of(wanted),
+        );
+        if pending {
+            self.hold(row);
+            pair.debit.debits_pending = sum(pair.debit.debits_pending, amount);
+            pair.credit.credits_pending = sum(pair.credit.credits_pending, amount);
+        } else {
+            pair.debit.debits_posted = sum(pair.debit.debits_posted, amount);
+            pair.credit.credits_posted = sum(pair.credit.credits_posted, amount);
+        }
+        if wanted.flags.contains(TransferFlags::CLOSING_DEBIT) {
+            pair.debit.flags = pair.debit.flags.union(AccountFlags::CLOSED);
+        }
+        if wanted.flags.contains(TransferFlags::CLOSING_CREDIT) {
+            pair.credit.flags = pair.credit.flags.union(AccountFlags::CLOSED);
+        }
+        self.set_pair(&pair);
+        Ok(())
+    }
+
+    /// Both accounts, if this transfer may touch them.
+    fn pair(&self, wanted: &Transfer) -> Result<Pair, TransferStatus> {
+        let row = |id: u128| self.rows.get(&id).copied();
+        let debit_row = row(wanted.debit_account_id).ok_or(TransferStatus::DebitAccountNotFound)?;
+        let credit_row =
+            row(wanted.credit_account_id).ok_or(TransferStatus::CreditAccountNotFound)?;
+        let pair = self.pair_at(debit_row, credit_row);
+        if pair.debit.ledger != pair.credit.ledger {
+            Err(TransferStatus::AccountsMustHaveTheSameLedger)
+        } else if wanted.ledger != pair.debit.ledger {
+            Err(TransferStatus::TransferMustHaveTheSameLedgerAsAccounts)
+        } else {
+            check_open(&pair)?;
+            Ok(pair)
+        }
+    }
+
+    pub(super) fn pair_at(&self, debit_row: u32, credit_row: u32) -> Pair {
+        Pair {
+            debit_row,
+            credit_row,
+            debit: self.account_at(debit_row),
+            credit: self.account_at(credit_row),
+        }
+    }
+
+    pub(super) fn set_pair(&mut self, pair: &Pair) {
+        self.set_account(pair.debit_row, pair.debit);
+        self.set_account(pair.credit_row, pair.credit);
+    }
+
+    /// Remembers a transfer with its user data; `entry.user` may name rows that hold the same.
+    pub(super) fn remember(&mut self, mut entry: Entry, user: UserData) -> u32 {
+        let users = self.memory.users().len();
+        if self.memory.user(entry.user) != user {
+            entry.user = self.memory.push_user(user);
+        }
+        if self.in_chain {
+            self.undo.push(Undo::NewTransfer { users });
+        }
+        self.memory.push(entry)
+    }
+
+    /// How a transfer that has the wanted id differs from the one wanted.
+    fn compare(&self, wanted: &Transfer, row: u32) -> TransferStatus {
+        let entry = self.memory.get(row);
+        if entry.state == State::Failed {
+            return TransferStatus::IdAlreadyFailed;
+        }
+        let there = self.unfold(entry);
+        if wanted.flags != there.flags {
+            return TransferStatus::ExistsWithDifferentFlags;
+        }
+        if wanted.pending_id != there.pending_id {
+            return TransferStatus::ExistsWithDifferentPendingId;
+        }
+        if wanted.timeout != there.timeout {
+            return TransferStatus::ExistsWithDifferentTimeout;
+        }
+        let wanted = if wanted.flags.intersects(RESOLVING) {
+            self.with_defaults(wanted, entry.link)
+        } else {
+            *wanted
+        };
+        compare_rest(&wanted, &there)
+    }
+}
+
+impl UserData {
+    /// The caller's own fields.
+    pub(super) fn of(transfer: &Transfer) -> Self {
+        Self {
+            wide: transfer.user_data_128,
+            long: transfer.user_data_64,
+            short: transfer.user_data_32,
+        }
+    }
+}
+
+fn compare_rest(wanted: &Transfer, there: &Transfer) -> TransferStatus {
+    const BALANCING: TransferFlags =
+        TransferFlags::BALANCING_DEBIT.union(TransferFlags::BALANCING_CREDIT);
+    // A balancing transfer names the most that it may move: any bound that what it moved keeps
+    // is the same request.
+    let other_amount = if wanted.flags.intersects(BALANCING) {
+        wanted.amount < there.amount
+    } else {
+        wanted.amount != there.amount
+    };
+    if wanted.debit_account_id != there.debit_account_id {
+        TransferStatus::ExistsWithDifferentDebitAccountId
+    } else if wanted.credit_account_id != there.credit_account_id {
+        TransferStatus::ExistsWithDifferentCreditAccountId
+    } else if other_amount {
+        TransferStatus::ExistsWithDifferentAmount
+    } else if wanted.user_data_128 != there.user_data_128 {
+        TransferStatus::ExistsWithDifferentUserData128
+    } else if wanted.user_data_64 != there.user_data_64 {
+        TransferStatus::ExistsWithDifferentUserData64
+    } else if wanted.user_data_32 != there.user_data_32 {
+        TransferStatus::ExistsWithDifferentUserData32
+    } else if wanted.ledger != there.ledger {
+        TransferStatus::ExistsWithDifferentLedger
+    } else if wanted.code != there.code {
+        TransferStatus::ExistsWithDifferentCode
+    } else {
+        TransferStatus::Exists
+    }
+}
+
+/// What can be said of a transfer without looking at any account.
+fn check_fields(wanted: &Transfer) -> Result<(), TransferStatus> {
+    const CLOSING: TransferFlags =
+        TransferFlags::CLOSING_DEBIT.union(TransferFlags::CLOSING_CREDIT);
+    let pending = wanted.flags.contains(TransferFlags::PENDING);
+    if wanted.debit_account_id == 0 {
+        Err(TransferStatus::DebitAccountIdMustNotBeZero)
+    } else if wanted.debit_account_id == u128::MAX {
+        Err(TransferStatus::DebitAccountIdMustNotBeIntMax)
+    } else if wanted.credit_account_id == 0 {
+        Err(TransferStatus::CreditAccountIdMustNotBeZero)
+    } else if wanted.credit_account_id == u128::MAX {
+        Err(TransferStatus::CreditAccountIdMustNotBeIntMax)
+    } else if wanted.credit_account_id == wanted.debit_account_id {
+        Err(TransferStatus::AccountsMustBeDifferent)
+    } else if wanted.pending_id != 0 {
+        Err(TransferStatus::PendingIdMustBeZero)
+    } else if !pending && wanted.timeout != 0 {
+        Err(TransferStatus::TimeoutReservedForPendingTransfer)
+    } else if !pending && wanted.flags.intersects(CLOSING) {
+        Err(TransferStatus::ClosingTransferMustBePending)
+    } else if wanted.ledger == 0 {
+        Err(TransferStatus::LedgerMustNotBeZero)
+    } else if wanted.code == 0 {
+        Err(TransferStatus::CodeMustNotBeZero)
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses a closed account.
+pub(super) fn check_open(pair: &Pair) -> Result<(), TransferStatus> {
+    if pair.debit.flags.contains(AccountFlags::CLOSED) {
+        Err(TransferStatus::DebitAccountAlreadyClosed)
+    } else if pair.credit.flags.contains(AccountFlags::CLOSED) {
+        Err(TransferStatus::CreditAccountAlreadyClosed)
+    } else {
+        Ok(())
+    }
+}
+
+/// What moves: the amount, or what the accounts have left if that is less and the transfer
+/// balances.
+fn amount_to_move(wanted: &Transfer, pair: &Pair) -> u128 {
+    let mut amount = wanted.amount;
+    if wanted.flags.contains(TransferFlags::BALANCING_DEBIT) {
+        let debits = sum(pair.debit.debits_posted, pair.debit.debits_pending);
+        amount = amount.min(pair.debit.credits_posted.saturating_sub(debits));
+    }
+    if wanted.flags.contains(TransferFlags::BALANCING_CREDIT) {
+        let credits = sum(pair.credit.credits_posted, pair.credit.credits_pending);
+        amount = amount.min(pair.credit.debits_posted.saturating_sub(credits));
+    }
+    amount
+}
+
+/// Refuses what a sum could not hold. Pending and posted together must fit too, so that a post
+/// never overflows.
+fn check_sums(pending: bool, amount: u128, pair: &Pair) -> Result<(), TransferStatus> {
+    let overflows = |sum: u128| sum.checked_add(amount).is_none();
+    let (debit, credit) = (&pair.debit, &pair.credit);
+    if pending && overflows(debit.debits_pending) {
+        Err(TransferStatus::OverflowsDebitsPending)
+    } else if pending && overflows(credit.credits_pending) {
+        Err(TransferStatus::OverflowsCreditsPending)
+    } else if overflows(debit.debits_posted) {
+        Err(TransferStatus::OverflowsDebitsPosted)
+    } else if overflows(credit.credits_posted) {
+        Err(TransferStatus::OverflowsCreditsPosted)
+    } else if overflows(sum(debit.debits_pending, debit.debits_posted)) {
+        Err(TransferStatus::OverflowsDebits)
+    } else if overflows(sum(credit.credits_pending, credit.credits_posted)) {
+        Err(TransferStatus::OverflowsCredits)
+    } else {
+        Ok(())
+    }
+}
+
+fn check_timeout(wanted: &Transfer, timestamp: u64) -> Result<(), TransferStatus> {
+    let timeout_ns = u64::from(wanted.timeout).saturating_mul(NS_PER_S);
+    if timestamp.saturating_add(timeout_ns) > TIMESTAMP_MAX {
+        return Err(TransferStatus::OverflowsTimeout);
+    }
+    Ok(())
+}
+
+fn check_limits(amount: u128, pair: &Pair) -> Result<(), TransferStatus> {
+    let (debit, credit) = (&pair.debit, &pair.credit);
+    let debits = sum(sum(debit.debits_pending, debit.debits_posted), amount);
+    let credits = sum(sum(credit.credits_pending, credit.credits_posted), amount);
+    let capped = AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS;
+    let floored = AccountFlags::CREDITS_MUST_NOT_EXCEED_DEBITS;
+    if debit.flags.contains(capped) && debits > debit.credits_posted {
+        Err(TransferStatus::ExceedsCredits)
+    } else if credit.flags.contains(floored) && credits > credit.debits_posted {
+        Err(TransferStatus::ExceedsDebits)
+    } else {
+        Ok(())
+    }
+}
+
+/// A sum that `check_sums` has shown to fit.
+pub(super) fn sum(a: u128, b: u128) -> u128 {
+    a.checked_add(b)
+        .expect("pending and posted together fit: no transfer passes check_sums otherwise")
+}

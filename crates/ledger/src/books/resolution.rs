@@ -1,0 +1,208 @@
+//! What ends a pending transfer: a post, a void, or time.
+
+use super::batch::Undo;
+use super::memory::{Entry, State, UserData};
+use super::movement::{Pair, check_open, sum};
+use super::{Books, RESOLVING, expires_at};
+use crate::{AccountFlags, Transfer, TransferFlags, TransferStatus};
+
+impl Books {
+    /// Posts or voids a pending transfer, or says why not.
+    pub(super) fn resolve(
+        &mut self,
+        wanted: &Transfer,
+        timestamp: u64,
+    ) -> Result<(), TransferStatus> {
+        check_fields(wanted)?;
+        let row = self
+            .memory
+            .find(wanted.pending_id)
+            .filter(|row| self.memory.get(*row).state != State::Failed)
+            .ok_or(TransferStatus::PendingTransferNotFound)?;
+        let hold = *self.memory.get(row);
+        let filled = self.with_defaults(wanted, row);
+        self.check_same(&filled, &hold)?;
+        check_unresolved(&hold, timestamp)?;
+        let voids = wanted.flags.contains(TransferFlags::VOID_PENDING);
+        let mut pair = self.pair_at(hold.debit, hold.credit);
+        if !voids {
+            check_open(&pair)?;
+        }
+
+        self.remember(
+            Entry {
+                id: wanted.id,
+                amount: filled.amount,
+                timestamp,
+                debit: hold.debit,
+                credit: hold.credit,
+                link: row,
+                user: hold.user,
+                code: hold.code,
+                flags: wanted.flags,
+                state: State::Final,
+            },
+            UserData::of(&filled),
+        );
+        self.end(
+            row,
+            &hold,
+            if voids { State::Voided } else { State::Posted },
+        );
+        if voids {
+            reopen(&hold, &mut pair);
+        } else {
+            pair.debit.debits_posted = sum(pair.debit.debits_posted, filled.amount);
+            pair.credit.credits_posted = sum(pair.credit.credits_posted, filled.amount);
+        }
+        give_back(&hold, &mut pair);
+        self.set_pair(&pair);
+        Ok(())
+    }
+
+    /// Lets expire what is due.
+    pub(super) fn expire_due(&mut self) {
+        while let Some((at, row)) = self.expiries.first().copied() {
+            if at > self.last {
+                return;
+            }
+            let hold = *self.memory.get(row);
+            self.end(row, &hold, State::Expired);
+            let mut pair = self.pair_at(hold.debit, hold.credit);
+            reopen(&hold, &mut pair);
+            give_back(&hold, &mut pair);
+            self.set_pair(&pair);
+        }
+    }
+
+    /// A post or void with everything that it left open taken from its pending transfer.
+    pub(super) fn with_defaults(&self, wanted: &Transfer, row: u32) -> Transfer {
+        let hold = self.unfold(self.memory.get(row));
+        let or = |own: u128, other: u128| if own == 0 { other } else { own };
+        let whole = if wanted.flags.contains(TransferFlags::VOID_PENDING) {
+            0
+        } else {
+            u128::MAX
+        };
+        let user_data_64 = match wanted.user_data_64 {
+            0 => hold.user_data_64,
+            own => own,
+        };
+        let user_data_32 = match wanted.user_data_32 {
+            0 => hold.user_data_32,
+            own => own,
+        };
+        Transfer {
+            debit_account_id: or(wanted.debit_account_id, hold.debit_account_id),
+            credit_account_id: or(wanted.credit_account_id, hold.credit_account_id),
+            amount: if wanted.amount == whole {
+                hold.amount
+            } else {
+                wanted.amount
+            },
+            user_data_128: or(wanted.user_data_128, hold.user_data_128),
+            user_data_64,
+            user_data_32,
+            ledger: if wanted.ledger == 0 {
+                hold.ledger
+            } else {
+                wanted.ledger
+            },
+            code: if wanted.code == 0 {
+                hold.code
+            } else {
+                wanted.code
+            },
+            ..*wanted
+        }
+    }
+
+    /// Refuses a post or void that says other things than its pending transfer.
+    fn check_same(&self, filled: &Transfer, hold: &Entry) -> Result<(), TransferStatus> {
+        if !hold.flags.contains(TransferFlags::PENDING) {
+            return Err(TransferStatus::PendingTransferNotPending);
+        }
+        let there = self.unfold(hold);
+        let voids = filled.flags.contains(TransferFlags::VOID_PENDING);
+        if filled.debit_account_id != there.debit_account_id {
+            Err(TransferStatus::PendingTransferHasDifferentDebitAccountId)
+        } else if filled.credit_account_id != there.credit_account_id {
+            Err(TransferStatus::PendingTransferHasDifferentCreditAccountId)
+        } else if filled.ledger != there.ledger {
+            Err(TransferStatus::PendingTransferHasDifferentLedger)
+        } else if filled.code != there.code {
+            Err(TransferStatus::PendingTransferHasDifferentCode)
+        } else if filled.amount > there.amount {
+            Err(TransferStatus::ExceedsPendingTransferAmount)
+        } else if voids && filled.amount < there.amount {
+            Err(TransferStatus::PendingTransferHasDifferentAmount)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Takes a transfer out of the pending ones, for good unless its chain breaks.
+    fn end(&mut self, row: u32, hold: &Entry, state: State) {
+        self.release(row, hold);
+        self.memory.set_state(row, state);
+        if self.in_chain {
+            self.undo.push(Undo::Resolved { row });
+        }
+    }
+}
+
+/// What can be said of a post or void without looking for its pending transfer.
+fn check_fields(wanted: &Transfer) -> Result<(), TransferStatus> {
+    const FOREIGN: TransferFlags = TransferFlags::PENDING
+        .union(TransferFlags::BALANCING_DEBIT)
+        .union(TransferFlags::BALANCING_CREDIT)
+        .union(TransferFlags::CLOSING_DEBIT)
+        .union(TransferFlags::CLOSING_CREDIT);
+    if wanted.flags.contains(RESOLVING) || wanted.flags.intersects(FOREIGN) {
+        Err(TransferStatus::FlagsAreMutuallyExclusive)
+    } else if wanted.pending_id == 0 {
+        Err(TransferStatus::PendingIdMustNotBeZero)
+    } else if wanted.pending_id == u128::MAX {
+        Err(TransferStatus::PendingIdMustNotBeIntMax)
+    } else if wanted.pending_id == wanted.id {
+        Err(TransferStatus::PendingIdMustBeDifferent)
+    } else if wanted.timeout != 0 {
+        Err(TransferStatus::TimeoutReservedForPendingTransfer)
+    } else {
+        Ok(())
+    }
+}
+
+/// Refuses what has ended. A hold that expires within the batch counts as ended from its instant
+/// on, though its money comes back only before the next batch.
+fn check_unresolved(hold: &Entry, timestamp: u64) -> Result<(), TransferStatus> {
+    match hold.state {
+        State::Posted => Err(TransferStatus::PendingTransferAlreadyPosted),
+        State::Voided => Err(TransferStatus::PendingTransferAlreadyVoided),
+        State::Expired => Err(TransferStatus::PendingTransferExpired),
+        State::Pending | State::Final | State::Failed => match expires_at(hold) {
+            Some(at) if at <= timestamp => Err(TransferStatus::PendingTransferExpired),
+            Some(_) | None => Ok(()),
+        },
+    }
+}
+
+/// Takes the held amount off the pending sums.
+fn give_back(hold: &Entry, pair: &mut Pair) {
+    let less = |sum: u128| {
+        sum.checked_sub(hold.amount)
+            .expect("a pending sum holds every open pending transfer")
+    };
+    pair.debit.debits_pending = less(pair.debit.debits_pending);
+    pair.credit.credits_pending = less(pair.credit.credits_pending);
+}
+
+/// Opens again what the pending transfer had closed.
+fn reopen(hold: &Entry, pair: &mut Pair) {
+    if hold.flags.contains(TransferFlags::CLOSING_DEBIT) {
+        pair.debit.flags = pair.debit.flags.without(AccountFlags::CLOSED);
+    }
+    if hold.flags.contains(TransferFlags::CLOSING_CREDIT) {
+        pair.credit.flags = pair.credit.flags.without(AccountFlags::CLOSED);
+    }
+}

@@ -1,0 +1,19 @@
+//! Limits of the ledger, each with its reason.
+
+/// Most events of one batch. TigerBeetle 0.16.78 takes 8,189 events of 128 bytes in its 1 MiB
+/// message; an engine that accepts more could not be exchanged for it.
+pub const BATCH_MAX: usize = 8_189;
+
+/// The last instant that a timestamp may name: TigerBeetle keeps the 64th bit for itself.
+/// It is in the year 2262.
+pub const TIMESTAMP_MAX: u64 = u64::MAX >> 1;
+
+/// Nanoseconds of a second, the unit of a transfer's timeout.
+pub const NS_PER_S: u64 = 1_000_000_000;
+
+/// Rows that one table of `Books` may hold: rows are named by 32 bits. Memory ends long before:
+/// at 64 bytes a remembered transfer this is 256 GiB.
+pub const ROWS_MAX: u32 = u32::MAX - 1;
+
+// The longest timeout alone must not overflow a timestamp, so that only the sum has to be checked.
+const _: () = assert!(u32::MAX as u64 <= TIMESTAMP_MAX / NS_PER_S);
