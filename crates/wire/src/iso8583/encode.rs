@@ -1,0 +1,149 @@
+//! A message to bytes.
+
+use std::fmt;
+
+use super::ElementType;
+use super::content::first_wrong;
+use super::dialect::{Dialect, Encoding, Length, Rule};
+use super::message::Message;
+
+/// Why a value can't be written; counts in characters (bytes for type b).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodeErrorKind {
+    /// Longer than the element may be.
+    TooLong {
+        /// What the value has.
+        length: usize,
+        /// What the element may have.
+        max: usize,
+    },
+    /// Shorter than a fixed element that is not padded.
+    TooShort {
+        /// What the value has.
+        length: usize,
+        /// What the element has.
+        fixed: usize,
+    },
+    /// A byte that the element's type does not allow, at this place in the value.
+    InvalidContent {
+        /// From 0.
+        at: usize,
+    },
+}
+
+/// Which element can't be written, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncodeError {
+    /// Data element.
+    pub de: u8,
+    /// Why.
+    pub kind: EncodeErrorKind,
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let de = self.de;
+        match self.kind {
+            EncodeErrorKind::TooLong { length, max } => {
+                write!(f, "DE{de} is {length} long, at most {max} are allowed")
+            }
+            EncodeErrorKind::TooShort { length, fixed } => {
+                write!(f, "DE{de} is {length} long, exactly {fixed} are needed")
+            }
+            EncodeErrorKind::InvalidContent { at } => {
+                write!(
+                    f,
+                    "DE{de} holds something that its type does not allow at {at}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for EncodeError {}
+
+impl Dialect {
+    /// Appends the message to `out`, which is untouched on error.
+    ///
+    /// A text value (an, ans) shorter than its fixed element is padded with spaces on the right;
+    /// any other that is too short is refused, for a number that lost digits must not become
+    /// another number. The secondary bitmap is written only when DE65 to DE128 need it.
+    pub fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        let before = out.len();
+        out.extend_from_slice(&message.mti().digits());
+        let present = message.present();
+        let (primary, secondary) = ((present >> 64) as u64, present as u64);
+        if secondary == 0 {
+            self.put_bitmap(primary, out);
+        } else {
+            self.put_bitmap(primary | 1 << 63, out);
+            self.put_bitmap(secondary, out);
+        }
+        for (de, value) in message.fields() {
+            if let Err(kind) = put_element(self.rule(de), value, out) {
+                out.truncate(before);
+                return Err(EncodeError { de, kind });
+            }
+        }
+        Ok(())
+    }
+
+    fn put_bitmap(&self, bits: u64, out: &mut Vec<u8>) {
+        match self.bitmap() {
+            Encoding::Binary => out.extend_from_slice(&bits.to_be_bytes()),
+            Encoding::Ascii | Encoding::Hex => put_hex(&bits.to_be_bytes(), out),
+        }
+    }
+}
+
+fn put_element(rule: Rule, value: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeErrorKind> {
+    let (length, max) = (value.len(), usize::from(rule.max));
+    if length > max {
+        return Err(EncodeErrorKind::TooLong { length, max });
+    }
+    if let Some(at) = first_wrong(rule.kind, value) {
+        return Err(EncodeErrorKind::InvalidContent { at });
+    }
+    let padding = match rule.length {
+        Length::Fixed => max - length,
+        Length::Variable { digits } => {
+            put_number(length, digits, out);
+            0
+        }
+    };
+    if padding > 0 && !is_padded(rule.kind) {
+        return Err(EncodeErrorKind::TooShort { length, fixed: max });
+    }
+    match rule.encoding {
+        Encoding::Ascii | Encoding::Binary => out.extend_from_slice(value),
+        Encoding::Hex => put_hex(value, out),
+    }
+    out.resize(out.len() + padding, b' ');
+    Ok(())
+}
+
+fn is_padded(kind: ElementType) -> bool {
+    match kind {
+        ElementType::An | ElementType::Ans => true,
+        ElementType::N | ElementType::Xn | ElementType::Z | ElementType::B => false,
+    }
+}
+
+/// Decimal digits, leading zeros included; the dialect has checked that they are enough.
+fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
+    let mut rest = number;
+    let start = out.len();
+    out.resize(start + usize::from(digits), b'0');
+    for place in out[start..].iter_mut().rev() {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+}
+
+fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
