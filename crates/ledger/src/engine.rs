@@ -33,10 +33,10 @@ pub trait Engine {
     ) -> Result<(), Self::Error>;
 
     /// An account as it stands.
-    fn account(&mut self, id: u128) -> Result<Option<Account>, Self::Error>;
+    fn account(&self, id: u128) -> Result<Option<Account>, Self::Error>;
 
     /// A transfer as it happened; `None` also for one that was refused.
-    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, Self::Error>;
+    fn transfer(&self, id: u128) -> Result<Option<Transfer>, Self::Error>;
 }
 
 impl Engine for Books {
@@ -62,11 +62,11 @@ impl Engine for Books {
         Ok(())
     }
 
-    fn account(&mut self, id: u128) -> Result<Option<Account>, Infallible> {
+    fn account(&self, id: u128) -> Result<Option<Account>, Infallible> {
         Ok(Books::account(self, id))
     }
 
-    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, Infallible> {
+    fn transfer(&self, id: u128) -> Result<Option<Transfer>, Infallible> {
         Ok(Books::transfer(self, id))
     }
 }

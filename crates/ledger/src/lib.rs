@@ -17,14 +17,17 @@ extern crate alloc;
 
 mod account;
 mod books;
+pub mod chart;
 mod engine;
 mod flags;
 pub mod limits;
+mod naive;
 mod status;
 mod transfer;
 
 pub use account::{Account, AccountFlags};
 pub use books::{Books, Capacity};
 pub use engine::Engine;
+pub use naive::NaiveModel;
 pub use status::{AccountStatus, TransferStatus};
 pub use transfer::{Transfer, TransferFlags};

@@ -198,15 +198,18 @@ statuses! {
         /// The accounts are of two ledgers.
         AccountsMustHaveTheSameLedger = 23, "accounts_must_have_the_same_ledger";
         /// The transfer is of another ledger than its accounts.
-        TransferMustHaveTheSameLedgerAsAccounts = 24, "transfer_must_have_the_same_ledger_as_accounts";
+        TransferMustHaveTheSameLedgerAsAccounts = 24,
+            "transfer_must_have_the_same_ledger_as_accounts";
         /// There is no such pending transfer. Poisons the id.
         PendingTransferNotFound = 25, "pending_transfer_not_found";
         /// The transfer named was never a pending one.
         PendingTransferNotPending = 26, "pending_transfer_not_pending";
         /// The pending transfer debits another account.
-        PendingTransferHasDifferentDebitAccountId = 27, "pending_transfer_has_different_debit_account_id";
+        PendingTransferHasDifferentDebitAccountId = 27,
+            "pending_transfer_has_different_debit_account_id";
         /// The pending transfer credits another account.
-        PendingTransferHasDifferentCreditAccountId = 28, "pending_transfer_has_different_credit_account_id";
+        PendingTransferHasDifferentCreditAccountId = 28,
+            "pending_transfer_has_different_credit_account_id";
         /// The pending transfer is of another ledger.
         PendingTransferHasDifferentLedger = 29, "pending_transfer_has_different_ledger";
         /// The pending transfer has another code.
@@ -224,9 +227,11 @@ statuses! {
         /// Never from `Books`: it does not import.
         ImportedEventTimestampMustNotRegress = 60, "imported_event_timestamp_must_not_regress";
         /// Never from `Books`: it does not import.
-        ImportedEventTimestampMustPostdateDebitAccount = 61, "imported_event_timestamp_must_postdate_debit_account";
+        ImportedEventTimestampMustPostdateDebitAccount = 61,
+            "imported_event_timestamp_must_postdate_debit_account";
         /// Never from `Books`: it does not import.
-        ImportedEventTimestampMustPostdateCreditAccount = 62, "imported_event_timestamp_must_postdate_credit_account";
+        ImportedEventTimestampMustPostdateCreditAccount = 62,
+            "imported_event_timestamp_must_postdate_credit_account";
         /// Never from `Books`: it does not import.
         ImportedEventTimeoutMustBeZero = 63, "imported_event_timeout_must_be_zero";
         /// The debit account is closed. Poisons the id.
