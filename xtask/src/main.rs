@@ -1,3 +1,76 @@
-//! The program.
+//! The one list of chores: `cargo xtask tidy`, `cargo xtask test`.
+//!
+//! `tidy` holds what a compiler can't say: the dependency table of ARCHITECTURE.md, purity, sizes,
+//! headers, licences, doors. `test` runs everything that must pass before a change goes in, and
+//! ends with one line of counts. Each exits 0 (fine), 1 (the answer is no), 2 (could not run).
 #![forbid(unsafe_code)]
-fn main() {}
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore's answer goes to the terminal"
+)]
+
+mod clients;
+mod nation;
+mod shell;
+mod suite;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Chores of this workspace.
+
+usage: cargo xtask <chore>
+
+  tidy            dependency rules, purity, sizes, headers, licences, named pages
+  test            build, fmt, clippy, tidy, cargo test, then foreign clients against a real nation
+  test --quick    fmt, tidy and cargo test only
+
+example: cargo xtask test --quick
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["tidy"] => tidy_chore(root()),
+        ["test"] => suite::run(root(), suite::Extent::Full),
+        ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
+        ["--help" | "-h" | "help"] => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("xtask: no such chore: {}\n\n{USAGE}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn tidy_chore(root: &Path) -> ExitCode {
+    match tidy::run(root) {
+        Ok(violations) if violations.is_empty() => {
+            println!("tidy: nothing to do");
+            ExitCode::SUCCESS
+        }
+        Ok(violations) => {
+            for violation in &violations {
+                println!("{violation}");
+            }
+            println!("tidy: {} to do", violations.len());
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("tidy: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The workspace: the directory above this crate.
+fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
