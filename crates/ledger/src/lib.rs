@@ -26,7 +26,7 @@ mod status;
 mod transfer;
 
 pub use account::{Account, AccountFlags};
-pub use books::{Books, Capacity};
+pub use books::{Books, Capacity, SnapshotError};
 pub use engine::Engine;
 pub use naive::NaiveModel;
 pub use status::{AccountStatus, TransferStatus};

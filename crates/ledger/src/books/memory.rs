@@ -30,6 +30,22 @@ pub(super) enum State {
     Failed = 5,
 }
 
+impl State {
+    /// The state of a number, as a snapshot has it.
+    pub(super) fn from_number(number: u8) -> Option<Self> {
+        [
+            Self::Final,
+            Self::Pending,
+            Self::Posted,
+            Self::Voided,
+            Self::Expired,
+            Self::Failed,
+        ]
+        .into_iter()
+        .find(|state| *state as u8 == number)
+    }
+}
+
 /// A remembered transfer. The ledger is its accounts' own and is not repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Entry {
@@ -51,6 +67,24 @@ pub(super) struct Entry {
 }
 
 const _: () = assert!(size_of::<Entry>() == 64);
+
+impl Entry {
+    /// What is remembered of an id that failed: that alone.
+    pub(super) const fn failed(id: u128) -> Self {
+        Self {
+            id,
+            amount: 0,
+            timestamp: 0,
+            debit: 0,
+            credit: 0,
+            link: 0,
+            user: 0,
+            code: 0,
+            flags: TransferFlags::NONE,
+            state: State::Failed,
+        }
+    }
+}
 
 /// The caller's own fields of a transfer; most transfers have none, many share their hold's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -153,18 +187,13 @@ impl Memory {
 
     /// Remembers an id as failed.
     pub(super) fn fail(&mut self, id: u128) {
-        self.push(Entry {
-            id,
-            amount: 0,
-            timestamp: 0,
-            debit: 0,
-            credit: 0,
-            link: 0,
-            user: 0,
-            code: 0,
-            flags: TransferFlags::NONE,
-            state: State::Failed,
-        });
+        self.push(Entry::failed(id));
+    }
+
+    /// Begins again with the user data of a snapshot and room for its transfers.
+    pub(super) fn restore(&mut self, transfers: usize, users: Vec<UserData>) {
+        *self = Self::with_capacity(transfers);
+        self.users = users;
     }
 }
 

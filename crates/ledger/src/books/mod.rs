@@ -11,6 +11,7 @@ mod memory;
 mod movement;
 mod open;
 mod resolution;
+mod snapshot;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -23,6 +24,7 @@ use crate::limits::NS_PER_S;
 use crate::{Account, AccountStatus, Transfer, TransferFlags, TransferStatus};
 use batch::Undo;
 use memory::{Entry, Memory, State, row_number};
+pub use snapshot::SnapshotError;
 
 /// How much room `Books` takes at once, so that it need not pause to grow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
