@@ -1,0 +1,47 @@
+//! Every limit of the journal, each with its reason.
+
+/// Longest payload of one record, bytes: its length is a `u16` in the envelope.
+pub const RECORD_BYTES_MAX: usize = 65_535;
+
+/// Largest frame on disk, bytes, header and padding included. Holds 8,189 transfers (the largest
+/// batch of a ledger) of 500 bytes each; hashing it takes about 2.5 ms, the longest stall of an
+/// append by its own work.
+pub const FRAME_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes at which a stage calls itself full: one turn of the machine, whatever it decides, must
+/// still fit between this and [`FRAME_BYTES_MAX`].
+pub const STAGE_BYTES: usize = 1 << 20;
+
+/// Effects at which a stage calls itself full: they wait in memory for one disk write.
+pub const STAGE_EFFECTS: usize = 16_384;
+
+/// Default length of a segment file, bytes (the hub's; other roles take 8 MiB).
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+
+/// Largest segment, bytes: recovery reads the last one whole, and 1 GiB takes about a second.
+pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+
+/// Fewest blocks of a segment: its header and one frame of a few blocks.
+pub const SEGMENT_BLOCKS_MIN: u64 = 4;
+
+/// Largest segment number: file names have ten digits.
+pub const SEGMENT_NUMBER_MAX: u64 = 9_999_999_999;
+
+/// One piece of zero-filling or of a snapshot, bytes: about 0.5 ms at 2 GB/s, less than a commit
+/// may wait for it.
+pub const PIECE_BYTES: usize = 1 << 20;
+
+/// Largest snapshot, bytes: it is copied in one turn and held in memory once.
+pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
+
+/// Snapshots kept: the newest, and one to fall back to.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// The head may be this much older than the last durable frame, nanoseconds.
+pub const HEAD_EVERY_NS: u64 = 100_000_000;
+
+const _: () = assert!(STAGE_BYTES < FRAME_BYTES_MAX / 2);
+const _: () = assert!(RECORD_BYTES_MAX < FRAME_BYTES_MAX / 2);
+const _: () = assert!(SEGMENT_BYTES >= 2 * FRAME_BYTES_MAX as u64);
+const _: () = assert!(PIECE_BYTES.is_multiple_of(4096));
+const _: () = assert!(SEGMENT_BYTES <= SEGMENT_BYTES_MAX);

@@ -1,0 +1,350 @@
+//! Reading a whole journal without changing it, naming everything that is wrong.
+use crate::damage::{Cut, Damage, Flaw};
+use crate::disk::{Disk, DiskError};
+use crate::format::{HEAD_FILE, HeadSlot, HeaderRead, RecordView};
+use crate::open::head_slot_broken;
+use crate::snapshot::{Snapshot, newest_first, snapshot_name};
+use crate::tail::{Tail, damage_at, judge, resume};
+use crate::walk::{
+    HeadRead, Position, SegmentFile, Step, Walk, contradicts, load_segments, missing_segment,
+    read_head,
+};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// How far to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Beside a running writer: up to the frame that the head names, all of it durable.
+    UpToHead,
+    /// To the end: no writer is running.
+    All,
+}
+
+/// What was read and what is wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records that hold, also those behind damage.
+    pub records: u64,
+    /// Frames that hold.
+    pub frames: u64,
+    /// The first record that is kept, 0 = none.
+    pub first_record: u64,
+    /// The last record that was read, 0 = none.
+    pub last_record: u64,
+    /// Whether the head says that the journal was stopped cleanly.
+    pub stopped: bool,
+    /// Whether a slot of a running journal's head is torn: no damage, the other one holds.
+    pub head_slot_torn: bool,
+    /// What a write in flight left behind the last frame: no damage, the next opening cuts it.
+    pub cut: Option<Cut>,
+    /// Everything that is wrong, in the order of the journal.
+    pub damage: Vec<Damage>,
+}
+
+/// Why a journal could not be read to the end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The disk failed.
+    Disk(DiskError),
+    /// There is no journal.
+    Absent,
+    /// Written by a newer version of the format.
+    Newer {
+        /// The file.
+        file: String,
+        /// Its version.
+        version: u16,
+    },
+    /// The caller did not want to go on.
+    Refused {
+        /// At which record.
+        record: u64,
+        /// The caller's words.
+        why: String,
+    },
+}
+
+impl fmt::Display for VerifyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disk(error) => write!(f, "{error}"),
+            Self::Absent => f.write_str("there is no journal here"),
+            Self::Newer { file, version } => {
+                write!(
+                    f,
+                    "{file} has format version {version}; use a newer program"
+                )
+            }
+            Self::Refused { record, why } => write!(f, "record {record}: {why}"),
+        }
+    }
+}
+
+impl core::error::Error for VerifyError {}
+
+impl From<DiskError> for VerifyError {
+    fn from(error: DiskError) -> Self {
+        Self::Disk(error)
+    }
+}
+
+/// Reads everything, from the oldest segment on, and gives each record to `visit` up to the first
+/// damage. Behind damage it reads on to find more, but gives no more records. Writes nothing.
+pub fn verify<D: Disk>(
+    mut disk: D,
+    extent: Extent,
+    visit: &mut dyn FnMut(RecordView<'_>) -> Result<(), String>,
+) -> Result<Report, VerifyError> {
+    let mut report = Report::default();
+    // The head before the list: segments made later are not needed to reach its frame.
+    let head = verify_head(&mut disk, &mut report)?;
+    let mut names = disk.list()?;
+    names.sort_unstable();
+    let segments = load_segments(&mut disk, &names)?;
+    if segments.is_empty() && head.is_none() && newest_first(&names).is_empty() {
+        return Err(VerifyError::Absent);
+    }
+    let slot = head.unwrap_or_default();
+    if head.is_some() {
+        report.damage.extend(missing_segment(&segments, &slot));
+    }
+    check_headers(&segments, &slot, head.is_some(), &mut report)?;
+    let mut verifier = Verifier {
+        extent,
+        head: slot,
+        report,
+        visit,
+    };
+    verifier.segments(&mut disk, &segments)?;
+    verifier.snapshots(&mut disk, &names)?;
+    let mut report = verifier.report;
+    if head.is_none() {
+        report.damage.push(Damage {
+            file: HEAD_FILE.into(),
+            offset: 0,
+            frame: 0,
+            from_record: report.last_record.saturating_add(1),
+            to_record: None,
+            flaw: Flaw::HeadLost,
+        });
+    }
+    Ok(report)
+}
+
+/// Reads the head; `None` if it is lost.
+fn verify_head<D: Disk>(
+    disk: &mut D,
+    report: &mut Report,
+) -> Result<Option<HeadSlot>, VerifyError> {
+    let head = match read_head(disk)? {
+        HeadRead::Found(head) => head,
+        HeadRead::Absent | HeadRead::Broken => return Ok(None),
+        HeadRead::Newer(version) => {
+            return Err(VerifyError::Newer {
+                file: HEAD_FILE.into(),
+                version,
+            });
+        }
+    };
+    report.stopped = head.newest.stopped;
+    report.head_slot_torn = head.broken_slot.is_some();
+    if let (true, Some(offset)) = (head.newest.stopped, head.broken_slot) {
+        report.damage.push(head_slot_broken(&head.newest, offset));
+    }
+    Ok(Some(head.newest))
+}
+
+/// Segment headers that do not hold, or are another node's. The segments behind the one that the
+/// head names are judged with the tail.
+fn check_headers(
+    segments: &[SegmentFile],
+    head: &HeadSlot,
+    has_head: bool,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    let mut record = 1;
+    for (index, file) in segments.iter().enumerate() {
+        let flaw = match &file.header {
+            HeaderRead::Newer(version) => {
+                return Err(VerifyError::Newer {
+                    file: file.name.clone(),
+                    version: *version,
+                });
+            }
+            HeaderRead::Valid(header) => {
+                record = header.first_record;
+                (has_head && header.node != head.node).then_some(Flaw::SegmentOutOfPlace)
+            }
+            HeaderRead::Zero | HeaderRead::Broken => {
+                (file.number <= head.segment).then_some(Flaw::SegmentHeader)
+            }
+        };
+        if let Some(flaw) = flaw {
+            let later = segments
+                .iter()
+                .skip(index.saturating_add(1))
+                .find_map(SegmentFile::valid);
+            report.damage.push(Damage {
+                file: file.name.clone(),
+                offset: 0,
+                frame: later.map_or(head.frame, |header| header.first_frame.saturating_sub(1)),
+                from_record: record,
+                to_record: later
+                    .map(|header| header.first_record.saturating_sub(1))
+                    .or(Some(head.record)),
+                flaw,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The walk of one verification.
+struct Verifier<'v> {
+    extent: Extent,
+    head: HeadSlot,
+    report: Report,
+    visit: &'v mut dyn FnMut(RecordView<'_>) -> Result<(), String>,
+}
+
+impl Verifier<'_> {
+    fn segments<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        segments: &[SegmentFile],
+    ) -> Result<(), VerifyError> {
+        let mut starts = segments
+            .iter()
+            .enumerate()
+            .filter_map(|(index, file)| file.valid().map(|header| Position::start(index, header)));
+        let Some(start) = starts.next() else {
+            return Ok(());
+        };
+        if start.index == 0 {
+            self.report.first_record = start.record;
+        }
+        let mut walk = Walk::new(segments, start);
+        loop {
+            if self.extent == Extent::UpToHead && walk.at.sequence > self.head.frame {
+                return Ok(());
+            }
+            let before = walk.at;
+            let step = walk.next(disk)?;
+            let flaw = match step {
+                Step::Frame(frame) => {
+                    let flaw = contradicts(&self.head, &frame, &walk.at);
+                    self.report.damage.extend(match flaw {
+                        Some(flaw) => Some(damage_at(disk, segments, &self.head, before, flaw)?),
+                        None => None,
+                    });
+                    self.frame(&walk, &frame)?;
+                    continue;
+                }
+                Step::Newer(version) => {
+                    let file = segments.get(walk.at.index).map(|file| file.name.clone());
+                    return Err(VerifyError::Newer {
+                        file: file.unwrap_or_default(),
+                        version,
+                    });
+                }
+                Step::Broken(flaw) => Some(flaw),
+                Step::End => None,
+            };
+            match self.resume(disk, segments, walk.at, step, flaw)? {
+                Some(position) => walk.at = position,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes note of a frame that holds.
+    fn frame(
+        &mut self,
+        walk: &Walk<'_>,
+        frame: &crate::format::FrameHeader,
+    ) -> Result<(), VerifyError> {
+        self.report.frames = self.report.frames.saturating_add(1);
+        self.report.records = self.report.records.saturating_add(u64::from(frame.records));
+        self.report.last_record = frame.last_record();
+        if self
+            .report
+            .damage
+            .iter()
+            .any(|damage| damage.from_record <= frame.last_record())
+        {
+            return Ok(());
+        }
+        for record in walk.records(frame) {
+            (self.visit)(record).map_err(|why| VerifyError::Refused {
+                record: record.number,
+                why,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Judges a place where the walk stopped; `Some` = where it goes on.
+    fn resume<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        segments: &[SegmentFile],
+        at: Position,
+        step: Step,
+        flaw: Option<Flaw>,
+    ) -> Result<Option<Position>, VerifyError> {
+        let later = resume(disk, segments, at)?;
+        if later.is_some() || at.sequence <= self.head.frame {
+            let flaw = flaw.unwrap_or(Flaw::FramesMissing);
+            let damage = damage_at(disk, segments, &self.head, at, flaw)?;
+            self.add(damage);
+            return Ok(later);
+        }
+        match judge(disk, segments, &self.head, at, step)? {
+            Tail::Clean => {}
+            Tail::Torn(cut) => self.report.cut = Some(cut),
+            Tail::Damaged(damage) => self.add(damage),
+        }
+        Ok(None)
+    }
+
+    fn add(&mut self, damage: Damage) {
+        if !self.report.damage.contains(&damage) {
+            self.report.damage.push(damage);
+        }
+    }
+
+    fn snapshots<D: Disk>(&mut self, disk: &mut D, names: &[String]) -> Result<(), VerifyError> {
+        for record in newest_first(names) {
+            let name = snapshot_name(record);
+            let read = Snapshot::read(disk, self.head.node, record);
+            let flaw = match read {
+                Ok(Some(_)) if self.extent == Extent::UpToHead => None,
+                Ok(Some(_)) if record <= self.report.last_record => None,
+                Ok(Some(_)) => Some(Flaw::SnapshotAhead),
+                Ok(None) => Some(Flaw::Snapshot),
+                Err(error) => {
+                    // A running writer may have removed it since the list was made.
+                    if disk.len(&name)?.is_some() {
+                        return Err(error.into());
+                    }
+                    None
+                }
+            };
+            if let Some(flaw) = flaw
+                && disk.len(&name)?.is_some()
+            {
+                self.add(Damage {
+                    file: name,
+                    offset: 0,
+                    frame: self.head.frame,
+                    from_record: record.saturating_add(1),
+                    to_record: Some(record),
+                    flaw,
+                });
+            }
+        }
+        Ok(())
+    }
+}
