@@ -1,2 +1,23 @@
-//! host.
+//! One running role without a world: configuration, sessions, machine, journal pipeline and
+//! staging, sans-IO.
+//!
+//! A shell reads its clocks and hands over an [`Event`]; the [`Host`] answers with [`Action`]s.
+//! `node` does that with sockets and files, `nation` with a simulated country; both run this code
+//! and nothing beside it. What a turn decides becomes records in the forming batch; everything
+//! that tells the world of it waits until the batch is durable ([`journal::Stage`]).
+//!
+//! Bounds are in [`limits`]. Absent on purpose: threads, clocks, files, sockets.
 #![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+mod event;
+pub mod limits;
+mod opening;
+pub mod view;
+
+pub use config::Config;
+pub use event::{
+    Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, LogLine, Peer,
+};
+pub use opening::{Host, HostError, HostKeys, Opened, Role};

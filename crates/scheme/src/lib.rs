@@ -23,7 +23,7 @@ pub use card::{CardRef, Pan, PanError, Sealed, Token};
 pub use code::{DE_COUNT, Mti, MtiClass, MtiFunction, Processing, ResponseCode, TransactionKind};
 pub use ident::{ApprovalCode, Iin, ParticipantId, RetailerId, Rrn, Stan, StationId, TerminalId};
 pub use money::{Amount, AmountError, Currency};
-pub use payment_id::{Leg, PaymentId, PaymentSeed};
+pub use payment_id::{Leg, PaymentId, PaymentSeed, transfer_id_of_record};
 pub use reason::Reason;
 pub use text::{FixedText, TextError};
 pub use time::{

@@ -108,3 +108,34 @@ impl fmt::Debug for PaymentId {
         write!(f, "{:032x}", self.0)
     }
 }
+
+/// The ledger id of a transfer that belongs to no payment (a cap, an overcap repayment, a netting):
+/// 128 bits of SHA-256 over the record's kind and its number in the journal.
+pub fn transfer_id_of_record(kind: u8, record: u64) -> u128 {
+    let mut hash = Sha256::new();
+    hash.update([kind]);
+    hash.update(record.to_le_bytes());
+    let digest = hash.finalize();
+    digest[..16].iter().fold(0u128, |n, b| (n << 8) | u128::from(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Golden values of `docs/formats/ids.md`, computed by another program (Python's hashlib).
+    #[test]
+    fn golden_ids() {
+        let clock = CivilDateTime::from_seconds(1_795_000_000);
+        let seed = PaymentSeed {
+            acquirer: ParticipantId::new(100_001).unwrap(),
+            terminal: TerminalId::new(b"PYO00001").unwrap(),
+            stan: Stan::new(1).unwrap(),
+            local: LocalTime::new(1_122_171_500).unwrap(),
+        };
+        let id = seed.id(clock);
+        assert_eq!(id.get(), 0x3295_df94_2c8d_198e_750a_abc1_4ca3_d9d0);
+        assert_eq!(transfer_id_of_record(6, 7), 0x77a5_4f86_f9b2_2d60_5e0e_41fe_fc0f_ddcb);
+        assert_eq!(PaymentId::of_transfer(id.leg(Leg::Reverse)), id);
+    }
+}

@@ -50,19 +50,23 @@ pub enum Reason {
     IssuerDown = 21,
     /// 91 with `CAP`: the net debit cap is reached.
     Cap = 22,
+    /// 91 with `CAP`: what the participant owes beyond its cap is not repaid yet.
+    CapBlocked = 23,
     /// 91: the trunk to the hub is cut.
-    TrunkDown = 23,
+    TrunkDown = 24,
     /// 96: an internal fault.
-    Fault = 24,
+    Fault = 25,
     /// 91: the switch restarted while the payment was under way.
-    Restarted = 25,
+    Restarted = 26,
     /// 91: the issuer did not answer in time.
-    IssuerLate = 26,
+    IssuerLate = 27,
+    /// 91: the issuer answered with a code that no issuer may use.
+    IssuerAnswer = 28,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::Overload,
         Self::Format,
         Self::Terminal,
@@ -85,10 +89,12 @@ impl Reason {
         Self::Refund,
         Self::IssuerDown,
         Self::Cap,
+        Self::CapBlocked,
         Self::TrunkDown,
         Self::Fault,
         Self::Restarted,
         Self::IssuerLate,
+        Self::IssuerAnswer,
     ];
 
     /// The reason with this number in records and trunk frames.
@@ -121,9 +127,13 @@ impl Reason {
             Self::Restricted => b"62",
             Self::NoRoute => b"92",
             Self::Refund => b"57",
-            Self::IssuerDown | Self::Cap | Self::TrunkDown | Self::Restarted | Self::IssuerLate => {
-                b"91"
-            }
+            Self::IssuerDown
+            | Self::Cap
+            | Self::CapBlocked
+            | Self::TrunkDown
+            | Self::Restarted
+            | Self::IssuerLate
+            | Self::IssuerAnswer => b"91",
         })
     }
 
@@ -151,11 +161,12 @@ impl Reason {
             Self::NoRoute => "NO ROUTE",
             Self::Refund => "REFUND RULE",
             Self::IssuerDown => "ISSUER DOWN",
-            Self::Cap => "CAP",
+            Self::Cap | Self::CapBlocked => "CAP",
             Self::TrunkDown => "TRUNK DOWN",
             Self::Fault => "FAULT",
             Self::Restarted => "RESTARTED",
             Self::IssuerLate => "ISSUER LATE",
+            Self::IssuerAnswer => "ISSUER ANSWER",
         }
     }
 

@@ -1,0 +1,14 @@
+//! Limits of a role, each with its reason.
+
+/// Largest frame on a terminal's or bank's connection. The longest message of 128 elements that a
+/// retailer sends is under 4 KiB; a length beyond this is garbage.
+pub const MESSAGE_MAX: usize = 8 * 1024;
+/// Connections through one door: a region's terminals, each with one.
+pub const CONNECTIONS_MAX: usize = 20_000;
+/// Requests of one connection that wait for an answer. A retailer's concentrator has this many
+/// tills; beyond it the connection is told 96.
+pub const WAITING_PER_CONNECTION_MAX: usize = 1024;
+/// Payments that one query returns at most.
+pub const QUERY_PAYMENTS_MAX: usize = 500;
+/// A snapshot body larger than this is not taken: the journal is replayed instead.
+pub const SNAPSHOT_MAX: usize = 64 * 1024 * 1024;

@@ -1,0 +1,290 @@
+//! A first request, to its hold or its refusal, in the order of R-DE39.
+
+use scheme::{
+    BusinessDate, MtiClass, MtiFunction, ParticipantId, PaymentId, Reason, Timestamp,
+    TransactionKind,
+};
+
+use super::matching::{self, Match};
+use super::payments::Status;
+use super::{Count, Effect, Effects, Flight, Hub, Next, seen_of};
+use crate::limits::{IN_FLIGHT_MAX, WAITERS_MAX};
+use crate::record::{Declined, Fact, FindingKind, Opened};
+use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
+
+/// What a request is waiting for, or why it need not.
+enum Admission {
+    /// Everything is in order: this issuer, on this connection.
+    Ask { issuer: ParticipantId, line: u64 },
+    /// Refused.
+    Refuse { reason: Reason, issuer: Option<ParticipantId> },
+}
+
+impl Hub {
+    pub(super) fn admit(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
+        if request.mti.function() == MtiFunction::Advice {
+            self.advice_in(from, &request, out);
+            return;
+        }
+        if let Some(reason) = self.before_matching(from, &request) {
+            self.refuse(from, reason, request.rrn, out);
+            return;
+        }
+        match matching::request(&self.state, &self.config.timers, &request) {
+            Match::Repeat(payment) => {
+                let id = payment.id;
+                self.answer_repeat(from, id, out);
+            }
+            Match::Conflict => self.refuse(from, Reason::Duplicate, request.rrn, out),
+            Match::Tombstone => self.refuse(from, Reason::Reversed, request.rrn, out),
+            Match::TooMany => self.refuse(from, Reason::Overload, request.rrn, out),
+            Match::New => self.first(from, request, out),
+        }
+    }
+
+    /// What is checked before anything is matched: 96, 58.
+    fn before_matching(&self, from: ReplyTo, request: &Request) -> Option<Reason> {
+        if self.flights.len() >= IN_FLIGHT_MAX {
+            return Some(Reason::Overload);
+        }
+        if !self.speaks_for(from.peer, request) {
+            return Some(Reason::Terminal);
+        }
+        if request.has_pin {
+            return Some(Reason::Pin);
+        }
+        None
+    }
+
+    fn first(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
+        // The station has answered 91 by now, or is about to.
+        if u64::from(request.age_ms) >= self.config.timers.hub_answer_ms {
+            self.refuse(from, Reason::TrunkDown, request.rrn, out);
+            return;
+        }
+        match self.judge(&request) {
+            Admission::Ask { issuer, line } => self.open(from, request, issuer, line, out),
+            Admission::Refuse { reason, issuer } if reason.is_recorded() => {
+                self.decline(from, &request, reason, issuer, out);
+            }
+            Admission::Refuse { reason, .. } => self.refuse(from, reason, request.rrn, out),
+        }
+    }
+
+    fn judge(&mut self, request: &Request) -> Admission {
+        let refuse = |reason| Admission::Refuse { reason, issuer: None };
+        if let Some(reason) = self.of_request(request) {
+            return refuse(reason);
+        }
+        let Some(card) = request.card.filter(|_| request.card_valid) else {
+            return refuse(Reason::Card);
+        };
+        let Some(issuer) = self.state.directory().issuer(card.first8) else {
+            return refuse(Reason::NoIssuer);
+        };
+        let refuse = |reason| Admission::Refuse { reason, issuer: Some(issuer) };
+        if request.expiry.is_some_and(|expiry| expired(expiry, self.state.business_date())) {
+            return refuse(Reason::Expired);
+        }
+        if let Some(reason) = self.state.directory().hot(card.token) {
+            return refuse(reason);
+        }
+        if !self.state.directory().participants.contains_key(&issuer) {
+            return refuse(Reason::NoRoute);
+        }
+        let Some(line) = self.pick_line(issuer) else {
+            return refuse(Reason::IssuerDown);
+        };
+        // A participant whose overcap is not repaid takes no new holds (R-ACCOUNTS).
+        if issuer != request.acquirer && self.state.position(issuer).overcap > 0 {
+            return refuse(Reason::Cap);
+        }
+        Admission::Ask { issuer, line }
+    }
+
+    /// 03, 12, 13: what the request says, whoever's card it is.
+    fn of_request(&self, request: &Request) -> Option<Reason> {
+        let directory = self.state.directory();
+        let entry = directory.terminal(request.acquirer, request.terminal);
+        if entry.is_some_and(|entry| entry.retailer != request.retailer) {
+            return Some(Reason::Retailer);
+        }
+        let purchase = request.mti.class() == MtiClass::Financial
+            && request.processing.kind() == Some(TransactionKind::Purchase);
+        if !purchase {
+            return Some(Reason::Unsupported);
+        }
+        if request.currency != directory.currency.numeric() {
+            return Some(Reason::Currency);
+        }
+        if self.clock_off(request) {
+            return Some(Reason::Clock);
+        }
+        if request.amount.is_zero() {
+            return Some(Reason::AmountZero);
+        }
+        (request.amount > directory.amount_max).then_some(Reason::AmountLimit)
+    }
+
+    fn clock_off(&self, request: &Request) -> bool {
+        let received = request.first_received;
+        let local = request.local.nearest(self.config.zone.local(received));
+        let instant: Timestamp = self.config.zone.instant(local);
+        matching::gap_ms(instant, received) > self.config.timers.clock_ms
+    }
+
+    fn open(
+        &mut self,
+        from: ReplyTo,
+        request: Request,
+        issuer: ParticipantId,
+        line: u64,
+        out: &mut Effects,
+    ) {
+        let key = (request.acquirer, request.terminal, request.stan);
+        let opened = Opened {
+            id: request.candidate,
+            seen: seen_of(&request, from.peer),
+            issuer,
+            trace: self.trace(issuer),
+            business_date: self.state.business_date(),
+            cycle: self.state.cycle(),
+        };
+        let next = Next::Ask { from, line, carried: request.carried };
+        self.propose(Fact::Opened(opened), next, Some(key), out);
+    }
+
+    /// The hold is placed: ask the issuer as soon as it is durable.
+    pub(super) fn ask(
+        &mut self,
+        from: ReplyTo,
+        line: u64,
+        carried: Carried,
+        opened: Opened,
+        out: &mut Effects,
+    ) {
+        let Opened { id, seen, issuer, trace, .. } = opened;
+        let deadline = self.now.plus_ms(self.config.timers.issuer_answer_ms);
+        let flight = Flight { waiters: alloc::vec![from], deadline: Some(deadline) };
+        self.flights.insert(id, flight);
+        self.asked.insert((issuer, trace), id);
+        self.deadlines.insert((deadline, id));
+        out.push(Effect::Ask { line, id, seen, issuer, trace, carried });
+    }
+
+    /// The engine refused the hold: the net debit cap is met.
+    pub(super) fn decline_cap(&mut self, from: ReplyTo, opened: Opened, out: &mut Effects) {
+        let Opened { id, seen, issuer, business_date, cycle, .. } = opened;
+        let reason = Reason::Cap;
+        let declined = Declined { id, seen, reason, issuer: Some(issuer), business_date, cycle };
+        self.commit(Fact::Declined(declined), out);
+        self.answer_recorded(from, id, out);
+    }
+
+    fn decline(
+        &mut self,
+        from: ReplyTo,
+        request: &Request,
+        reason: Reason,
+        issuer: Option<ParticipantId>,
+        out: &mut Effects,
+    ) {
+        let id = request.candidate;
+        let mut seen = seen_of(request, from.peer);
+        // Nobody will be told of it again, so the number itself is not kept.
+        if let Some(card) = &mut seen.card {
+            card.sealed = scheme::Sealed::EMPTY;
+        }
+        // A blocked participant's card was not tried against the ledger, so no transfer failed.
+        let reason = if reason == Reason::Cap { Reason::CapBlocked } else { reason };
+        let declined = Declined {
+            id,
+            seen,
+            reason,
+            issuer,
+            business_date: self.state.business_date(),
+            cycle: self.state.cycle(),
+        };
+        self.commit(Fact::Declined(declined), out);
+        self.answer_recorded(from, id, out);
+    }
+
+    fn answer_recorded(&mut self, to: ReplyTo, id: PaymentId, out: &mut Effects) {
+        out.push(Effect::Count(Count::Declined));
+        if let Some(answer) = self.first_answer(id) {
+            out.push(Effect::Answer { to, answer });
+        }
+    }
+
+    /// A repeat waits with the first, or gets its answer again.
+    fn answer_repeat(&mut self, from: ReplyTo, id: PaymentId, out: &mut Effects) {
+        out.push(Effect::Count(Count::Repeat));
+        if let Some(flight) = self.flights.get_mut(&id) {
+            flight.waiters.retain(|waiter| *waiter != from);
+            if flight.waiters.len() >= WAITERS_MAX {
+                flight.waiters.remove(0);
+            }
+            flight.waiters.push(from);
+            return;
+        }
+        if let Some(answer) = self.first_answer(id) {
+            out.push(Effect::Answer { to: from, answer });
+        }
+    }
+
+    /// The answer that a payment's record gives: the first one again, or 94 once it was undone.
+    pub(super) fn first_answer(&self, id: PaymentId) -> Option<Answer> {
+        let payment = self.state.payments().get(id)?;
+        let rrn = payment.seen.rrn;
+        Some(match payment.status {
+            Status::Reversed => Answer::refusal(Reason::Reversed, rrn),
+            Status::Pending | Status::Posted | Status::Voided | Status::Declined => Answer {
+                code: payment.code,
+                text: payment.text,
+                approval: payment.approval,
+                rrn,
+                business_date: Some(payment.business_date),
+                carried: Carried::NONE,
+            },
+        })
+    }
+
+    /// An advice completes nothing that is known: acknowledged, not posted (R-ACCOUNTS).
+    fn advice_in(&mut self, from: ReplyTo, request: &Request, out: &mut Effects) {
+        if !self.speaks_for(from.peer, request) {
+            self.refuse(from, Reason::Terminal, request.rrn, out);
+            return;
+        }
+        if !request.mti.is_repeat() {
+            self.find(FindingKind::UnmatchedAdvice, None, out);
+        }
+        out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(request.rrn) });
+    }
+
+    /// Those who wait for a payment get its answer.
+    pub(super) fn answer_waiters(&mut self, id: PaymentId, carried: Carried, out: &mut Effects) {
+        let Some(flight) = self.flights.remove(&id) else { return };
+        if let Some(deadline) = flight.deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        let asked: Option<(ParticipantId, Trace)> =
+            self.state.payments().get(id).and_then(|p| Some((p.issuer?, p.trace?)));
+        if let Some(asked) = asked {
+            self.asked.remove(&asked);
+        }
+        let Some(mut answer) = self.first_answer(id) else { return };
+        let approved = answer.code.is_approved();
+        out.push(Effect::Count(if approved { Count::Approved } else { Count::Declined }));
+        answer.carried = carried;
+        for to in flight.waiters {
+            out.push(Effect::Answer { to, answer: answer.clone() });
+        }
+    }
+}
+
+/// Whether a card of this expiry (YYMM) is past its last day on the hub's date.
+fn expired(expiry: u16, today: BusinessDate) -> bool {
+    let civil = today.civil();
+    let month = civil.year.checked_rem(100).unwrap_or(0).saturating_mul(100);
+    expiry < month.saturating_add(u16::from(civil.month))
+}

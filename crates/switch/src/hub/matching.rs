@@ -1,0 +1,176 @@
+//! Which payment a message speaks of (R-MATCH): found by matching, never recomputed, because
+//! repeats and reversals do not carry what the id was made of.
+
+use scheme::{CivilDateTime, Stan, Timestamp};
+
+use super::payments::Payment;
+use super::state::State;
+use crate::limits::SAME_STAN_MAX;
+use crate::record::{Seen, Tombstone};
+use crate::request::Request;
+use crate::timers::Timers;
+
+/// What a request turned out to be.
+#[derive(Clone, Copy, Debug)]
+pub enum Match<'a> {
+    /// A first request.
+    New,
+    /// A repeat of this payment's request.
+    Repeat(&'a Payment),
+    /// The same key with other content: 94.
+    Conflict,
+    /// Its reversal came first: 94 `REVERSED`.
+    Tombstone,
+    /// The terminal has used this trace number too often.
+    TooMany,
+}
+
+/// Originals that a reversal may mean.
+#[derive(Clone, Copy, Debug)]
+pub struct Original<'a> {
+    /// The newest that fits.
+    pub payment: &'a Payment,
+    /// Whether another one fits too.
+    pub ambiguous: bool,
+}
+
+/// DE11 of the payment that a message speaks of: DE90's where a reversal has one.
+pub fn stan_of(request: &Request) -> Stan {
+    let named = request.original.and_then(|original| Stan::new(original.stan));
+    named.filter(|stan| stan.get() != 0).unwrap_or(request.stan)
+}
+
+/// Finds out what a 0100, 0200, 0101 or 0201 is.
+pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Match<'a> {
+    let (acquirer, terminal) = (request.acquirer, request.terminal);
+    let payments = state.payments();
+    let mut candidates = payments.by_stan(acquirer, terminal, request.stan);
+    if let Some(first) =
+        payments.by_stan(acquirer, terminal, request.stan).find(|p| p.seen.local == request.local)
+    {
+        return if same_content(&first.seen, request) {
+            Match::Repeat(first)
+        } else {
+            Match::Conflict
+        };
+    }
+    let window =
+        if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
+    let by_content = candidates.find(|payment| {
+        let seen = &payment.seen;
+        let apart = gap_ms(seen.first_received, request.first_received);
+        let day = seen.local.date() == request.local.date()
+            || apart <= timers.same_content_other_day_ms;
+        day && apart <= window && same_content(seen, request)
+    });
+    if let Some(payment) = by_content {
+        return Match::Repeat(payment);
+    }
+    if state.tombstones(acquirer, terminal).any(|tombstone| buries(tombstone, timers, request)) {
+        return Match::Tombstone;
+    }
+    if payments.count_by_stan(acquirer, terminal, request.stan) >= SAME_STAN_MAX {
+        return Match::TooMany;
+    }
+    Match::New
+}
+
+/// K4 (without its time conditions): the card, what is asked for, and the amount; never between
+/// two messages whose sent DE37 differ.
+fn same_content(seen: &Seen, request: &Request) -> bool {
+    let other_rrn = seen.rrn_sent && request.rrn_sent && seen.rrn != request.rrn;
+    !other_rrn
+        && seen.card.map(|card| card.token) == request.card.map(|card| card.token)
+        && seen.processing.transaction() == request.processing.transaction()
+        && seen.amount == request.amount
+}
+
+/// Finds the original of a reversal: DE90 by K2, else K3, else K4 within 24 h.
+pub fn original<'a>(
+    state: &'a State,
+    timers: &Timers,
+    reversal: &Request,
+) -> Option<Original<'a>> {
+    let (acquirer, terminal) = (reversal.acquirer, reversal.terminal);
+    let payments = state.payments();
+    let stan = stan_of(reversal);
+    let named = reversal.original.filter(|original| original.stan != 0);
+    let alike = |seen: &Seen| {
+        let mti = reversal.original.map_or(0, |original| original.mti);
+        seen.processing.transaction() == reversal.processing.transaction()
+            && (mti == 0 || scheme::Mti::new(mti).is_some_and(|m| m.class() == seen.mti.class()))
+    };
+    if let Some(named) = named {
+        let fits = |payment: &&Payment| {
+            let sent = payment.seen.transmitted.number();
+            (named.transmitted == 0 || named.transmitted == sent) && alike(&payment.seen)
+        };
+        let found = newest(payments.by_stan(acquirer, terminal, stan).filter(fits));
+        if found.is_some() {
+            return found;
+        }
+    }
+    if reversal.rrn_sent {
+        let fits = |payment: &&Payment| alike(&payment.seen);
+        let found = newest(payments.by_rrn(acquirer, terminal, reversal.rrn).filter(fits));
+        if found.is_some() {
+            return found;
+        }
+    }
+    newest(payments.by_stan(acquirer, terminal, stan).filter(|payment| {
+        let seen = &payment.seen;
+        let apart = gap_ms(seen.first_received, reversal.first_received);
+        let day = seen.local.date() == reversal.local.date()
+            || apart <= timers.same_content_other_day_ms;
+        day && apart <= timers.repeat_ms && reversal.card.is_some() && same_content(seen, reversal)
+    }))
+}
+
+fn newest<'a>(mut fitting: impl Iterator<Item = &'a Payment>) -> Option<Original<'a>> {
+    let payment = fitting.next()?;
+    Some(Original { payment, ambiguous: fitting.next().is_some() })
+}
+
+/// Whether a tombstone of the same terminal is this reversal's own: a repeat, or a second reversal
+/// of the unknown.
+pub fn same_reversal(tombstone: &Tombstone, reversal: &Request) -> bool {
+    let named = reversal.original.filter(|original| original.stan != 0);
+    tombstone.stan == stan_of(reversal)
+        && tombstone.transmitted == named.map_or(0, |original| original.transmitted)
+        && tombstone.transaction == reversal.processing.transaction()
+        && tombstone.amount == reversal.amount
+        && (tombstone.token.is_none()
+            || reversal.card.is_none()
+            || tombstone.token == reversal.card.map(|card| card.token))
+}
+
+/// Whether a tombstone of the same terminal is the reversal of this request, which arrived first
+/// (R-TOMB).
+fn buries(tombstone: &Tombstone, timers: &Timers, request: &Request) -> bool {
+    let class = scheme::Mti::new(tombstone.mti).filter(|mti| mti.number() != 0);
+    let alike = tombstone.transaction == request.processing.transaction()
+        && class.is_none_or(|mti| mti.class() == request.mti.class());
+    let by_k2 = tombstone.stan == request.stan
+        && tombstone.transmitted != 0
+        && tombstone.transmitted == request.transmitted.number();
+    let by_k3 = request.rrn_sent && tombstone.rrn == Some(request.rrn);
+    let apart = gap_ms(tombstone.first_received, request.first_received);
+    let by_k4 = tombstone.stan == request.stan
+        && tombstone.token.is_some()
+        && tombstone.token == request.card.map(|card| card.token)
+        && tombstone.amount == request.amount
+        && apart <= timers.repeat_ms
+        && !sent_after(request, tombstone);
+    alike && (by_k2 || by_k3 || by_k4)
+}
+
+/// Whether the request's DE7 is later than the reversal's receipt.
+fn sent_after(request: &Request, tombstone: &Tombstone) -> bool {
+    let near = CivilDateTime::from_seconds(tombstone.first_received.seconds());
+    request.transmitted.nearest(near).seconds() > tombstone.first_received.seconds()
+}
+
+/// The time between two first receipts, whichever came first.
+pub(super) fn gap_ms(one: Timestamp, other: Timestamp) -> u64 {
+    one.ms_since(other).max(other.ms_since(one))
+}

@@ -1,0 +1,597 @@
+//! The national hub.
+//!
+//! [`Hub::handle`] lets due timers fire, then takes one input. A decision that moves money is
+//! *proposed*: its transfers go to the engine, and the result comes back as an input; one that
+//! moves none is committed at once. Committing applies the record and hands it out; effects that
+//! follow it leave the host when the record is durable.
+//!
+//! - [`state`] durable state and [`payments`], the table in it
+//! - [`matching`] which payment a message speaks of (R-MATCH, R-TOMB)
+//! - `admit` a first request to its hold or refusal (R-DE39)
+//! - `close` the issuer's answer, or none (R-TIME, R-CRASH)
+//! - `reverse` reversals (R-REVERSAL)
+//! - `advise` what issuers are owed (store and forward)
+//! - `calendar` cutover and, in the demo, netting
+//! - `snapshot` the durable state as bytes
+
+mod admit;
+mod advise;
+mod calendar;
+mod close;
+pub mod matching;
+pub mod payments;
+mod reverse;
+mod snapshot;
+pub mod state;
+
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use ledger::{Transfer, TransferStatus};
+use scheme::{
+    Amount, ApprovalCode, ParticipantId, PaymentId, Processing, Reason, ResponseCode,
+    Rrn, Stan, TerminalId, Timestamp, Zone, transfer_id_of_record,
+};
+
+pub use payments::{Payment, Payments, Status};
+pub use snapshot::SnapshotError;
+pub use state::{Advice, Position, State};
+
+use crate::fingerprint::Fingerprint;
+use crate::legs;
+use crate::limits::TRACE_GAP;
+use crate::record::{Fact, Finding, FindingKind, Opened, Record, Seen};
+use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
+use crate::timers::Timers;
+
+/// What the hub is told once.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// Delays and windows.
+    pub timers: Timers,
+    /// The nation's local time.
+    pub zone: Zone,
+    /// Seconds after local midnight at which the business date changes.
+    pub cutover_s: u32,
+    /// Whether positions are netted to zero at cutover without settlement (profile `demo`).
+    pub net_at_cutover: bool,
+}
+
+/// What may happen to the hub.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A payment request, an advice or a reversal.
+    Request {
+        /// Who waits for the answer.
+        from: ReplyTo,
+        /// What it says.
+        request: Request,
+    },
+    /// An issuer's answer to a request of ours.
+    IssuerAnswer(IssuerAnswer),
+    /// An issuer's acknowledgement of an advice of ours.
+    AdviceAnswer {
+        /// The issuer.
+        bank: ParticipantId,
+        /// DE11 and DE7, as sent.
+        trace: Trace,
+        /// DE39.
+        code: ResponseCode,
+    },
+    /// A bank signed on or off on one of its connections, or the connection is gone.
+    Line {
+        /// The bank.
+        bank: ParticipantId,
+        /// The host's number of the connection.
+        line: u64,
+        /// Whether requests may be sent on it.
+        signed_on: bool,
+    },
+    /// What the engine made of the transfers, in the order in which they were asked for.
+    TransferResults(Vec<TransferStatus>),
+    /// A business record of the first start or of a change.
+    Business(Fact),
+    /// Recovery is over; decide what was left open (R-CRASH).
+    Resolve,
+    /// Time has passed.
+    Timeout,
+}
+
+/// An issuer's 0210.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IssuerAnswer {
+    /// The issuer.
+    pub bank: ParticipantId,
+    /// DE11 and DE7, as sent.
+    pub trace: Trace,
+    /// DE3.
+    pub processing: Processing,
+    /// DE4.
+    pub amount: Amount,
+    /// DE41.
+    pub terminal: TerminalId,
+    /// DE39.
+    pub code: ResponseCode,
+    /// DE38; blank when absent.
+    pub approval: ApprovalCode,
+    /// DE44; blank when absent.
+    pub text: Text25,
+    /// Fields that pass through to the acquirer.
+    pub carried: Carried,
+}
+
+/// What the hub wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Ask the engine; answer with [`Input::TransferResults`].
+    Transfers(Vec<Transfer>),
+    /// Journal this decision. Everything after it leaves only when it is durable.
+    Record(Record),
+    /// Answer a request.
+    Answer {
+        /// Whose.
+        to: ReplyTo,
+        /// How.
+        answer: Answer,
+    },
+    /// Ask an issuer: 0200.
+    Ask {
+        /// The connection.
+        line: u64,
+        /// The payment.
+        id: PaymentId,
+        /// The request.
+        seen: Seen,
+        /// The issuer.
+        issuer: ParticipantId,
+        /// The hub's DE11 and DE7.
+        trace: Trace,
+        /// Fields that pass through.
+        carried: Carried,
+    },
+    /// Tell an issuer that a payment is undone: 0420, repeated as 0421.
+    Advise {
+        /// The connection.
+        line: u64,
+        /// The payment.
+        id: PaymentId,
+        /// Its original request.
+        seen: Seen,
+        /// The issuer.
+        issuer: ParticipantId,
+        /// DE11 and DE7 of the request it undoes.
+        original: Trace,
+        /// DE11 and DE7 of the advice.
+        trace: Trace,
+        /// DE39.
+        code: ResponseCode,
+        /// DE95.
+        actual: Option<Amount>,
+        /// Whether it was sent before.
+        repeat: bool,
+    },
+    /// Something that is only counted (R-RECORD).
+    Count(Count),
+}
+
+/// Things that are counted and traced, not journalled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Count {
+    /// A refusal that is no record.
+    Refused(Reason),
+    /// An answer that matched nothing: late, foreign or disagreeing.
+    StrayAnswer,
+    /// An acknowledgement of no advice.
+    StrayAcknowledgement,
+    /// A repeat that found its payment.
+    Repeat,
+    /// A purchase was approved.
+    Approved,
+    /// A purchase was declined, by us or by the issuer.
+    Declined,
+}
+
+/// What the hub wants done, in order.
+pub type Effects = Vec<Effect>;
+
+type MatchKey = (ParticipantId, TerminalId, Stan);
+
+/// A payment that is under way, as far as a crash may forget it.
+#[derive(Clone, Debug, Default)]
+struct Flight {
+    waiters: Vec<ReplyTo>,
+    /// Until when the issuer may answer; none while the engine is asked.
+    deadline: Option<Timestamp>,
+}
+
+/// A decision that the engine has been asked about.
+#[derive(Clone, Debug)]
+struct Proposal {
+    fact: Fact,
+    transfers: usize,
+    next: Next,
+    key: Option<MatchKey>,
+}
+
+/// What follows when a proposal is committed.
+#[derive(Clone, Debug)]
+enum Next {
+    /// Nothing.
+    Nothing,
+    /// Ask the issuer; this one waits for the answer.
+    Ask { from: ReplyTo, line: u64, carried: Carried },
+    /// Answer those who wait.
+    AnswerWaiters { carried: Carried },
+    /// Acknowledge a reversal.
+    Acknowledge { to: ReplyTo, rrn: Rrn },
+}
+
+/// The connections of one bank on which it has signed on.
+#[derive(Clone, Debug, Default)]
+struct BankLink {
+    lines: Vec<u64>,
+    turn: usize,
+}
+
+/// The hub.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    config: HubConfig,
+    state: State,
+    now: Timestamp,
+    flights: HashMap<PaymentId, Flight, FixedState>,
+    asked: HashMap<(ParticipantId, Trace), PaymentId, FixedState>,
+    deadlines: BTreeSet<(Timestamp, PaymentId)>,
+    proposals: VecDeque<Proposal>,
+    /// Messages that share a key with a proposal wait behind it, in order.
+    behind: BTreeMap<MatchKey, Vec<Input>>,
+    links: BTreeMap<ParticipantId, BankLink>,
+    next_trace: BTreeMap<ParticipantId, u64>,
+    schedule: advise::Schedule,
+    cutover_at: Option<Timestamp>,
+    own_transfers: u64,
+}
+
+impl Hub {
+    /// A hub without a past.
+    pub fn new(config: HubConfig) -> Self {
+        Self {
+            state: State::new(config.timers),
+            config,
+            now: Timestamp::default(),
+            flights: HashMap::default(),
+            asked: HashMap::default(),
+            deadlines: BTreeSet::new(),
+            proposals: VecDeque::new(),
+            behind: BTreeMap::new(),
+            links: BTreeMap::new(),
+            next_trace: BTreeMap::new(),
+            schedule: advise::Schedule::default(),
+            cutover_at: None,
+            own_transfers: 0,
+        }
+    }
+
+    /// Takes one input: decides, then applies.
+    pub fn handle(&mut self, now: Timestamp, input: Input, out: &mut Effects) {
+        // Whole microseconds, because records keep their time so (`docs/formats/records.md`).
+        let whole = now.0.saturating_sub(now.0.checked_rem(1000).unwrap_or(0));
+        self.now = self.now.max(Timestamp(whole));
+        self.fire(out);
+        match input {
+            Input::Request { from, request } => self.request(from, request, out),
+            Input::IssuerAnswer(answer) => self.issuer_answer(answer, out),
+            Input::AdviceAnswer { bank, trace, code } => {
+                self.advice_answer(bank, trace, code, out);
+            }
+            Input::Line { bank, line, signed_on } => self.line(bank, line, signed_on, out),
+            Input::TransferResults(results) => self.transfer_results(&results, out),
+            Input::Business(fact) => self.propose(fact, Next::Nothing, None, out),
+            Input::Resolve => self.resolve(out),
+            Input::Timeout => {}
+        }
+    }
+
+    /// Takes a record: what recovery does, and `handle` after it has decided.
+    pub fn apply(&mut self, record: &Record) {
+        self.now = self.now.max(record.at);
+        self.state.apply(record);
+    }
+
+    /// When time alone will make the hub act.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        [deadline, self.schedule.next(), self.cutover_at].into_iter().flatten().min()
+    }
+
+    /// The hash of the durable state: equal for a live hub and its replay.
+    pub fn state_hash(&self) -> Fingerprint {
+        self.state.fingerprint()
+    }
+
+    /// The durable state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Payments under way.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Connections on which a bank is signed on.
+    pub fn lines(&self, bank: ParticipantId) -> usize {
+        self.links.get(&bank).map_or(0, |link| link.lines.len())
+    }
+
+    fn fire(&mut self, out: &mut Effects) {
+        while let Some((at, id)) = self.deadlines.first().copied() {
+            if at > self.now {
+                break;
+            }
+            self.deadlines.remove(&(at, id));
+            self.issuer_late(id, out);
+        }
+        self.advise_due(out);
+        if self.cutover_at.is_some_and(|at| at <= self.now) {
+            self.cut_over(out);
+        }
+    }
+
+    fn request(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
+        let key = (request.acquirer, request.terminal, matching::stan_of(&request));
+        if let Some(waiting) = self.behind.get_mut(&key) {
+            waiting.push(Input::Request { from, request });
+            return;
+        }
+        match request.mti.class() {
+            scheme::MtiClass::Reversal => self.reversal(from, &request, out),
+            scheme::MtiClass::Authorisation
+            | scheme::MtiClass::Financial
+            | scheme::MtiClass::Reconciliation
+            | scheme::MtiClass::Network
+            | scheme::MtiClass::Other => self.admit(from, request, out),
+        }
+    }
+
+    /// Asks the engine for what `fact` implies; commits it at once when that is nothing.
+    fn propose(&mut self, fact: Fact, next: Next, key: Option<MatchKey>, out: &mut Effects) {
+        let mut implied = Vec::new();
+        legs::transfers(&self.state, &fact, &mut implied);
+        // A refused transfer has been asked for already: its refusal led to this fact.
+        let transfers: Vec<Transfer> =
+            implied.iter().filter(|leg| !leg.refused).map(|leg| leg.transfer).collect();
+        if transfers.is_empty() {
+            self.settle(fact, next, out);
+            return;
+        }
+        if let Some(key) = key {
+            self.behind.entry(key).or_default();
+        }
+        self.proposals.push_back(Proposal { fact, transfers: transfers.len(), next, key });
+        out.push(Effect::Transfers(transfers));
+    }
+
+    fn transfer_results(&mut self, results: &[TransferStatus], out: &mut Effects) {
+        let mut rest = results;
+        while let Some(proposal) = self.proposals.pop_front() {
+            let Some((own, others)) = rest.split_at_checked(proposal.transfers) else {
+                self.proposals.push_front(proposal);
+                return;
+            };
+            rest = others;
+            let refused = own.iter().copied().find(|status| *status != TransferStatus::Ok);
+            let key = proposal.key;
+            match refused {
+                None => self.settle(proposal.fact, proposal.next, out),
+                Some(status) => self.refused(proposal, status, out),
+            }
+            self.let_through(key, out);
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The engine refused a transfer. Only a limit may be met; anything else means that the books
+    /// and the state disagree, and going on would make it worse.
+    fn refused(&mut self, proposal: Proposal, status: TransferStatus, out: &mut Effects) {
+        assert!(
+            status == TransferStatus::ExceedsCredits,
+            "the ledger refused with {status:?}, which no proposal can meet: {:?}",
+            proposal.fact
+        );
+        match (proposal.fact, proposal.next) {
+            (Fact::Opened(opened), Next::Ask { from, .. }) => {
+                self.decline_cap(from, opened, out);
+            }
+            (Fact::Reversed(reversed), next) => self.reverse_by_overcap(reversed, next, out),
+            (Fact::Cap { .. }, _) => {}
+            (fact, _) => {
+                assert!(!moves_unlimited(&fact), "no limit stands in the way of {fact:?}");
+            }
+        }
+    }
+
+    fn let_through(&mut self, key: Option<MatchKey>, out: &mut Effects) {
+        let Some(key) = key else { return };
+        let again = self.proposals.iter().any(|proposal| proposal.key == Some(key));
+        if again {
+            return;
+        }
+        for input in self.behind.remove(&key).unwrap_or_default() {
+            let now = self.now;
+            self.handle(now, input, out);
+        }
+    }
+
+    /// Commits a fact and does what follows from it.
+    fn settle(&mut self, fact: Fact, next: Next, out: &mut Effects) {
+        let touched = credited(&fact, &self.state);
+        let id = payment_of(&fact);
+        let opened = match &fact {
+            Fact::Opened(opened) => Some(opened.clone()),
+            _ => None,
+        };
+        self.commit(fact, out);
+        match (next, opened, id) {
+            (Next::Ask { from, line, carried }, Some(opened), _) => {
+                self.ask(from, line, carried, opened, out);
+            }
+            (Next::AnswerWaiters { carried }, _, Some(id)) => {
+                self.answer_waiters(id, carried, out);
+            }
+            (Next::Acknowledge { to, rrn }, _, id) => {
+                if let Some(id) = id {
+                    self.answer_waiters(id, Carried::NONE, out);
+                }
+                out.push(Effect::Answer { to, answer: Answer::acknowledgement(rrn) });
+            }
+            (Next::Nothing | Next::Ask { .. } | Next::AnswerWaiters { .. }, _, _) => {}
+        }
+        self.advise_new(out);
+        if let Some(participant) = touched {
+            self.repay_overcap(participant, out);
+        }
+    }
+
+    fn commit(&mut self, fact: Fact, out: &mut Effects) {
+        let record = Record { at: self.now, fact };
+        self.state.apply(&record);
+        out.push(Effect::Record(record));
+    }
+
+    fn find(&mut self, kind: FindingKind, payment: Option<PaymentId>, out: &mut Effects) {
+        let participant = payment
+            .and_then(|id| self.state.payments().get(id))
+            .map(|payment| payment.seen.acquirer);
+        let finding = Finding { kind, payment, participant, original: None };
+        self.commit(Fact::Finding(finding), out);
+    }
+
+    /// The next DE11 and DE7 of a message to a bank.
+    fn trace(&mut self, bank: ParticipantId) -> Trace {
+        let last = self.state.last_stan(bank);
+        let next = self.next_trace.entry(bank).or_insert_with(|| match last {
+            Some(stan) => u64::from(stan.get()).saturating_add(TRACE_GAP),
+            None => 0,
+        });
+        let stan = Stan::from_counter(*next);
+        *next = next.saturating_add(1);
+        Trace { stan, transmitted: self.now.month_time() }
+    }
+
+    /// The ledger id of a transfer that belongs to no payment: of the record's kind and its number
+    /// in the journal, or the next number after one that is still proposed.
+    fn own_transfer_id(&mut self, kind: u8) -> u128 {
+        let number = self.own_transfers.max(self.state.records());
+        self.own_transfers = number.saturating_add(1);
+        transfer_id_of_record(kind, number)
+    }
+
+    fn line(&mut self, bank: ParticipantId, line: u64, signed_on: bool, out: &mut Effects) {
+        let link = self.links.entry(bank).or_default();
+        link.lines.retain(|known| *known != line);
+        if signed_on {
+            link.lines.push(line);
+            self.advise_all(bank, out);
+        } else if link.lines.is_empty() {
+            self.schedule.pause(bank);
+        }
+    }
+
+    /// A connection on which to send to a bank, taken in turn.
+    fn pick_line(&mut self, bank: ParticipantId) -> Option<u64> {
+        let link = self.links.get_mut(&bank)?;
+        link.turn = link.turn.wrapping_add(1);
+        let at = link.turn.checked_rem(link.lines.len())?;
+        link.lines.get(at).copied()
+    }
+
+    fn refuse(&mut self, to: ReplyTo, reason: Reason, rrn: Rrn, out: &mut Effects) {
+        out.push(Effect::Count(Count::Refused(reason)));
+        out.push(Effect::Answer { to, answer: Answer::refusal(reason, rrn) });
+    }
+
+    /// Whether the peer may speak for this terminal (58 otherwise).
+    fn speaks_for(&self, peer: PeerId, request: &Request) -> bool {
+        let entry = self.state.directory().terminal(request.acquirer, request.terminal);
+        match peer {
+            PeerId::Station(station) => entry.is_some_and(|entry| entry.station == station),
+            PeerId::Bank(bank) => request.acquirer == bank,
+            PeerId::Terminal(_) => false,
+        }
+    }
+}
+
+/// The payment that a fact is about.
+fn payment_of(fact: &Fact) -> Option<PaymentId> {
+    match fact {
+        Fact::Opened(opened) => Some(opened.id),
+        Fact::Declined(declined) => Some(declined.id),
+        Fact::Closed(closed) => Some(closed.id),
+        Fact::Reversed(reversed) => Some(reversed.id),
+        Fact::Finding(finding) => finding.payment,
+        Fact::Nation { .. }
+        | Fact::Station { .. }
+        | Fact::Participant { .. }
+        | Fact::Route { .. }
+        | Fact::Terminal { .. }
+        | Fact::Cap { .. }
+        | Fact::HotCard { .. }
+        | Fact::Epoch { .. }
+        | Fact::Tombstone(_)
+        | Fact::Discharged { .. }
+        | Fact::OvercapRepaid { .. }
+        | Fact::Cutover { .. }
+        | Fact::Netted { .. } => None,
+    }
+}
+
+/// The participant to whom a fact gives room, if it owes on its overcap account.
+fn credited(fact: &Fact, state: &State) -> Option<ParticipantId> {
+    let payment = payment_of(fact).and_then(|id| state.payments().get(id));
+    let candidate = match fact {
+        Fact::Closed(closed) => match closed.outcome {
+            crate::record::Outcome::Posted { .. } => payment.map(|p| p.seen.acquirer),
+            _ => payment.and_then(|p| p.issuer),
+        },
+        Fact::Reversed(_) => payment.and_then(|p| p.issuer),
+        Fact::Cap { participant, .. } => Some(*participant),
+        Fact::Netted { participant, paid_out: false, .. } => Some(*participant),
+        _ => None,
+    };
+    candidate.filter(|participant| state.position(*participant).overcap > 0)
+}
+
+/// Whether a fact's transfers debit no limited account, so that no limit can refuse them.
+fn moves_unlimited(fact: &Fact) -> bool {
+    matches!(fact, Fact::Closed(_))
+}
+
+/// What an `Opened` remembers of a request.
+fn seen_of(request: &Request, peer: PeerId) -> Seen {
+    Seen {
+        mti: request.mti.first(),
+        acquirer: request.acquirer,
+        terminal: request.terminal,
+        retailer: request.retailer,
+        stan: request.stan,
+        transmitted: request.transmitted,
+        local: request.local,
+        rrn: request.rrn,
+        rrn_sent: request.rrn_sent,
+        processing: request.processing,
+        amount: request.amount,
+        currency: request.currency,
+        card: request.card,
+        forwarding: request.forwarding,
+        station: match peer {
+            PeerId::Station(station) => Some(station),
+            PeerId::Bank(_) | PeerId::Terminal(_) => None,
+        },
+        first_received: request.first_received,
+    }
+}

@@ -1,0 +1,264 @@
+//! Payments that are still of interest: under way, or inside the match window.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::hash::Hash;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use scheme::{
+    Amount, ApprovalCode, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan,
+    TerminalId, Timestamp,
+};
+
+use crate::fingerprint::Fingerprint;
+use crate::record::{Closed, Declined, Opened, Outcome, Reversed, Seen};
+use crate::request::{Text25, Trace, text25};
+
+/// Where a payment stands (R-ACCOUNTS, "Statuses").
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Status {
+    /// Under way: the hold stands.
+    Pending,
+    /// The money has moved.
+    Posted,
+    /// The hold was released after the issuer was asked, without a usable answer.
+    Voided,
+    /// Returned in full by reversal.
+    Reversed,
+    /// Refused, by us or by the issuer.
+    Declined,
+}
+
+/// A payment, as durable records have made it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Payment {
+    /// Its id.
+    pub id: PaymentId,
+    /// The request as first received.
+    pub seen: Seen,
+    /// Whose card it is, where that is known.
+    pub issuer: Option<ParticipantId>,
+    /// DE11 and DE7 of the request to the issuer, if one was sent.
+    pub trace: Option<Trace>,
+    /// Where it stands.
+    pub status: Status,
+    /// DE39 of its first answer.
+    pub code: ResponseCode,
+    /// DE44 of its first answer.
+    pub text: Text25,
+    /// DE38; blank unless approved.
+    pub approval: ApprovalCode,
+    /// The hub's business date at the hold or the refusal.
+    pub business_date: BusinessDate,
+    /// The settlement cycle.
+    pub cycle: u32,
+    /// What has gone back so far.
+    pub returned: Amount,
+    /// Whether its one reversal has come.
+    pub reversed: bool,
+    /// Whether the issuer has acknowledged the reversal advice.
+    pub reversal_acknowledged: bool,
+    /// When the hub took it in.
+    pub at: Timestamp,
+}
+
+impl Payment {
+    /// A payment whose hold stands.
+    pub fn opened(opened: &Opened, at: Timestamp) -> Self {
+        Self {
+            id: opened.id,
+            seen: opened.seen,
+            issuer: Some(opened.issuer),
+            trace: Some(opened.trace),
+            status: Status::Pending,
+            code: ResponseCode::APPROVED,
+            text: Text25::BLANK,
+            approval: ApprovalCode::BLANK,
+            business_date: opened.business_date,
+            cycle: opened.cycle,
+            returned: Amount::ZERO,
+            reversed: false,
+            reversal_acknowledged: false,
+            at,
+        }
+    }
+
+    /// A payment that we refused.
+    pub fn declined(declined: &Declined, at: Timestamp) -> Self {
+        Self {
+            id: declined.id,
+            seen: declined.seen,
+            issuer: declined.issuer,
+            trace: None,
+            status: Status::Declined,
+            code: declined.reason.response_code(),
+            text: text25(declined.reason.text()),
+            approval: ApprovalCode::BLANK,
+            business_date: declined.business_date,
+            cycle: declined.cycle,
+            returned: Amount::ZERO,
+            reversed: false,
+            reversal_acknowledged: false,
+            at,
+        }
+    }
+
+    /// The issuer answered, or did not.
+    pub fn close(&mut self, closed: &Closed) {
+        match closed.outcome {
+            Outcome::Posted { approval, text } => {
+                self.status = Status::Posted;
+                self.code = ResponseCode::APPROVED;
+                self.approval = approval;
+                self.text = text;
+            }
+            Outcome::Declined { code, text } => {
+                self.status = Status::Declined;
+                self.code = code;
+                self.text = text;
+            }
+            Outcome::Voided { reason, .. } => {
+                self.status = Status::Voided;
+                self.code = reason.response_code();
+                self.text = text25(reason.text());
+            }
+        }
+    }
+
+    /// Its reversal counted.
+    pub fn reverse(&mut self, reversed: &Reversed) {
+        self.reversed = true;
+        if reversed.in_flight {
+            self.status = Status::Reversed;
+            self.code = Reason::Reversed.response_code();
+            self.text = text25(Reason::Reversed.text());
+            return;
+        }
+        self.returned = self.returned.checked_add(reversed.returned).unwrap_or(self.returned);
+        if self.returned == self.seen.amount {
+            self.status = Status::Reversed;
+        }
+    }
+}
+
+type StanKey = (ParticipantId, TerminalId, Stan);
+type RrnKey = (ParticipantId, TerminalId, Rrn);
+
+/// The table, its match keys, and the order in which payments leave the window.
+#[derive(Clone, Debug, Default)]
+pub struct Payments {
+    by_id: HashMap<PaymentId, Payment, FixedState>,
+    by_stan: HashMap<StanKey, Vec<PaymentId>, FixedState>,
+    by_rrn: HashMap<RrnKey, Vec<PaymentId>, FixedState>,
+    window: VecDeque<PaymentId>,
+    fingerprint: Fingerprint,
+}
+
+impl Payments {
+    /// A payment by its id.
+    pub fn get(&self, id: PaymentId) -> Option<&Payment> {
+        self.by_id.get(&id)
+    }
+
+    /// Payments with this acquirer, terminal and DE11, newest first.
+    pub fn by_stan(
+        &self,
+        acquirer: ParticipantId,
+        terminal: TerminalId,
+        stan: Stan,
+    ) -> impl Iterator<Item = &Payment> {
+        let ids = self.by_stan.get(&(acquirer, terminal, stan));
+        ids.into_iter().flatten().rev().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// How many payments share an acquirer, terminal and DE11.
+    pub fn count_by_stan(&self, a: ParticipantId, t: TerminalId, stan: Stan) -> usize {
+        self.by_stan.get(&(a, t, stan)).map_or(0, Vec::len)
+    }
+
+    /// Payments with this acquirer, terminal and DE37, newest first.
+    pub fn by_rrn(
+        &self,
+        acquirer: ParticipantId,
+        terminal: TerminalId,
+        rrn: Rrn,
+    ) -> impl Iterator<Item = &Payment> {
+        let ids = self.by_rrn.get(&(acquirer, terminal, rrn));
+        ids.into_iter().flatten().rev().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// Every payment in the window, in the order in which they came.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
+        self.window.iter().filter_map(|id| self.by_id.get(id))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// The set of payments.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    pub(crate) fn insert(&mut self, payment: Payment) {
+        let (seen, id) = (payment.seen, payment.id);
+        self.fingerprint.add(&payment);
+        let replaced = self.by_id.insert(id, payment);
+        // An id is derived from the match key K1, and a K1 match is never a new payment.
+        assert!(replaced.is_none(), "payment {id} exists already");
+        self.by_stan.entry((seen.acquirer, seen.terminal, seen.stan)).or_default().push(id);
+        self.by_rrn.entry((seen.acquirer, seen.terminal, seen.rrn)).or_default().push(id);
+        self.window.push_back(id);
+    }
+
+    pub(crate) fn change(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
+        if let Some(payment) = self.by_id.get_mut(&id) {
+            self.fingerprint.remove(payment);
+            change(payment);
+            self.fingerprint.add(payment);
+        }
+    }
+
+    /// Lets payments go that came before `horizon`, in order, up to the first that came later.
+    /// One that must still be `kept` stays, and is looked at again when it comes round.
+    pub(crate) fn forget(&mut self, horizon: Timestamp, kept: impl Fn(&Payment) -> bool) {
+        for _ in 0..self.window.len() {
+            let Some(id) = self.window.front().copied() else { return };
+            let Some(payment) = self.by_id.get(&id) else { return };
+            if payment.at >= horizon {
+                return;
+            }
+            self.window.pop_front();
+            if kept(payment) {
+                self.window.push_back(id);
+                return;
+            }
+            self.fingerprint.remove(payment);
+            let seen = payment.seen;
+            unlink(&mut self.by_stan, &(seen.acquirer, seen.terminal, seen.stan), id);
+            unlink(&mut self.by_rrn, &(seen.acquirer, seen.terminal, seen.rrn), id);
+            self.by_id.remove(&id);
+        }
+    }
+}
+
+fn unlink<K: Hash + Eq>(
+    index: &mut HashMap<K, Vec<PaymentId>, FixedState>,
+    key: &K,
+    id: PaymentId,
+) {
+    if let Some(ids) = index.get_mut(key) {
+        ids.retain(|known| *known != id);
+        if ids.is_empty() {
+            index.remove(key);
+        }
+    }
+}

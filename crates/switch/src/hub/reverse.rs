@@ -1,0 +1,168 @@
+//! Reversals (R-REVERSAL): always acknowledged, and they count once, from the original's terminal,
+//! within 24 h, for the original's amount.
+
+use scheme::{Amount, PaymentId, Reason, ResponseCode};
+
+use super::matching;
+use super::payments::Status;
+use super::{Effect, Effects, Hub, Next};
+use crate::record::{Fact, Finding, FindingKind, Reversed, Tombstone};
+use crate::request::{Answer, ReplyTo, Request};
+
+/// What a reversal that found its original does.
+enum Ruling {
+    /// Nothing, and that is in order.
+    Nothing,
+    /// Nothing, and somebody should know.
+    Finding(FindingKind),
+    /// The payment is still under way: it ends now.
+    Stop,
+    /// This much goes back.
+    Return(Amount),
+}
+
+impl Hub {
+    pub(super) fn reversal(&mut self, from: ReplyTo, reversal: &Request, out: &mut Effects) {
+        if !self.speaks_for(from.peer, reversal) {
+            self.refuse(from, Reason::Terminal, reversal.rrn, out);
+            return;
+        }
+        let timers = self.config.timers;
+        let Some(original) = matching::original(&self.state, &timers, reversal) else {
+            self.unknown_original(from, reversal, out);
+            return;
+        };
+        let (id, rrn) = (original.payment.id, original.payment.seen.rrn);
+        let ruling = self.rule(original.payment, reversal);
+        if original.ambiguous {
+            self.find(FindingKind::TwoCandidates, Some(id), out);
+        }
+        let acknowledge = Next::Acknowledge { to: from, rrn };
+        match ruling {
+            Ruling::Nothing => {
+                out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(rrn) });
+            }
+            Ruling::Finding(kind) => {
+                self.find(kind, Some(id), out);
+                out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(rrn) });
+            }
+            Ruling::Stop => self.reverse(id, Amount::ZERO, true, reversal, acknowledge, out),
+            Ruling::Return(amount) => self.reverse(id, amount, false, reversal, acknowledge, out),
+        }
+    }
+
+    fn rule(&self, original: &super::Payment, reversal: &Request) -> Ruling {
+        let first = original.seen.first_received;
+        if reversal.first_received.ms_since(first) > self.config.timers.repeat_ms {
+            return Ruling::Finding(FindingKind::LateReversal);
+        }
+        if reversal.amount != original.seen.amount {
+            return Ruling::Finding(FindingKind::AmountMismatch);
+        }
+        if original.reversed {
+            return Ruling::Nothing;
+        }
+        match original.status {
+            Status::Declined | Status::Voided | Status::Reversed => Ruling::Nothing,
+            Status::Pending => Ruling::Stop,
+            Status::Posted => {
+                let posted = original.seen.amount.checked_sub(original.returned);
+                let kept = reversal.actual.unwrap_or(Amount::ZERO);
+                match posted.and_then(|posted| posted.checked_sub(kept)) {
+                    Some(amount) if !amount.is_zero() => Ruling::Return(amount),
+                    Some(_) | None => Ruling::Finding(FindingKind::AmountMismatch),
+                }
+            }
+        }
+    }
+
+    fn reverse(
+        &mut self,
+        id: PaymentId,
+        returned: Amount,
+        in_flight: bool,
+        reversal: &Request,
+        next: Next,
+        out: &mut Effects,
+    ) {
+        let Some(payment) = self.state.payments().get(id) else { return };
+        let (issuer, seen) = (payment.issuer, payment.seen);
+        let Some(issuer) = issuer else { return };
+        let partial = !in_flight && returned != seen.amount;
+        let reversed = Reversed {
+            id,
+            returned,
+            overcap: false,
+            in_flight,
+            code: advice_code(reversal.reason, partial),
+            advice: self.trace(issuer),
+        };
+        let key = (seen.acquirer, seen.terminal, seen.stan);
+        self.propose(Fact::Reversed(reversed), next, Some(key), out);
+    }
+
+    /// The acquirer has no room for what must go back: its overcap account pays (R-ACCOUNTS).
+    pub(super) fn reverse_by_overcap(
+        &mut self,
+        reversed: Reversed,
+        next: Next,
+        out: &mut Effects,
+    ) {
+        let key = self
+            .state
+            .payments()
+            .get(reversed.id)
+            .map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
+        self.find(FindingKind::Overcap, Some(reversed.id), out);
+        let by_overcap = Fact::Reversed(Reversed { overcap: true, ..reversed });
+        self.propose(by_overcap, next, key, out);
+    }
+
+    /// Kept as a tombstone, so that an original that arrives later is refused (R-TOMB).
+    fn unknown_original(&mut self, from: ReplyTo, reversal: &Request, out: &mut Effects) {
+        let known = self
+            .state
+            .tombstones(reversal.acquirer, reversal.terminal)
+            .any(|tombstone| matching::same_reversal(tombstone, reversal));
+        if !known {
+            let named = reversal.original.filter(|original| original.stan != 0);
+            self.commit(
+                Fact::Tombstone(Tombstone {
+                    acquirer: reversal.acquirer,
+                    terminal: reversal.terminal,
+                    stan: matching::stan_of(reversal),
+                    transmitted: named.map_or(0, |original| original.transmitted),
+                    mti: named.map_or(0, |original| original.mti),
+                    rrn: reversal.rrn_sent.then_some(reversal.rrn),
+                    transaction: reversal.processing.transaction(),
+                    amount: reversal.amount,
+                    token: reversal.card.map(|card| card.token),
+                    first_received: reversal.first_received,
+                    received: reversal.first_received.month_time(),
+                }),
+                out,
+            );
+            self.commit(
+                Fact::Finding(Finding {
+                    kind: FindingKind::UnknownOriginal,
+                    payment: None,
+                    participant: Some(reversal.acquirer),
+                    original: reversal.original,
+                }),
+                out,
+            );
+        }
+        let answer = Answer::acknowledgement(reversal.rrn);
+        out.push(Effect::Answer { to: from, answer });
+    }
+}
+
+/// DE39 of the 0420 to the issuer: the terminal's own reason where it is one, 32 for a part.
+fn advice_code(reason: Option<ResponseCode>, partial: bool) -> ResponseCode {
+    if partial {
+        return ResponseCode::of(b"32");
+    }
+    reason
+        .filter(|code| [*b"17", *b"22", *b"68"].contains(&code.bytes()))
+        .unwrap_or(ResponseCode::of(b"22"))
+}

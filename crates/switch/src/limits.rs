@@ -1,0 +1,29 @@
+//! Limits of the machines, each with its reason.
+
+/// Payments of one terminal under one trace number inside the match window. A terminal counts to
+/// 999,999 before it starts again; one that reaches this is broken, and is told so (96).
+pub const SAME_STAN_MAX: usize = 1024;
+/// Requests that may wait for one payment's answer: the first and its repeats. Later repeats push
+/// out the oldest, whose terminal has given up by then.
+pub const WAITERS_MAX: usize = 4;
+/// Payments between first receipt and answer. 40,000 payments/s at 1 s each, with room for a slow
+/// issuer; beyond it new purchases are refused (96), reversals never.
+pub const IN_FLIGHT_MAX: usize = 65_536;
+/// Requests that one station may have under way on its trunk.
+pub const STATION_IN_FLIGHT_MAX: usize = 16_384;
+/// Reversals that a station may owe the hub before it refuses new purchases (96): a day of a
+/// busy station cut off from the hub at one owed reversal a second.
+pub const STATION_OWED_MAX: usize = 86_400;
+/// Bytes of one carried field: the longest LLLVAR field.
+pub const CARRIED_FIELD_MAX: usize = 999;
+/// Reference numbers that a station reserves durably at a time: few writes, few numbers lost in a
+/// crash out of the 36^6 of a day.
+pub const RRN_BLOCK: u64 = 4096;
+/// Trace numbers that the hub leaves out after a restart, so that a message sent just before a
+/// crash without a record (an echo) cannot share its number with one sent after.
+pub const TRACE_GAP: u64 = 1000;
+/// Name of a participant or station, in bytes.
+pub const NAME_MAX: usize = 64;
+
+const _: () = assert!(STATION_IN_FLIGHT_MAX <= IN_FLIGHT_MAX);
+const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);

@@ -1,0 +1,3 @@
+//! station
+/// x
+pub struct Station;
