@@ -2,7 +2,8 @@
 //!
 //! Each lives in `clients/NAME`, is installed at the exact version (and hash) that its folder names
 //! into `target/clients`, and prints `ok NAME CHECK` or `FAIL NAME CHECK: why`. A client whose
-//! tools can't be had is skipped by name; a client that leaves a check out fails it.
+//! tools can't be had is skipped by name; one whose download has another hash than ours fails, and
+//! so does a check that a client leaves out.
 
 use std::fs;
 use std::io::Read;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::shell;
+use crate::shell::{self, Failure};
 
 /// What every client does.
 pub(crate) const CHECKS: &[&str] = &[
@@ -25,9 +26,32 @@ pub(crate) const CHECKS: &[&str] = &[
 /// Six answers, each within a terminal's 35 s, and the start of a JVM.
 const ENDS_WITHIN: Duration = Duration::from_secs(240);
 
+/// Why a client can't be run.
+#[derive(PartialEq, Eq, Debug)]
+pub(crate) enum Obstacle {
+    /// A tool, or the registry that it comes from, is not there.
+    Missing(String),
+    /// Something is there that is not what we name.
+    Wrong(String),
+}
+
+impl From<String> for Obstacle {
+    fn from(why: String) -> Self {
+        Self::Missing(why)
+    }
+}
+
+/// How pip, npm, Maven and sha256sum say that what they got is not what was asked for.
+const ALTERED: &[&str] = &[
+    "DO NOT MATCH THE HASHES",
+    "EINTEGRITY",
+    "Checksum validation failed",
+    "EUSAGE",
+];
+
 pub(crate) struct Client {
     pub(crate) name: &'static str,
-    prepare: fn(&Place) -> Result<(), String>,
+    prepare: fn(&Place) -> Result<(), Obstacle>,
     command: fn(&Place) -> Command,
 }
 
@@ -57,7 +81,7 @@ pub(crate) struct Place {
 
 impl Client {
     /// Installs what it needs; an error names what is missing.
-    pub(crate) fn prepare(&self, place: &Place) -> Result<(), String> {
+    pub(crate) fn prepare(&self, place: &Place) -> Result<(), Obstacle> {
         let folder = &place.installed;
         fs::create_dir_all(folder).map_err(|why| format!("{}: {why}", folder.display()))?;
         (self.prepare)(place)
@@ -127,6 +151,19 @@ fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String
     all
 }
 
+/// Downloads; a registry out of reach is a thing missing, a download with another hash is not.
+fn fetch(command: &mut Command) -> Result<(), Obstacle> {
+    shell::silently(command).map_err(|failure| obstacle(&failure))
+}
+
+fn obstacle(failure: &Failure) -> Obstacle {
+    if ALTERED.iter().any(|mark| failure.text.contains(mark)) {
+        Obstacle::Wrong(failure.why.clone())
+    } else {
+        Obstacle::Missing(failure.why.clone())
+    }
+}
+
 /// Whether the last installation was made from this same text.
 fn installed(folder: &Path, text: &str) -> bool {
     fs::read_to_string(folder.join("made-from")).is_ok_and(|made_from| made_from == text)
@@ -142,7 +179,7 @@ fn source(place: &Place, name: &str) -> Result<(PathBuf, String), String> {
     Ok((path, text))
 }
 
-fn prepare_pyiso8583(place: &Place) -> Result<(), String> {
+fn prepare_pyiso8583(place: &Place) -> Result<(), Obstacle> {
     let (requirements, text) = source(place, "pyiso8583/requirements.txt")?;
     let venv = place.installed.join("venv");
     if installed(&venv, &text) {
@@ -161,7 +198,7 @@ fn prepare_pyiso8583(place: &Place) -> Result<(), String> {
         shell::install(&["python3-venv"]).map_err(|also| format!("{why}; {also}"))?;
         make()?;
     }
-    shell::quietly(
+    fetch(
         Command::new(venv.join("bin/pip"))
             .args([
                 "install",
@@ -172,7 +209,7 @@ fn prepare_pyiso8583(place: &Place) -> Result<(), String> {
             ])
             .arg(requirements),
     )?;
-    mark(&venv, &text)
+    Ok(mark(&venv, &text)?)
 }
 
 fn pyiso8583(place: &Place) -> Command {
@@ -181,7 +218,7 @@ fn pyiso8583(place: &Place) -> Command {
     command
 }
 
-fn prepare_npm(place: &Place) -> Result<(), String> {
+fn prepare_npm(place: &Place) -> Result<(), Obstacle> {
     let (_, manifest) = source(place, "npm-iso_8583/package.json")?;
     let (_, lock) = source(place, "npm-iso_8583/package-lock.json")?;
     let folder = place.installed.join("npm");
@@ -193,7 +230,7 @@ fn prepare_npm(place: &Place) -> Result<(), String> {
     fs::create_dir_all(&folder).map_err(broken)?;
     fs::write(folder.join("package.json"), manifest).map_err(broken)?;
     fs::write(folder.join("package-lock.json"), &lock).map_err(broken)?;
-    shell::quietly(
+    fetch(
         Command::new("npm")
             .args([
                 "ci",
@@ -204,7 +241,7 @@ fn prepare_npm(place: &Place) -> Result<(), String> {
             ])
             .current_dir(&folder),
     )?;
-    mark(&folder, &lock)
+    Ok(mark(&folder, &lock)?)
 }
 
 fn npm(place: &Place) -> Command {
@@ -215,21 +252,31 @@ fn npm(place: &Place) -> Command {
     command
 }
 
-fn prepare_jpos(place: &Place) -> Result<(), String> {
+fn prepare_jpos(place: &Place) -> Result<(), Obstacle> {
     let (pom, text) = source(place, "jpos/pom.xml")?;
+    let (sums, expected) = source(place, "jpos/sha256sums")?;
     let folder = place.installed.join("jpos");
-    if installed(&folder, &text) {
+    let made_from = format!("{text}{expected}");
+    if installed(&folder, &made_from) {
         return Ok(());
     }
     shell::ensure(&["javac", "mvn"], &["default-jdk-headless", "maven"])?;
-    shell::quietly(
+    fetch(
         Command::new("mvn")
             .args(["--quiet", "--batch-mode", "--strict-checksums", "--file"])
             .arg(pom)
             .arg("org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies")
             .arg(format!("-DoutputDirectory={}", folder.display())),
     )?;
-    mark(&folder, &text)
+    // Maven compares with what the same server says; this compares with what we ran first.
+    let sums = fs::canonicalize(&sums).map_err(|why| format!("{}: {why}", sums.display()))?;
+    fetch(
+        Command::new("sha256sum")
+            .args(["--check", "--strict"])
+            .arg(sums)
+            .current_dir(&folder),
+    )?;
+    Ok(mark(&folder, &made_from)?)
 }
 
 fn jpos(place: &Place) -> Command {
@@ -247,6 +294,20 @@ mod tests {
 
     fn report(change: impl Fn(&str) -> String) -> String {
         CHECKS.iter().map(|check| change(check)).collect()
+    }
+
+    #[test]
+    fn a_download_with_another_hash_is_not_skipped() {
+        let fetched = |script: &str| fetch(Command::new("sh").args(["-c", script]));
+        assert_eq!(fetched("exit 0"), Ok(()));
+        assert!(matches!(
+            fetched("echo no route; exit 1"),
+            Err(Obstacle::Missing(_))
+        ));
+        assert!(matches!(
+            fetched("echo npm error EINTEGRITY; exit 1"),
+            Err(Obstacle::Wrong(_))
+        ));
     }
 
     #[test]

@@ -34,23 +34,42 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
         .ok_or_else(|| format!("{name}: {status}"))
 }
 
-/// Runs it in silence; what it wrote last is the reason if it fails.
+/// Runs it in silence; one line of what it wrote is the reason if it fails.
 pub(crate) fn quietly(command: &mut Command) -> Result<(), String> {
+    silently(command).map_err(|failure| failure.why)
+}
+
+/// A command that did not end well.
+pub(crate) struct Failure {
+    /// In one line.
+    pub(crate) why: String,
+    /// All that it wrote.
+    pub(crate) text: String,
+}
+
+/// Runs it in silence, and keeps all that it wrote if it fails.
+pub(crate) fn silently(command: &mut Command) -> Result<(), Failure> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let out = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|why| format!("{name}: {why}"))?;
-    if out.status.success() {
-        return Ok(());
-    }
-    let text = [out.stdout, out.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let last = text
-        .lines()
-        .rfind(|line| !line.trim().is_empty())
+    let out = match command.stdin(Stdio::null()).output() {
+        Ok(out) if out.status.success() => return Ok(()),
+        Ok(out) => out,
+        Err(why) => {
+            return Err(Failure {
+                why: format!("{name}: {why}"),
+                text: String::new(),
+            });
+        }
+    };
+    let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let says = lines().find(|line| line.to_ascii_lowercase().contains("error"));
+    let line = says
+        .or_else(|| lines().next_back())
         .unwrap_or("no word why");
-    Err(format!("{name}: {}: {}", out.status, last.trim()))
+    Err(Failure {
+        why: format!("{name}: {}: {line}", out.status),
+        text,
+    })
 }
 
 /// Makes sure that these commands are there; as root on a Debian it installs their packages.
@@ -121,6 +140,8 @@ mod tests {
         assert!(quietly(Command::new("sh").args(["-c", "exit 0"])).is_ok());
         let why = quietly(Command::new("sh").args(["-c", "echo a; echo b >&2; exit 3"]));
         assert_eq!(why, Err("sh: exit status: 3: b".to_string()));
+        let why = quietly(Command::new("sh").args(["-c", "echo Error: a; echo b; exit 1"]));
+        assert_eq!(why, Err("sh: exit status: 1: Error: a".to_string()));
         assert!(quietly(&mut Command::new("no-such-command-of-bongsu")).is_err());
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
-use crate::clients::{self, CLIENTS, Place};
+use crate::clients::{self, CLIENTS, Obstacle, Place};
 use crate::nation::Nation;
 use crate::{shell, tidy};
 
@@ -281,7 +281,10 @@ fn foreign_clients(root: &Path, tally: &mut Tally) {
     for client in CLIENTS {
         match client.prepare(&place) {
             Ok(()) => ready.push(client),
-            Err(why) => tally.skip(MAY_SKIP, client.name, clients::CHECKS.len(), &why),
+            Err(Obstacle::Missing(why)) => {
+                tally.skip(MAY_SKIP, client.name, clients::CHECKS.len(), &why);
+            }
+            Err(Obstacle::Wrong(why)) => tally.fail(format!("{}: {why}", client.name)),
         }
     }
     let directory = place
