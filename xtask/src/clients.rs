@@ -45,8 +45,9 @@ impl From<String> for Obstacle {
 const ALTERED: &[&str] = &[
     "DO NOT MATCH THE HASHES",
     "EINTEGRITY",
-    "Checksum validation failed",
     "EUSAGE",
+    "Checksum validation failed",
+    "did NOT match",
 ];
 
 pub(crate) struct Client {
