@@ -115,7 +115,10 @@ pub(crate) struct OriginalKey {
 /// Reads DE90; nothing when it names no trace number.
 pub(crate) fn original_key(message: &Message) -> Option<OriginalKey> {
     let text = message.text(90).filter(|text| text.len() == 42)?;
-    digits(text)?;
+    // 42 digits are too many for one number.
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
     let part = |from: usize, to: usize| text.get(from..to).and_then(digits);
     let stan = u32::try_from(part(4, 10)?).ok().and_then(Stan::new)?;
     if stan.get() == 0 {
