@@ -64,7 +64,7 @@ impl Swarm {
             limits: often(),
             account_batches: 10,
             accounts: [2, 3, 5, 12][rng.random_range(0..4)],
-            ids: [6, 30, 200, 100_000][rng.random_range(0..4)],
+            ids: [8, 200, 100_000, 1_000_000][rng.random_range(0..4)],
             batch: [1, 3, 10, 40][rng.random_range(0..4)],
             step_ns: [0, 1, 400_000_000, 5_000_000_000][rng.random_range(0..4)],
         };
@@ -146,7 +146,7 @@ impl Swarm {
             user_data_128: self.small().into(),
             user_data_64: self.small().into(),
             user_data_32: self.small(),
-            ledger: if self.percent(95) { 408 } else { 840 },
+            ledger: if self.percent(98) { 408 } else { 840 },
             code: if self.percent(90) { 1 } else { 2 },
             flags,
             ..Account::default()
@@ -242,10 +242,15 @@ impl Swarm {
         } else {
             0
         };
+        let debit_account_id = self.rng.random_range(1..=self.habits.accounts);
+        let mut credit_account_id = self.rng.random_range(1..=self.habits.accounts);
+        if credit_account_id == debit_account_id && self.percent(95) {
+            credit_account_id = credit_account_id % self.habits.accounts + 1;
+        }
         Transfer {
             id: self.rng.random_range(1..=self.habits.ids),
-            debit_account_id: self.rng.random_range(1..=self.habits.accounts),
-            credit_account_id: self.rng.random_range(1..=self.habits.accounts),
+            debit_account_id,
+            credit_account_id,
             amount: self.amount(),
             user_data_128: self.small().into(),
             user_data_64: self.small().into(),
@@ -281,14 +286,15 @@ impl Swarm {
             _ if post => u128::MAX,
             _ => 0,
         };
+        let wrong = if self.percent(10) { self.rng.random_range(0..4) } else { 4 };
         Transfer {
             id,
             pending_id: hold.id,
             amount,
-            debit_account_id: if repeats { hold.debit_account_id } else { 0 },
-            credit_account_id: if repeats { hold.credit_account_id } else { 0 },
-            ledger: if repeats { hold.ledger } else { 0 },
-            code: if repeats { hold.code } else { 0 },
+            debit_account_id: if repeats { hold.debit_account_id } else if wrong == 2 { 1 } else { 0 },
+            credit_account_id: if repeats { hold.credit_account_id } else if wrong == 3 { 1 } else { 0 },
+            ledger: if wrong == 0 { 7 } else if repeats { hold.ledger } else { 0 },
+            code: if wrong == 1 { 7 } else if repeats { hold.code } else { 0 },
             user_data_128: self.small().into(),
             user_data_64: self.small().into(),
             user_data_32: self.small(),
