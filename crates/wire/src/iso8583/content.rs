@@ -30,10 +30,12 @@ pub(super) const fn hex_digit(digit: u8) -> u8 {
     }
 }
 
-/// All of it is looked at before the first wrong byte is searched: values are short and almost
-/// always right, and a loop without exits runs many bytes at a time.
+/// Values are short and almost always right: eight bytes at a time, and the first wrong one is
+/// searched only when there is one.
 fn find(value: &[u8], is_right: impl Fn(u8) -> bool) -> Option<usize> {
-    if value.iter().fold(true, |right, b| right & is_right(*b)) {
+    let (eights, rest) = value.as_chunks::<8>();
+    let right = |eight: &[u8; 8]| eight.iter().fold(true, |all, b| all & is_right(*b));
+    if eights.iter().all(right) && rest.iter().all(|b| is_right(*b)) {
         return None;
     }
     value.iter().position(|b| !is_right(*b))

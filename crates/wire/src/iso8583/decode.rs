@@ -1,7 +1,7 @@
 //! Bytes to a message.
 //!
-//! One walk over the bytes serves [`Dialect::decode`] and [`super::explain`]: it reads type,
-//! bitmaps and elements in order, checks each, and tells a [`Sink`] what it found.
+//! One walk over the bytes serves [`Dialect::decode`] and [`super::explain`]: it reads bitmaps and
+//! elements in order, checks each, and tells a [`Sink`] what it found.
 
 use std::fmt;
 
@@ -118,16 +118,11 @@ impl Dialect {
     /// Reads one whole message. Allocates one buffer for all values, and the partial message of
     /// an error.
     pub fn decode(&self, bytes: &[u8]) -> Result<Message, DecodeError> {
-        let mut reading = Reading {
-            room: bytes.len() + MESSAGE_SLACK,
-            filling: None,
-        };
-        let walked = walk(self, bytes, &mut reading);
-        let message = reading.filling.map(Filling::finish);
-        match (walked, message) {
-            (Ok(()), Some(message)) => Ok(message),
-            (Ok(()), None) => Err(fault(DecodeErrorKind::TruncatedMti, 0, 0).error(None)),
-            (Err(fault), message) => Err(fault.error(message)),
+        let mti = read_mti(bytes).map_err(|fault| fault.error(None))?;
+        let mut filling = Filling::new(mti, bytes.len() + MESSAGE_SLACK);
+        match walk(self, bytes, &mut filling) {
+            Ok(()) => Ok(filling.finish()),
+            Err(fault) => Err(fault.error(Some(filling.finish()))),
         }
     }
 }
@@ -142,8 +137,6 @@ pub fn recognise<'d>(dialects: &[&'d Dialect], frame: &[u8]) -> Option<(&'d Dial
 
 /// What a walk tells of what it found, in the order of the bytes.
 pub(super) trait Sink {
-    /// The message type.
-    fn mti(&mut self, mti: Mti, end: usize);
     /// The primary (DE2 to 64) or secondary bitmap; bits as in the message, DE1 highest.
     fn bitmap(&mut self, bits: u64, end: usize);
     /// An element: `value` as on the wire, its length indicator before it.
@@ -169,18 +162,22 @@ impl Fault {
     }
 }
 
-/// Reads all of `bytes`.
-pub(super) fn walk(dialect: &Dialect, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Fault> {
+/// Bytes of the message type.
+pub(super) const MTI_LENGTH: usize = 4;
+
+pub(super) fn read_mti(bytes: &[u8]) -> Result<Mti, Fault> {
     let digits = bytes
-        .get(..4)
+        .get(..MTI_LENGTH)
         .ok_or(fault(DecodeErrorKind::TruncatedMti, 0, 0))?;
-    let mti = Mti::parse(digits).ok_or_else(|| {
+    Mti::parse(digits).ok_or_else(|| {
         let at = digits.iter().position(|b| !b.is_ascii_digit());
         fault(DecodeErrorKind::BadMti, 0, at.unwrap_or(0))
-    })?;
-    let mut at = 4;
-    sink.mti(mti, at);
+    })
+}
 
+/// Reads all that follows the message type, which must be there.
+pub(super) fn walk(dialect: &Dialect, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Fault> {
+    let mut at = MTI_LENGTH;
     let primary = read_bitmap(dialect.bitmap(), bytes, &mut at)?;
     sink.bitmap(primary, at);
     let mut bits = u128::from(primary) << 64;
@@ -273,25 +270,13 @@ fn fault(kind: DecodeErrorKind, de: u8, offset: usize) -> Fault {
     Fault { kind, de, offset }
 }
 
-/// Fills a message.
-struct Reading {
-    room: usize,
-    filling: Option<Filling>,
-}
-
-impl Sink for Reading {
-    fn mti(&mut self, mti: Mti, _end: usize) {
-        self.filling = Some(Filling::new(mti, self.room));
-    }
-
+impl Sink for Filling {
     fn bitmap(&mut self, _bits: u64, _end: usize) {}
 
     fn element(&mut self, de: u8, rule: Rule, value: &[u8], _end: usize) {
-        if let Some(filling) = &mut self.filling {
-            match rule.encoding {
-                Encoding::Ascii | Encoding::Binary => filling.push(de, value),
-                Encoding::Hex => filling.push_hex(de, value),
-            }
+        match rule.encoding {
+            Encoding::Ascii | Encoding::Binary => self.push(de, value),
+            Encoding::Hex => self.push_hex(de, value),
         }
     }
 }

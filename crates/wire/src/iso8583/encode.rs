@@ -6,6 +6,7 @@ use super::ElementType;
 use super::content::first_wrong;
 use super::dialect::{Dialect, Encoding, Length, Rule};
 use super::message::Message;
+use crate::limits::LENGTH_DIGITS_MAX;
 
 /// Why a value can't be written; counts in characters (bytes for type b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,9 @@ impl fmt::Display for EncodeError {
 
 impl std::error::Error for EncodeError {}
 
+/// Room for message type, bitmaps, lengths and padding of most messages, so that `out` grows once.
+const OVERHEAD: usize = 128;
+
 impl Dialect {
     /// Appends the message to `out`, which is untouched on error.
     ///
@@ -70,9 +74,10 @@ impl Dialect {
     /// another number. The secondary bitmap is written only when DE65 to DE128 need it.
     pub fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         let before = out.len();
+        let bitmap = message.bitmap();
+        let (primary, secondary) = ((bitmap >> 64) as u64, bitmap as u64);
+        out.reserve(message.value_bytes() + OVERHEAD);
         out.extend_from_slice(&message.mti().digits());
-        let present = message.present();
-        let (primary, secondary) = ((present >> 64) as u64, present as u64);
         if secondary == 0 {
             self.put_bitmap(primary, out);
         } else {
@@ -118,7 +123,9 @@ fn put_element(rule: Rule, value: &[u8], out: &mut Vec<u8>) -> Result<(), Encode
         Encoding::Ascii | Encoding::Binary => out.extend_from_slice(value),
         Encoding::Hex => put_hex(value, out),
     }
-    out.resize(out.len() + padding, b' ');
+    if padding > 0 {
+        out.resize(out.len() + padding, b' ');
+    }
     Ok(())
 }
 
@@ -131,19 +138,19 @@ fn is_padded(kind: ElementType) -> bool {
 
 /// Decimal digits, leading zeros included; the dialect has checked that they are enough.
 fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
+    let mut text = [b'0'; LENGTH_DIGITS_MAX];
     let mut rest = number;
-    let start = out.len();
-    out.resize(start + usize::from(digits), b'0');
-    for place in out[start..].iter_mut().rev() {
+    for place in text.iter_mut().rev() {
         *place = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
+    out.extend_from_slice(&text[LENGTH_DIGITS_MAX - usize::from(digits)..]);
 }
 
 fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
+        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+        out.extend_from_slice(&[DIGITS[high], DIGITS[low]]);
     }
 }

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use scheme::Mti;
-
 use super::content::hex_digit;
-use super::decode::{DecodeErrorKind, Sink, walk};
+use super::decode::{DecodeErrorKind, MTI_LENGTH, Sink, read_mti, walk};
 use super::dialect::{Dialect, Encoding, Rule};
 use super::mask::Masked;
 use super::message::elements;
@@ -77,7 +75,11 @@ pub fn explain(dialect: &Dialect, bytes: &[u8]) -> Vec<Explained> {
         at: 0,
         parts: Vec::new(),
     };
-    if let Err(fault) = walk(dialect, bytes, &mut explaining) {
+    let walked = read_mti(bytes).and_then(|mti| {
+        explaining.add(Part::Mti, mti.to_string(), MTI_LENGTH);
+        walk(dialect, bytes, &mut explaining)
+    });
+    if let Err(fault) = walked {
         let part = match (fault.kind, fault.de, explaining.parts.len()) {
             (DecodeErrorKind::TrailingData, _, _) => Part::Rest,
             (_, 0, _) => Part::Mti,
@@ -142,10 +144,6 @@ impl Explaining<'_> {
 }
 
 impl Sink for Explaining<'_> {
-    fn mti(&mut self, mti: Mti, end: usize) {
-        self.add(Part::Mti, mti.to_string(), end);
-    }
-
     fn bitmap(&mut self, bits: u64, end: usize) {
         let primary = self.parts.len() == 1;
         let (part, bits) = if primary {

@@ -18,7 +18,7 @@ use crate::limits::DE_COUNT;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     mti: Mti,
-    /// As on the wire: the highest bit is DE1 (never set here), the lowest DE128.
+    /// The lowest bit is DE1 (never set here), the highest DE128.
     present: u128,
     ends: [u32; DE_COUNT + 1],
     bytes: Vec<u8>,
@@ -97,12 +97,17 @@ impl Message {
 
     /// All elements, ascending.
     pub fn fields(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        elements(self.present).map(|de| (de, &self.bytes[self.span(de)]))
+        ones(self.present).map(|de| (de, &self.bytes[self.span(de)]))
     }
 
-    /// The bits of all elements, DE1 highest; DE1 itself is never set.
-    pub(super) fn present(&self) -> u128 {
-        self.present
+    /// The bitmap as on the wire, DE1 highest; DE1 itself is never set.
+    pub(super) fn bitmap(&self) -> u128 {
+        self.present.reverse_bits()
+    }
+
+    /// Bytes of all values.
+    pub(super) fn value_bytes(&self) -> usize {
+        self.bytes.len()
     }
 
     fn span(&self, de: u8) -> std::ops::Range<usize> {
@@ -155,7 +160,7 @@ pub(super) struct Filling {
 }
 
 impl Filling {
-    /// Room for that many bytes of values.
+    /// No elements yet, and room for that many bytes of values.
     pub(super) fn new(mti: Mti, room: usize) -> Self {
         let mut message = Message::new(mti);
         message.bytes.reserve_exact(room);
@@ -211,21 +216,23 @@ impl fmt::Debug for Message {
 /// The bit of a data element, 0 for what is none.
 fn bit(de: u8) -> u128 {
     if (2..=128).contains(&de) {
-        1 << (128 - u32::from(de))
+        1 << (u32::from(de) - 1)
     } else {
         0
     }
 }
 
-/// The data elements of a bitmap, ascending.
-pub(super) fn elements(bits: u128) -> impl Iterator<Item = u8> {
+/// The data elements of a bitmap as on the wire, ascending.
+pub(super) fn elements(bitmap: u128) -> impl Iterator<Item = u8> {
+    ones(bitmap.reverse_bits())
+}
+
+fn ones(bits: u128) -> impl Iterator<Item = u8> {
     let mut rest = bits;
     std::iter::from_fn(move || {
-        let zeros = rest.leading_zeros();
-        if zeros == u128::BITS {
-            return None;
-        }
-        rest &= !(1 << (127 - zeros));
-        Some(zeros as u8 + 1)
+        let de = rest.trailing_zeros() as u8 + 1;
+        let found = (rest != 0).then_some(de);
+        rest &= rest.wrapping_sub(1);
+        found
     })
 }
