@@ -19,6 +19,7 @@ use scheme::{
 use crate::request::{OriginalRef, Text25, Trace};
 
 pub use codec::{decode, encode};
+pub(crate) use codec::{get_original, get_seen, put_original, put_seen};
 
 /// A decision, and when it was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -42,7 +42,7 @@ pub use state::{Advice, Position, State};
 use crate::fingerprint::Fingerprint;
 use crate::legs;
 use crate::limits::TRACE_GAP;
-use crate::record::{Fact, Finding, FindingKind, Opened, Record, Seen};
+use crate::record::{Fact, Finding, FindingKind, Record, Seen};
 use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
 use crate::timers::Timers;
 

@@ -240,7 +240,8 @@ fn decode_business(kind: u8, r: &mut Reader<'_>) -> Result<Fact, Corrupt> {
     })
 }
 
-fn put_seen(w: &mut Writer<'_>, seen: &Seen) {
+/// A request as first received.
+pub(crate) fn put_seen(w: &mut Writer<'_>, seen: &Seen) {
     let card = seen.card.is_some();
     let flags = u8::from(seen.rrn_sent) | (u8::from(card) << 1);
     w.u8(flags).u16(seen.mti.number()).u40(seen.acquirer.get()).text(&seen.terminal);
@@ -254,7 +255,8 @@ fn put_seen(w: &mut Writer<'_>, seen: &Seen) {
     }
 }
 
-fn get_seen(r: &mut Reader<'_>) -> Result<Seen, Corrupt> {
+/// What [`put_seen`] wrote.
+pub(crate) fn get_seen(r: &mut Reader<'_>) -> Result<Seen, Corrupt> {
     let flags = r.u8("flags")?;
     Ok(Seen {
         mti: r.checked("MTI", Reader::u16, Mti::new)?,

@@ -1,3 +1,651 @@
-//! station
-/// x
-pub struct Station;
+//! The regional base station.
+//!
+//! A station promises little. A request passes through to the hub without a disk wait; only what
+//! the station itself has to bring to an end is durable here: the reversal of a request that it
+//! answered 91 for lack of an answer, and a reversal that it accepted while the trunk was cut.
+//! Those are sent up, in order, until the hub has answered them (R-TRUNK).
+//!
+//! Deliberately absent until escrow exists: standing in for the hub. Without a trunk a purchase is
+//! refused with 91.
+
+pub mod record;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use scheme::{
+    MtiClass, MtiFunction, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId, Rrn, Stan,
+    StationId, TerminalId, Timestamp, Zone,
+};
+
+pub use record::{Owed, StationFact, StationRecord};
+
+use crate::fingerprint::Fingerprint;
+use crate::hub::matching::stan_of;
+use crate::limits::{RRN_BLOCK, STATION_IN_FLIGHT_MAX, STATION_OWED_MAX, WAITERS_MAX};
+use crate::record::Seen;
+use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request};
+use crate::timers::Timers;
+
+/// What the station is told once.
+#[derive(Clone, Debug)]
+pub struct StationConfig {
+    /// Which station.
+    pub id: StationId,
+    /// Its two characters in reference numbers.
+    pub code: [u8; 2],
+    /// Delays and windows.
+    pub timers: Timers,
+    /// The nation's local time.
+    pub zone: Zone,
+    /// Its terminals and their retailers.
+    pub terminals: Vec<(ParticipantId, TerminalId, RetailerId)>,
+}
+
+/// How the trunk is, as its session sees it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TrunkState {
+    /// Heard from the hub within 3 s. `renewed`: the hub has restarted since, so everything that
+    /// is under way must be asked again.
+    Up {
+        /// Whether this hub has forgotten who waits.
+        renewed: bool,
+    },
+    /// Silent for 3 s: requests wait.
+    Suspect,
+    /// Silent for 8 s.
+    Cut,
+}
+
+/// What may happen to a station.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A terminal asks.
+    Request {
+        /// Who waits for the answer.
+        from: ReplyTo,
+        /// What it says; DE37 is blank where the terminal sent none.
+        request: Request,
+    },
+    /// The hub answers.
+    HubAnswer {
+        /// The station's number of the request.
+        ticket: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The trunk changed.
+    Trunk(TrunkState),
+    /// Recovery is over.
+    Resolve,
+    /// Time has passed.
+    Timeout,
+}
+
+/// What a station wants done.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Journal this. Everything after it leaves only when it is durable.
+    Record(StationRecord),
+    /// Send a request up the trunk.
+    Send {
+        /// The station's number of it.
+        ticket: u64,
+        /// The request.
+        request: Request,
+    },
+    /// Nobody waits for this request any more: do not send it again.
+    Withdraw {
+        /// The station's number of it.
+        ticket: u64,
+    },
+    /// Answer a terminal.
+    Answer {
+        /// Whose request.
+        to: ReplyTo,
+        /// How.
+        answer: Answer,
+    },
+    /// Something that is only counted.
+    Count(Count),
+}
+
+/// Things that are counted, not journalled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Count {
+    /// A refusal of the station's own.
+    Refused(Reason),
+    /// An approval passed on to a terminal.
+    Approved,
+    /// Any other answer passed on.
+    Declined,
+    /// An answer that nobody waits for.
+    StrayAnswer,
+}
+
+/// What a station wants done, in order.
+pub type Effects = Vec<Effect>;
+
+type MatchKey = (ParticipantId, TerminalId, Stan);
+
+#[derive(Clone, Debug)]
+struct Flight {
+    request: Request,
+    waiters: Vec<ReplyTo>,
+    deadline: Timestamp,
+    /// The owed reversal that this is, if it is one.
+    owed: Option<u64>,
+}
+
+/// The station's durable state.
+#[derive(Clone, Debug, Default)]
+struct State {
+    records: u64,
+    rrn_reserved: u64,
+    owed_made: u64,
+    owed: BTreeMap<u64, Owed>,
+    fingerprint: Fingerprint,
+}
+
+/// The station.
+#[derive(Clone, Debug)]
+pub struct Station {
+    config: StationConfig,
+    register: HashMap<(ParticipantId, TerminalId), RetailerId, FixedState>,
+    state: State,
+    now: Timestamp,
+    trunk: TrunkState,
+    next_ticket: u64,
+    next_rrn: u64,
+    flights: BTreeMap<u64, Flight>,
+    by_key: HashMap<MatchKey, Vec<u64>, FixedState>,
+    deadlines: BTreeSet<(Timestamp, u64)>,
+}
+
+impl Station {
+    /// A station without a past.
+    pub fn new(config: StationConfig) -> Self {
+        let register =
+            config.terminals.iter().map(|(a, t, retailer)| ((*a, *t), *retailer)).collect();
+        Self {
+            config,
+            register,
+            state: State::default(),
+            now: Timestamp::default(),
+            trunk: TrunkState::Cut,
+            next_ticket: 1,
+            next_rrn: 0,
+            flights: BTreeMap::new(),
+            by_key: HashMap::default(),
+            deadlines: BTreeSet::new(),
+        }
+    }
+
+    /// Takes one input: decides, then applies.
+    pub fn handle(&mut self, now: Timestamp, input: Input, out: &mut Effects) {
+        // Whole microseconds, because records keep their time so (`docs/formats/records.md`).
+        let whole = now.0.saturating_sub(now.0.checked_rem(1000).unwrap_or(0));
+        self.now = self.now.max(Timestamp(whole));
+        self.fire(out);
+        match input {
+            Input::Request { from, request } => self.request(from, request, out),
+            Input::HubAnswer { ticket, answer } => self.hub_answer(ticket, answer, out),
+            Input::Trunk(state) => self.trunk_changed(state, out),
+            Input::Resolve => {
+                self.next_rrn = self.state.rrn_reserved;
+                self.reserve_rrns(out);
+            }
+            Input::Timeout => {}
+        }
+    }
+
+    /// Takes a record: what recovery does, and `handle` after it has decided.
+    pub fn apply(&mut self, record: &StationRecord) {
+        self.now = self.now.max(record.at);
+        let state = &mut self.state;
+        state.records = state.records.saturating_add(1);
+        match &record.fact {
+            StationFact::RrnBlock { reserved } => {
+                state.fingerprint.remove(&("rrn", state.rrn_reserved));
+                state.rrn_reserved = *reserved;
+                state.fingerprint.add(&("rrn", state.rrn_reserved));
+            }
+            StationFact::Owed(owed) => {
+                state.fingerprint.add(&(state.owed_made, owed));
+                state.owed.insert(state.owed_made, owed.clone());
+                state.owed_made = state.owed_made.saturating_add(1);
+            }
+            StationFact::Settled { number } => {
+                if let Some(owed) = state.owed.remove(number) {
+                    state.fingerprint.remove(&(*number, &owed));
+                }
+            }
+        }
+    }
+
+    /// When time alone will make the station act.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// The hash of the durable state: equal for a live station and its replay.
+    pub fn state_hash(&self) -> Fingerprint {
+        self.state.fingerprint
+    }
+
+    /// Reversals that the hub has not answered yet.
+    pub fn owed(&self) -> usize {
+        self.state.owed.len()
+    }
+
+    /// Requests under way on the trunk.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// How the trunk is.
+    pub fn trunk(&self) -> TrunkState {
+        self.trunk
+    }
+
+    /// Records in the journal.
+    pub fn records(&self) -> u64 {
+        self.state.records
+    }
+
+    fn fire(&mut self, out: &mut Effects) {
+        while let Some((at, ticket)) = self.deadlines.first().copied() {
+            if at > self.now {
+                return;
+            }
+            self.deadlines.remove(&(at, ticket));
+            self.give_up(ticket, out);
+        }
+    }
+
+    fn request(&mut self, from: ReplyTo, mut request: Request, out: &mut Effects) {
+        if !self.register.contains_key(&(request.acquirer, request.terminal)) {
+            self.refuse(from, Reason::Terminal, request.rrn, out);
+            return;
+        }
+        if request.has_pin {
+            self.refuse(from, Reason::Pin, request.rrn, out);
+            return;
+        }
+        let reversal = request.mti.class() == MtiClass::Reversal;
+        if request.rrn.is_blank() && !reversal {
+            request.rrn = self.make_rrn(out);
+        }
+        if let Some(answer) = self.own(&request) {
+            out.push(Effect::Answer { to: from, answer });
+            return;
+        }
+        if self.join(from, &request) {
+            return;
+        }
+        let advice = reversal || request.mti.function() == MtiFunction::Advice;
+        match self.trunk {
+            TrunkState::Cut if reversal => self.accept(from, request, out),
+            TrunkState::Cut => self.refuse(from, Reason::TrunkDown, request.rrn, out),
+            TrunkState::Up { .. } | TrunkState::Suspect => {
+                let full = self.flights.len() >= STATION_IN_FLIGHT_MAX
+                    || self.state.owed.len() >= STATION_OWED_MAX;
+                if full && !advice {
+                    self.refuse(from, Reason::Overload, request.rrn, out);
+                } else {
+                    self.send(request, alloc::vec![from], None, out);
+                }
+            }
+        }
+    }
+
+    /// What the station answers from what it owes the hub (R-STANDIN: it matches first against its
+    /// own, and answers those itself).
+    fn own(&self, request: &Request) -> Option<Answer> {
+        let reversal = request.mti.class() == MtiClass::Reversal;
+        self.state.owed.values().find_map(|owed| {
+            let seen = &owed.seen;
+            let place = seen.acquirer == request.acquirer && seen.terminal == request.terminal;
+            let original = owed.original.map_or(seen.stan.get(), |original| original.stan);
+            let content = seen.amount == request.amount
+                && seen.processing.transaction() == request.processing.transaction()
+                && (request.card.is_none()
+                    || seen.card.map(|c| c.token) == request.card.map(|c| c.token));
+            if !place || !content || original != stan_of(request).get() {
+                return None;
+            }
+            match (reversal, owed.ours) {
+                (true, _) => Some(Answer::acknowledgement(request.rrn)),
+                (false, true) if seen.local == request.local || request.mti.is_repeat() => {
+                    Some(Answer::refusal(Reason::TrunkDown, seen.rrn))
+                }
+                (false, _) => None,
+            }
+        })
+    }
+
+    /// A repeat of a request under way waits with it.
+    fn join(&mut self, from: ReplyTo, request: &Request) -> bool {
+        let key = (request.acquirer, request.terminal, request.stan);
+        let same = |flight: &Flight| {
+            let known = &flight.request;
+            let other_rrn = known.rrn_sent && request.rrn_sent && known.rrn != request.rrn;
+            !other_rrn
+                && flight.owed.is_none()
+                && known.mti.first() == request.mti.first()
+                && known.processing.transaction() == request.processing.transaction()
+                && known.amount == request.amount
+                && known.card.map(|c| c.token) == request.card.map(|c| c.token)
+                && known.original == request.original
+        };
+        let tickets = self.by_key.get(&key).into_iter().flatten().copied();
+        let found = tickets
+            .into_iter()
+            .find(|ticket| self.flights.get(ticket).is_some_and(same));
+        let Some(flight) = found.and_then(|ticket| self.flights.get_mut(&ticket)) else {
+            return false;
+        };
+        if flight.waiters.len() >= WAITERS_MAX {
+            flight.waiters.remove(0);
+        }
+        flight.waiters.push(from);
+        true
+    }
+
+    fn send(
+        &mut self,
+        request: Request,
+        waiters: Vec<ReplyTo>,
+        owed: Option<u64>,
+        out: &mut Effects,
+    ) {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.saturating_add(1);
+        let deadline = self.now.plus_ms(self.config.timers.hub_answer_ms);
+        let key = (request.acquirer, request.terminal, request.stan);
+        self.by_key.entry(key).or_default().push(ticket);
+        self.deadlines.insert((deadline, ticket));
+        out.push(Effect::Send { ticket, request: self.aged(&request) });
+        self.flights.insert(ticket, Flight { request, waiters, deadline, owed });
+    }
+
+    /// The request with its waiting time in it.
+    fn aged(&self, request: &Request) -> Request {
+        let age = self.now.ms_since(request.first_received);
+        Request { age_ms: u32::try_from(age).unwrap_or(u32::MAX), ..request.clone() }
+    }
+
+    fn end(&mut self, ticket: u64) -> Option<Flight> {
+        let flight = self.flights.remove(&ticket)?;
+        self.deadlines.remove(&(flight.deadline, ticket));
+        let request = &flight.request;
+        let key = (request.acquirer, request.terminal, request.stan);
+        if let Some(tickets) = self.by_key.get_mut(&key) {
+            tickets.retain(|known| *known != ticket);
+            if tickets.is_empty() {
+                self.by_key.remove(&key);
+            }
+        }
+        Some(flight)
+    }
+
+    fn hub_answer(&mut self, ticket: u64, answer: Answer, out: &mut Effects) {
+        let Some(flight) = self.end(ticket) else {
+            out.push(Effect::Count(Count::StrayAnswer));
+            return;
+        };
+        if let Some(number) = flight.owed {
+            self.commit(StationFact::Settled { number }, out);
+            return;
+        }
+        let approved = answer.code.is_approved();
+        out.push(Effect::Count(if approved { Count::Approved } else { Count::Declined }));
+        for to in flight.waiters {
+            out.push(Effect::Answer { to, answer: answer.clone() });
+        }
+    }
+
+    /// No answer in time, or the trunk is cut: the reversal becomes durable first, then 91.
+    fn give_up(&mut self, ticket: u64, out: &mut Effects) {
+        let Some(flight) = self.end(ticket) else { return };
+        out.push(Effect::Withdraw { ticket });
+        if let Some(number) = flight.owed {
+            self.send_owed(number, out);
+            return;
+        }
+        let request = flight.request;
+        let reversal = request.mti.class() == MtiClass::Reversal;
+        let advice = reversal || request.mti.function() == MtiFunction::Advice;
+        if reversal {
+            self.owe(owed_of(&request), out);
+        } else if !advice {
+            self.owe(undo(&request), out);
+        }
+        for to in flight.waiters {
+            if reversal {
+                let answer = Answer::acknowledgement(request.rrn);
+                out.push(Effect::Answer { to, answer });
+            } else {
+                self.refuse(to, Reason::TrunkDown, request.rrn, out);
+            }
+        }
+    }
+
+    /// A reversal while the trunk is cut: durable here, acknowledged, and sent up later.
+    fn accept(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
+        let answer = Answer::acknowledgement(request.rrn);
+        self.owe(owed_of(&request), out);
+        out.push(Effect::Answer { to: from, answer });
+    }
+
+    fn owe(&mut self, owed: Owed, out: &mut Effects) {
+        let number = self.state.owed_made;
+        self.commit(StationFact::Owed(owed), out);
+        self.send_owed(number, out);
+    }
+
+    fn send_owed(&mut self, number: u64, out: &mut Effects) {
+        if self.trunk == TrunkState::Cut {
+            return;
+        }
+        if let Some(owed) = self.state.owed.get(&number) {
+            let request = request_of(owed, self.config.zone.local(owed.seen.first_received));
+            self.send(request, Vec::new(), Some(number), out);
+        }
+    }
+
+    fn trunk_changed(&mut self, state: TrunkState, out: &mut Effects) {
+        let was_cut = self.trunk == TrunkState::Cut;
+        self.trunk = state;
+        match state {
+            TrunkState::Cut => {
+                let under_way: Vec<u64> = self.flights.keys().copied().collect();
+                for ticket in under_way {
+                    self.give_up(ticket, out);
+                }
+            }
+            TrunkState::Up { renewed } => {
+                if renewed {
+                    // Who waited at the old hub is forgotten there; the ids keep it harmless.
+                    for (ticket, flight) in &self.flights {
+                        let request = self.aged(&flight.request);
+                        out.push(Effect::Send { ticket: *ticket, request });
+                    }
+                }
+                if was_cut {
+                    let owed: Vec<u64> = self.state.owed.keys().copied().collect();
+                    for number in owed {
+                        self.send_owed(number, out);
+                    }
+                }
+            }
+            TrunkState::Suspect => {}
+        }
+    }
+
+    fn refuse(&mut self, to: ReplyTo, reason: Reason, rrn: Rrn, out: &mut Effects) {
+        out.push(Effect::Count(Count::Refused(reason)));
+        out.push(Effect::Answer { to, answer: Answer::refusal(reason, rrn) });
+    }
+
+    fn commit(&mut self, fact: StationFact, out: &mut Effects) {
+        let record = StationRecord { at: self.now, fact };
+        self.apply(&record);
+        out.push(Effect::Record(record));
+    }
+
+    /// DE37 (R-MATCH): YDDD, two characters of the station, six base-36 digits of a counter that is
+    /// reserved in blocks, so that a crash never makes a number twice.
+    fn make_rrn(&mut self, out: &mut Effects) -> Rrn {
+        if self.next_rrn >= self.state.rrn_reserved {
+            self.reserve_rrns(out);
+        }
+        let counter = self.next_rrn;
+        self.next_rrn = counter.saturating_add(1);
+        rrn(self.config.zone.local(self.now), self.config.code, counter)
+    }
+
+    fn reserve_rrns(&mut self, out: &mut Effects) {
+        let reserved = self.next_rrn.saturating_add(RRN_BLOCK);
+        self.commit(StationFact::RrnBlock { reserved }, out);
+    }
+}
+
+fn rrn(local: scheme::CivilDateTime, code: [u8; 2], counter: u64) -> Rrn {
+    let new_year = scheme::CivilDateTime {
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        ..local
+    };
+    let day = local.seconds().saturating_sub(new_year.seconds()) / 86_400;
+    let mut text = [b'0'; 12];
+    let year_digit = u64::from(local.year);
+    let date = (year_digit % 10).saturating_mul(1000).saturating_add(day.saturating_add(1));
+    let mut rest = date;
+    for place in (0..4).rev() {
+        text[place] = digit36(rest % 10);
+        rest /= 10;
+    }
+    text[4..6].copy_from_slice(&code);
+    let mut rest = counter;
+    for place in (6..12).rev() {
+        text[place] = digit36(rest % 36);
+        rest /= 36;
+    }
+    Rrn::new(&text).unwrap_or_default()
+}
+
+fn digit36(value: u64) -> u8 {
+    let digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    usize::try_from(value).ok().and_then(|at| digits.get(at)).copied().unwrap_or(b'0')
+}
+
+fn seen_of(request: &Request) -> Seen {
+    Seen {
+        mti: request.mti.first(),
+        acquirer: request.acquirer,
+        terminal: request.terminal,
+        retailer: request.retailer,
+        stan: request.stan,
+        transmitted: request.transmitted,
+        local: request.local,
+        rrn: request.rrn,
+        rrn_sent: request.rrn_sent,
+        processing: request.processing,
+        amount: request.amount,
+        currency: request.currency,
+        card: request.card,
+        forwarding: request.forwarding,
+        station: None,
+        first_received: request.first_received,
+    }
+}
+
+/// A terminal's own reversal, to be kept.
+fn owed_of(reversal: &Request) -> Owed {
+    Owed {
+        seen: seen_of(reversal),
+        original: reversal.original,
+        actual: reversal.actual,
+        reason: reversal.reason,
+        ours: false,
+    }
+}
+
+/// The reversal of a request that this station answers 91.
+fn undo(request: &Request) -> Owed {
+    let reversal = scheme::Mti::new(420).unwrap_or(request.mti);
+    Owed {
+        seen: Seen { mti: reversal, rrn_sent: true, ..seen_of(request) },
+        original: Some(OriginalRef {
+            mti: request.mti.first().number(),
+            stan: request.stan.get(),
+            transmitted: request.transmitted.number(),
+            acquirer: request.acquirer.get(),
+            forwarding: request.forwarding,
+        }),
+        actual: None,
+        reason: Some(ResponseCode::of(b"68")),
+        ours: true,
+    }
+}
+
+/// An owed reversal as a request for the trunk.
+fn request_of(owed: &Owed, local: scheme::CivilDateTime) -> Request {
+    let seen = &owed.seen;
+    Request {
+        mti: seen.mti,
+        acquirer: seen.acquirer,
+        terminal: seen.terminal,
+        retailer: seen.retailer,
+        stan: seen.stan,
+        transmitted: seen.transmitted,
+        local: seen.local,
+        rrn: seen.rrn,
+        rrn_sent: seen.rrn_sent,
+        processing: seen.processing,
+        amount: seen.amount,
+        currency: seen.currency,
+        card: seen.card,
+        card_valid: true,
+        expiry: None,
+        forwarding: seen.forwarding,
+        has_pin: false,
+        original: owed.original,
+        actual: owed.actual,
+        reason: owed.reason,
+        first_received: seen.first_received,
+        age_ms: 0,
+        candidate: candidate(seen, local),
+        carried: Carried::NONE,
+    }
+}
+
+/// The id under which the card of a message is sealed at this node.
+pub(crate) fn candidate(seen: &Seen, clock: scheme::CivilDateTime) -> PaymentId {
+    scheme::PaymentSeed {
+        acquirer: seen.acquirer,
+        terminal: seen.terminal,
+        stan: seen.stan,
+        local: seen.local,
+    }
+    .id(clock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// R-MATCH: YDDD + station + six base-36 digits.
+    #[test]
+    fn reference_numbers() {
+        let local = scheme::CivilDateTime::from_seconds(1_795_330_800); // 2026-11-22
+        assert_eq!(rrn(local, *b"PY", 0).as_str(), "6326PY000000");
+        assert_eq!(rrn(local, *b"PY", 36 * 36 + 35).as_str(), "6326PY00010Z");
+    }
+}
