@@ -1,5 +1,4 @@
 //! Properties of a bank's book: order, repetition and crashes change nothing in its net effect.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod rig;
 
