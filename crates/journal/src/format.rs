@@ -104,13 +104,12 @@ pub(crate) fn crc_around(bytes: &[u8], hole: usize) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(before), after)
 }
 
-/// Whether all bytes are zero. Works in words so that 64 MiB take milliseconds.
+/// Whether all bytes are zero. Compares memory with memory, so that 64 MiB take milliseconds.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
-    let mut chunks = bytes.chunks_exact(64);
-    chunks
-        .by_ref()
-        .all(|chunk| chunk.iter().fold(0, |sum, byte| sum | byte) == 0)
-        && chunks.remainder().iter().all(|byte| *byte == 0)
+    static ZEROS: [u8; BLOCK_BYTES_MAX] = [0; BLOCK_BYTES_MAX];
+    bytes
+        .chunks(BLOCK_BYTES_MAX)
+        .all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 /// `bytes` rounded up to a whole number of `block`s (a power of two).

@@ -11,10 +11,13 @@ use crate::walk::{
     HeadRead, Position, SegmentFile, Step, Walk, contradicts, load_segments, missing_segment,
     read_head, written,
 };
-use crate::writer::{Active, Mark, Options, Writer, replace_head, write_header};
+use crate::writer::{Active, Mark, Options, Writer, replace_head};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+
+/// The first segment's name while it is made.
+const SEGMENT_TEMP: &str = "segment.tmp";
 
 /// What recovery gives to the caller, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +188,7 @@ pub fn open<D: Disk>(
 /// Removes what a killed run was still making, and brings to the medium what it left in a cache,
 /// so that what is read from now on is durable.
 fn tidy<D: Disk>(disk: &mut D) -> Result<Vec<String>, OpenError> {
-    for temp in [HEAD_TEMP, SNAPSHOT_TEMP] {
+    for temp in [HEAD_TEMP, SNAPSHOT_TEMP, SEGMENT_TEMP] {
         if disk.len(temp)?.is_some() {
             disk.remove(temp)?;
         }
@@ -229,18 +232,19 @@ fn never_used<D: Disk>(
     }
     match segments {
         [] => Ok(true),
-        [only] if only.number == 1 => {
-            let from = only
-                .valid()
-                .map_or(4096, |header| header.block.bytes() as u64);
-            Ok(written(disk, &only.name, from, only.len)?.is_none())
-        }
+        [only] if only.number == 1 => match only.valid() {
+            Some(header) => {
+                let from = header.block.bytes() as u64;
+                Ok(written(disk, &only.name, from, only.len)?.is_none())
+            }
+            None => Ok(false),
+        },
         _ => Ok(false),
     }
 }
 
-/// Makes the directory a journal: the first segment, then the head. The head is the last step, so
-/// that a journal without one was never used.
+/// Makes the directory a journal: the first segment under another name, then its name, then the
+/// head. So a journal without a head has one segment, whole and without a frame: never used.
 fn format<D: Disk>(
     mut disk: D,
     options: Options,
@@ -264,10 +268,11 @@ fn format<D: Disk>(
         node: options.node,
         previous: Hash::default(),
     };
-    let name = segment_name(1);
-    disk.create(&name, options.segment_bytes)?;
-    zero_fill(&mut disk, &name, 0, options.segment_bytes)?;
-    write_header(&mut disk, &header)?;
+    disk.create(SEGMENT_TEMP, options.segment_bytes)?;
+    zero_fill(&mut disk, SEGMENT_TEMP, 0, options.segment_bytes)?;
+    disk.write(SEGMENT_TEMP, 0, &header.to_block())?;
+    disk.sync(SEGMENT_TEMP)?;
+    disk.rename(SEGMENT_TEMP, &segment_name(1))?;
     disk.sync_dir()?;
     let offset = header.block.bytes() as u64;
     let slot = HeadSlot {

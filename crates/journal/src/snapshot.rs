@@ -13,6 +13,7 @@ pub(crate) const SNAPSHOT_TEMP: &str = "snapshot.tmp";
 
 /// Length of the header; the payload is padded to a multiple of it.
 const HEADER_BYTES: usize = 4096;
+const _: () = assert!(SNAPSHOT_BYTES_MAX.is_multiple_of(HEADER_BYTES as u64));
 const MAGIC: [u8; 4] = *b"BgSn";
 const VERSION: usize = 4;
 const RECORD: usize = 8;
@@ -60,7 +61,7 @@ impl Snapshot {
     ) -> Result<Option<Self>, DiskError> {
         let name = snapshot_name(record);
         let file_bytes = disk.len(&name)?.unwrap_or(0);
-        let most = SNAPSHOT_BYTES_MAX.saturating_add(2 * HEADER_BYTES as u64);
+        let most = SNAPSHOT_BYTES_MAX.saturating_add(HEADER_BYTES as u64);
         let whole = file_bytes.is_multiple_of(HEADER_BYTES as u64);
         let (true, true, Ok(file_bytes)) = (
             whole,

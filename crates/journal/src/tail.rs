@@ -1,7 +1,7 @@
 //! Judging the end of a journal: clean, torn by the write that was in flight, or damaged.
 use crate::damage::{Cut, Damage, Flaw};
 use crate::disk::{Disk, DiskError};
-use crate::format::{BLOCK_BYTES_MAX, FrameHeader, HeadSlot, HeaderRead, SegmentHeader};
+use crate::format::{BLOCK_BYTES_MAX, Block, FrameHeader, HeadSlot, HeaderRead, SegmentHeader};
 use crate::limits::{FRAME_BYTES_MAX, PIECE_BYTES};
 use crate::walk::{Position, SegmentFile, Step, find_frame, written};
 use alloc::vec;
@@ -41,7 +41,7 @@ pub(crate) fn judge<D: Disk>(
         let flaw = flaw.unwrap_or(Flaw::FramesMissing);
         return Ok(Tail::Damaged(damage_at(disk, segments, head, at, flaw)?));
     }
-    let torn = match judge_active(disk, active, header, head, at)? {
+    let mut torn = match judge_active(disk, active, header, head, at)? {
         Tail::Damaged(damage) => return Ok(Tail::Damaged(damage)),
         Tail::Torn(cut) => Some(cut),
         Tail::Clean => None,
@@ -49,8 +49,8 @@ pub(crate) fn judge<D: Disk>(
     for (distance, file) in segments.iter().skip(at.index.saturating_add(1)).enumerate() {
         match judge_ahead(disk, file, head, at)? {
             Tail::Clean if distance == 0 => {}
-            // One write is in flight: a torn header and a torn frame can't both be its doing.
-            Tail::Torn(cut) if distance == 0 && torn.is_none() => return Ok(Tail::Torn(cut)),
+            Tail::Torn(cut) if distance == 0 => torn = torn.or(Some(cut)),
+            // Only one segment is made ahead.
             Tail::Clean | Tail::Torn(_) => {
                 return Ok(Tail::Damaged(untouched(file, 0, at, Flaw::SegmentHeader)));
             }
@@ -91,7 +91,7 @@ fn judge_active<D: Disk>(
         }
         Some((_, end)) => end,
     };
-    if let Some((_, later)) = find_frame(disk, file, at.offset, end, 0)? {
+    if let Some((_, later)) = find_frame(disk, file, header.block, at.offset, end, 0)? {
         let to_record = Some(later.first_record.saturating_sub(1));
         return Ok(Tail::Damaged(Damage {
             to_record,
@@ -135,7 +135,8 @@ fn frame_in_flight<D: Disk>(
     Ok(said.map_or(FRAME_BYTES_MAX as u64, |frame| u64::from(frame.frame_bytes)))
 }
 
-/// A file behind the active segment: all zero, or a header block that was being written.
+/// A file behind the active segment. After a kill it may hold whatever its making left, or a torn
+/// header block: it will be made anew. A whole frame in it means that it was in use.
 fn judge_ahead<D: Disk>(
     disk: &mut D,
     file: &SegmentFile,
@@ -145,20 +146,29 @@ fn judge_ahead<D: Disk>(
     let Some((first, end)) = written(disk, &file.name, 0, file.len)? else {
         return Ok(Tail::Clean);
     };
-    let torn_header = file.header == HeaderRead::Broken && end <= BLOCK_BYTES_MAX as u64;
-    if torn_header && !head.stopped {
-        return Ok(Tail::Torn(Cut {
-            file: file.name.clone(),
-            offset: 0,
-            bytes: end,
-            frame: at.sequence,
-        }));
+    if head.stopped {
+        let flaw = match file.header {
+            HeaderRead::Zero => Flaw::UnwrittenNotZero,
+            HeaderRead::Broken | HeaderRead::Valid(_) | HeaderRead::Newer(_) => Flaw::SegmentHeader,
+        };
+        return Ok(Tail::Damaged(untouched(file, first, at, flaw)));
     }
-    let flaw = match file.header {
-        HeaderRead::Zero => Flaw::UnwrittenNotZero,
-        HeaderRead::Broken | HeaderRead::Valid(_) | HeaderRead::Newer(_) => Flaw::SegmentHeader,
-    };
-    Ok(Tail::Damaged(untouched(file, first, at, flaw)))
+    for block in [Block::B512, Block::B4096] {
+        if let Some((offset, _)) = find_frame(disk, file, block, 0, end, 0)? {
+            return Ok(Tail::Damaged(untouched(
+                file,
+                offset,
+                at,
+                Flaw::SegmentHeader,
+            )));
+        }
+    }
+    Ok(Tail::Torn(Cut {
+        file: file.name.clone(),
+        offset: 0,
+        bytes: end,
+        frame: at.sequence,
+    }))
 }
 
 /// Damage at a position, with the last record that is touched as far as it can be known: the one
@@ -202,9 +212,13 @@ pub(crate) fn resume<D: Disk>(
     let Some(file) = segments.get(at.index) else {
         return Ok(None);
     };
+    let Some(header) = file.valid() else {
+        return Ok(None);
+    };
     // Behind the place itself: a whole frame that stands there is the damage.
     let from = at.offset.saturating_add(1);
-    if let Some((offset, frame)) = find_frame(disk, file, from, file.len, at.sequence)? {
+    let found = find_frame(disk, file, header.block, from, file.len, at.sequence)?;
+    if let Some((offset, frame)) = found {
         return Ok(Some(Position::before(at.index, offset, &frame)));
     }
     let later = segments.iter().enumerate().skip(at.index.saturating_add(1));

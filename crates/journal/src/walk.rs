@@ -3,8 +3,9 @@
 use crate::damage::{Damage, Flaw};
 use crate::disk::{Disk, DiskError};
 use crate::format::{
-    BLOCK_BYTES_MAX, FrameHeader, HEAD_BYTES, HEAD_FILE, Hash, HeadError, HeadFile, HeadSlot,
-    HeaderRead, Parsed, Records, SegmentHeader, is_zero, parse_frame, segment_name, segment_number,
+    BLOCK_BYTES_MAX, Block, FrameHeader, HEAD_BYTES, HEAD_FILE, Hash, HeadError, HeadFile,
+    HeadSlot, HeaderRead, Parsed, Records, SegmentHeader, is_zero, parse_frame, round_up,
+    segment_name, segment_number,
 };
 use crate::limits::PIECE_BYTES;
 use alloc::string::String;
@@ -211,7 +212,7 @@ impl<'a> Walk<'a> {
         }
         let bytes = self
             .window
-            .fill(disk, self.at.index, &segment.name, self.at.offset, block)?;
+            .fill(disk, self.at.index, segment, self.at.offset, block)?;
         if bytes.len() < block {
             // The file is short. What is left of the block may be the start of a frame.
             return Ok(if is_zero(bytes) {
@@ -224,8 +225,10 @@ impl<'a> Walk<'a> {
         if let Parsed::More(want) = parsed
             && want as u64 <= room
         {
-            let (offset, name) = (self.at.offset, &segment.name);
-            let bytes = self.window.fill(disk, self.at.index, name, offset, want)?;
+            let offset = self.at.offset;
+            let bytes = self
+                .window
+                .fill(disk, self.at.index, segment, offset, want)?;
             parsed = parse_frame(bytes, block);
         }
         Ok(match parsed {
@@ -276,15 +279,18 @@ impl Window {
         &mut self,
         disk: &mut D,
         index: usize,
-        name: &str,
+        file: &SegmentFile,
         offset: u64,
         want: usize,
     ) -> Result<&[u8], DiskError> {
+        let (name, len) = (&file.name, file.len);
         let end = offset.saturating_add(want as u64);
         let have = self.base.saturating_add(self.bytes.len() as u64);
         if self.index != Some(index) || offset < self.base || end > have {
             self.index = None;
-            self.bytes.resize(want.max(PIECE_BYTES), 0);
+            let rest = usize::try_from(len.saturating_sub(offset)).unwrap_or(PIECE_BYTES);
+            let rest = round_up(rest, BLOCK_BYTES_MAX).min(PIECE_BYTES);
+            self.bytes.resize(want.max(rest), 0);
             let read = disk.read(name, offset, &mut self.bytes)?;
             self.bytes.truncate(read);
             self.index = Some(index);
@@ -309,7 +315,15 @@ pub(crate) fn written<D: Disk>(
     to: u64,
 ) -> Result<Option<(u64, u64)>, DiskError> {
     let mut found: Option<(u64, u64)> = None;
-    let mut buf = vec![0; PIECE_BYTES];
+    let piece = to
+        .saturating_sub(from)
+        .next_multiple_of(BLOCK_BYTES_MAX as u64);
+    let mut buf = vec![
+        0;
+        usize::try_from(piece)
+            .unwrap_or(PIECE_BYTES)
+            .min(PIECE_BYTES)
+    ];
     let mut offset = from;
     while offset < to {
         let read = disk.read(name, offset, &mut buf)?;
@@ -333,20 +347,18 @@ pub(crate) fn written<D: Disk>(
 pub(crate) fn find_frame<D: Disk>(
     disk: &mut D,
     segment: &SegmentFile,
+    block: Block,
     from: u64,
     to: u64,
     sequence: u64,
 ) -> Result<Option<(u64, FrameHeader)>, DiskError> {
-    let Some(header) = segment.valid() else {
-        return Ok(None);
-    };
-    let block = header.block.bytes();
+    let block = block.bytes();
     let mut window = Window::default();
     let mut offset = from.next_multiple_of(block as u64);
     while offset < to {
-        let mut parsed = parse_frame(window.fill(disk, 0, &segment.name, offset, block)?, block);
+        let mut parsed = parse_frame(window.fill(disk, 0, segment, offset, block)?, block);
         if let Parsed::More(want) = parsed {
-            parsed = parse_frame(window.fill(disk, 0, &segment.name, offset, want)?, block);
+            parsed = parse_frame(window.fill(disk, 0, segment, offset, want)?, block);
         }
         if let Parsed::Frame(frame) = parsed
             && frame.sequence >= sequence

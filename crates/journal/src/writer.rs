@@ -571,7 +571,7 @@ impl<D: Disk> Writer<D> {
 }
 
 /// Writes the header block of a prepared segment, durably.
-pub(crate) fn write_header<D: Disk>(disk: &mut D, header: &SegmentHeader) -> Result<(), DiskError> {
+fn write_header<D: Disk>(disk: &mut D, header: &SegmentHeader) -> Result<(), DiskError> {
     let name = segment_name(header.number);
     disk.write(&name, 0, &header.to_block())?;
     disk.sync(&name)
