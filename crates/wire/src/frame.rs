@@ -164,3 +164,26 @@ fn check(length: usize, max: usize) -> Result<(), FrameError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_is_forgotten() {
+        let mut deframer = Deframer::new(Framing::Be2, 16);
+        for round in 0..1_000 {
+            // One frame and the first byte of the next, so that something always waits.
+            let piece: &[u8] = if round == 0 {
+                &[0, 2, 7, 7, 0]
+            } else {
+                &[2, 7, 7, 0]
+            };
+            deframer.push(piece);
+            assert_eq!(deframer.next(), Ok(Some(&[7, 7][..])));
+            assert_eq!(deframer.next(), Ok(None));
+            assert_eq!(deframer.buffered(), 1);
+            assert!(deframer.bytes.len() <= 5);
+        }
+    }
+}

@@ -98,6 +98,28 @@ fn what_a_type_does_not_allow_is_refused() {
     );
 }
 
+/// The bytes just beside what a type allows.
+#[test]
+fn types_end_where_they_should() {
+    let wrong = EncodeErrorKind::InvalidContent { at: 0 };
+    for (de, others) in [
+        (27, &b"/:"[..]),
+        (38, b"\x1f\x7f\x80"),
+        (44, b"\x1f\x7f\x80"),
+        (35, b"/@CEd"),
+    ] {
+        for other in others {
+            check_refused(de, &[*other], wrong);
+        }
+    }
+    for sign in b"0BEcd+- " {
+        check_refused(28, &[&[*sign][..], b"00000000"].concat(), wrong);
+    }
+    check_refused(28, b"", wrong);
+    check_decode_error("080040000000000000000:", "bad_length 2 20");
+    check_decode_error("080040000000000000000/", "bad_length 2 20");
+}
+
 #[test]
 fn errors_name_element_and_byte() {
     check_decode_error("080", "truncated_mti 0 0");
