@@ -18,6 +18,8 @@ extern crate alloc;
 mod account;
 mod books;
 pub mod chart;
+mod codec;
+mod embedded;
 mod engine;
 mod flags;
 pub mod limits;
@@ -27,6 +29,7 @@ mod transfer;
 
 pub use account::{Account, AccountFlags};
 pub use books::{Books, Capacity, SnapshotError};
+pub use embedded::{Embedded, EmbeddedError};
 pub use engine::Engine;
 pub use naive::NaiveModel;
 pub use status::{AccountStatus, TransferStatus};

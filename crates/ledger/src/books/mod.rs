@@ -10,6 +10,7 @@ mod hash;
 mod memory;
 mod movement;
 mod open;
+mod replay;
 mod resolution;
 mod snapshot;
 

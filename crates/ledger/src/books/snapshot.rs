@@ -8,14 +8,14 @@ use core::fmt;
 
 use super::memory::{Entry, State, UserData, row_number};
 use super::{Books, RESOLVING};
-use crate::{Account, AccountFlags, TransferFlags};
+use crate::TransferFlags;
+use crate::codec::{ACCOUNT_BYTES, Bytes, get_account, put_account};
 
 /// The first bytes of a snapshot.
 const MAGIC: [u8; 4] = *b"BOOK";
 /// The version that is written; every older one stays readable.
 const VERSION: u16 = 1;
 const HEADER_BYTES: usize = 28;
-const ACCOUNT_BYTES: usize = 128;
 const USER_BYTES: usize = 28;
 const ENTRY_BYTES: usize = 61;
 
@@ -214,48 +214,6 @@ fn length_of([accounts, users, entries]: [u32; 3]) -> Option<usize> {
         .checked_add(HEADER_BYTES)
 }
 
-fn put_account(out: &mut Vec<u8>, account: &Account) {
-    for word in [
-        account.id,
-        account.debits_pending,
-        account.debits_posted,
-        account.credits_pending,
-        account.credits_posted,
-        account.user_data_128,
-    ] {
-        out.extend_from_slice(&word.to_le_bytes());
-    }
-    out.extend_from_slice(&account.user_data_64.to_le_bytes());
-    out.extend_from_slice(&account.user_data_32.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&account.ledger.to_le_bytes());
-    out.extend_from_slice(&account.code.to_le_bytes());
-    out.extend_from_slice(&account.flags.bits().to_le_bytes());
-    out.extend_from_slice(&account.timestamp.to_le_bytes());
-}
-
-/// `None` where a reserved field is set.
-fn get_account(bytes: &mut Bytes<'_>) -> Option<Account> {
-    let account = Account {
-        id: bytes.u128(),
-        debits_pending: bytes.u128(),
-        debits_posted: bytes.u128(),
-        credits_pending: bytes.u128(),
-        credits_posted: bytes.u128(),
-        user_data_128: bytes.u128(),
-        user_data_64: bytes.u64(),
-        user_data_32: bytes.u32(),
-        ..Account::default()
-    };
-    (bytes.u32() == 0).then(|| Account {
-        ledger: bytes.u32(),
-        code: bytes.u16(),
-        flags: AccountFlags::from_bits(bytes.u16()),
-        timestamp: bytes.u64(),
-        ..account
-    })
-}
-
 fn get_user(bytes: &mut Bytes<'_>) -> UserData {
     UserData {
         wide: bytes.u128(),
@@ -290,33 +248,4 @@ fn get_entry(bytes: &mut Bytes<'_>) -> Option<Entry> {
         flags: TransferFlags::from_bits(bytes.u16()),
         state: State::from_number(bytes.take::<1>().unwrap_or_default()[0])?,
     })
-}
-
-/// Bytes still to be read. Beyond the end all is zero: `decode` compares the length before it
-/// reads a row.
-#[derive(Clone, Copy)]
-struct Bytes<'a>(&'a [u8]);
-
-impl Bytes<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk::<N>()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    fn u16(&mut self) -> u16 {
-        u16::from_le_bytes(self.take().unwrap_or_default())
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take().unwrap_or_default())
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take().unwrap_or_default())
-    }
-
-    fn u128(&mut self) -> u128 {
-        u128::from_le_bytes(self.take().unwrap_or_default())
-    }
 }
