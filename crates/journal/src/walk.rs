@@ -270,6 +270,8 @@ pub(crate) struct Window {
     /// Which segment; `None` = nothing is in memory.
     index: Option<usize>,
     base: u64,
+    /// How much of `bytes` was read.
+    len: usize,
     bytes: Vec<u8>,
 }
 
@@ -285,19 +287,21 @@ impl Window {
     ) -> Result<&[u8], DiskError> {
         let (name, len) = (&file.name, file.len);
         let end = offset.saturating_add(want as u64);
-        let have = self.base.saturating_add(self.bytes.len() as u64);
+        let have = self.base.saturating_add(self.len as u64);
         if self.index != Some(index) || offset < self.base || end > have {
             self.index = None;
             let rest = usize::try_from(len.saturating_sub(offset)).unwrap_or(PIECE_BYTES);
             let rest = round_up(rest, BLOCK_BYTES_MAX).min(PIECE_BYTES);
-            self.bytes.resize(want.max(rest), 0);
-            let read = disk.read(name, offset, &mut self.bytes)?;
-            self.bytes.truncate(read);
+            let ask = want.max(rest);
+            if self.bytes.len() < ask {
+                self.bytes = vec![0; ask];
+            }
+            self.len = disk.read(name, offset, &mut self.bytes[..ask])?.min(ask);
             self.index = Some(index);
             self.base = offset;
         }
-        let start = self.index_of(offset).min(self.bytes.len());
-        Ok(&self.bytes[start..])
+        let start = self.index_of(offset).min(self.len);
+        Ok(&self.bytes[start..self.len])
     }
 
     /// Where `offset` of the file is in memory.

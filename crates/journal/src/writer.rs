@@ -511,7 +511,9 @@ impl<D: Disk> Writer<D> {
                 Ok(Spare::Filling { filled: 0 })
             }
             Spare::Filling { filled } if filled < segment_bytes => {
-                self.zeros.resize(PIECE_BYTES, 0);
+                if self.zeros.is_empty() {
+                    self.zeros = vec![0; PIECE_BYTES];
+                }
                 let piece = segment_bytes.saturating_sub(filled).min(PIECE_BYTES as u64);
                 let zeros = usize::try_from(piece).unwrap_or(PIECE_BYTES);
                 self.disk.write(name, filled, &self.zeros[..zeros])?;

@@ -1,5 +1,9 @@
 //! Power cuts at every operation, errors at every operation: nothing acknowledged is ever lost.
-#![allow(clippy::panic, reason = "test code outside test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test code outside test functions"
+)]
 mod support;
 
 use journal::sim_disk::{Plan, SimDisk, SkippedSync, Tearing};
