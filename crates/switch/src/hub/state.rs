@@ -1,6 +1,6 @@
 //! The hub's durable state: what its records have made. Only [`State::apply`] changes it.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
@@ -69,7 +69,7 @@ pub struct State {
     directory: Directory,
     payments: Payments,
     tombstones: HashMap<TerminalKey, Vec<Tombstone>, FixedState>,
-    tombstone_order: VecDeque<(Timestamp, TerminalKey)>,
+    tombstone_order: BTreeSet<(Timestamp, TerminalKey)>,
     /// In the order in which they came to be owed.
     advices: BTreeMap<u64, Advice>,
     advice_of: BTreeMap<(ParticipantId, Trace), u64>,
@@ -84,7 +84,7 @@ impl State {
             directory: Directory::default(),
             payments: Payments::default(),
             tombstones: HashMap::default(),
-            tombstone_order: VecDeque::new(),
+            tombstone_order: BTreeSet::new(),
             advices: BTreeMap::new(),
             advice_of: BTreeMap::new(),
             scalars: Fingerprinted::default(),
@@ -243,13 +243,15 @@ impl State {
         };
         self.payments.forget(before(self.timers.window_ms), kept);
         let horizon = before(self.timers.tombstone_ms);
-        while let Some((since, key)) = self.tombstone_order.front().copied() {
+        while let Some((since, key)) = self.tombstone_order.first().copied() {
             if since >= horizon {
                 return;
             }
-            self.tombstone_order.pop_front();
+            self.tombstone_order.pop_first();
             let Some(tombstones) = self.tombstones.get_mut(&key) else { continue };
-            self.sets.remove(&tombstones.remove(0));
+            for gone in tombstones.extract_if(.., |t| t.first_received < horizon) {
+                self.sets.remove(&gone);
+            }
             if tombstones.is_empty() {
                 self.tombstones.remove(&key);
             }
@@ -259,7 +261,7 @@ impl State {
     fn bury(&mut self, tombstone: Tombstone) {
         let key = (tombstone.acquirer, tombstone.terminal);
         self.sets.add(&tombstone);
-        self.tombstone_order.push_back((tombstone.first_received, key));
+        self.tombstone_order.insert((tombstone.first_received, key));
         self.tombstones.entry(key).or_default().push(tombstone);
     }
 

@@ -1,0 +1,155 @@
+//! One connection that speaks ISO 8583: it cuts frames, fixes the dialect on the first of them
+//! (R-LINK), and keeps what an answer will have to echo.
+
+use std::collections::BTreeMap;
+
+use scheme::{Mti, Reason};
+use switch::Answer;
+use wire::frame::{Deframer, Framing, write_frame};
+use wire::iso8583::{Dialect, Message, recognise};
+
+use crate::limits::{MESSAGE_MAX, WAITING_MAX};
+use crate::reply;
+
+/// What a connection brought.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message.
+    Message(Box<Message>),
+    /// A request that cannot be parsed, whose type and trace number could be read: answer 30.
+    Unreadable(Box<Message>),
+    /// The connection must be closed.
+    Close(Broken),
+}
+
+/// Why a connection must be closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// The first frame fits no dialect of the door.
+    NoDialect,
+    /// A frame without a readable message type and trace number.
+    Malformed,
+    /// A length that no frame may have.
+    Frame,
+}
+
+/// The state of one connection.
+#[derive(Debug)]
+pub struct Session {
+    deframer: Deframer,
+    allowed: Vec<&'static Dialect>,
+    dialect: Option<&'static Dialect>,
+    waiting: BTreeMap<u64, Message>,
+    next_ticket: u64,
+}
+
+impl Session {
+    /// A connection on which any of these dialects may be spoken, in this order of preference.
+    pub fn new(allowed: Vec<&'static Dialect>) -> Self {
+        Self {
+            deframer: Deframer::new(Framing::Be2, MESSAGE_MAX),
+            allowed,
+            dialect: None,
+            waiting: BTreeMap::new(),
+            next_ticket: 1,
+        }
+    }
+
+    /// Takes bytes as they came.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.deframer.push(bytes);
+    }
+
+    /// The next thing that they say.
+    pub fn next(&mut self) -> Option<Incoming> {
+        let frame = match self.deframer.next() {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return None,
+            Err(_) => return Some(Incoming::Close(Broken::Frame)),
+        };
+        let Some(dialect) = self.dialect else {
+            let Some((dialect, message)) = recognise(&self.allowed, frame) else {
+                return Some(Incoming::Close(Broken::NoDialect));
+            };
+            self.dialect = Some(dialect);
+            return Some(Incoming::Message(Box::new(message)));
+        };
+        Some(match dialect.decode(frame) {
+            Ok(message) => Incoming::Message(Box::new(message)),
+            Err(error) => match error.partial {
+                Some(partial) if partial.mti().is_request() && partial.has(11) => {
+                    Incoming::Unreadable(partial)
+                }
+                // An answer is never answered, and garbage cannot be.
+                Some(_) | None => Incoming::Close(Broken::Malformed),
+            },
+        })
+    }
+
+    /// Half a frame is waiting for its other half.
+    pub fn is_half_read(&self) -> bool {
+        self.deframer.buffered() > 0
+    }
+
+    /// Frames a message in the connection's dialect. A message of ours that the dialect cannot
+    /// carry loses the fields that pass through, and is then sent with what we made ourselves.
+    pub fn frame(&self, message: &Message, out: &mut Vec<u8>) {
+        let Some(dialect) = self.dialect.or(self.allowed.first().copied()) else { return };
+        let mut payload = Vec::new();
+        let encoded = match dialect.encode(message, &mut payload) {
+            Ok(()) => true,
+            Err(_) => {
+                payload.clear();
+                dialect.encode(&reply::without_passengers(message), &mut payload).is_ok()
+            }
+        };
+        // Everything that we put into a message ourselves is of the right type and length.
+        assert!(encoded, "a message of our own cannot be encoded: {message:?}");
+        let framed = write_frame(Framing::Be2, &payload, out);
+        assert!(framed.is_ok(), "an encoded message is shorter than a frame may be");
+    }
+
+    /// Remembers what the answer to a request will echo. `None` when too many wait.
+    pub fn expect_answer(&mut self, request: &Message) -> Option<u64> {
+        if self.waiting.len() >= WAITING_MAX {
+            return None;
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.wrapping_add(1);
+        self.waiting.insert(ticket, reply::echo_of(request));
+        Some(ticket)
+    }
+
+    /// Frames the answer to a request that waits; `false` when nothing waits under that number.
+    pub fn answer(&mut self, ticket: u64, answer: &Answer, out: &mut Vec<u8>) -> bool {
+        let Some(echo) = self.waiting.remove(&ticket) else { return false };
+        if let Some(message) = reply::to_message(&echo, answer) {
+            self.frame(&message, out);
+        }
+        true
+    }
+
+    /// Frames a refusal of a message that never became a request.
+    pub fn refuse(&self, request: &Message, reason: Reason, out: &mut Vec<u8>) {
+        let echo = reply::echo_of(request);
+        let answer = Answer::refusal(reason, scheme::Rrn::BLANK);
+        if let Some(message) = reply::to_message(&echo, &answer) {
+            self.frame(&message, out);
+        }
+    }
+
+    /// How many requests wait for an answer.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// The dialect, once the first frame has fixed it.
+    pub fn dialect(&self) -> Option<&'static Dialect> {
+        self.dialect
+    }
+}
+
+/// The message type of the answer to a message, if it may be answered at all.
+pub(crate) fn answer_mti(request: &Message) -> Option<Mti> {
+    request.mti().answer()
+}
