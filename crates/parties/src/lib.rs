@@ -7,9 +7,9 @@
 //! How things flow: a bank decides a request, commits its record, and answers once that is durable;
 //! a shop sends, waits, and then repeats, reverses or walks away, and writes down what it saw.
 //! What bounds them: [`limits`].
-//! Deliberately absent: everything of the switch's own. A bank that shared our mapping or our ledger
-//! could not find their bugs; both read and write ISO 8583 field by field, and a bank's balances are
-//! plain signed numbers.
+//! Deliberately absent: everything of the switch's own. A bank that shared our mapping or our
+//! ledger could not find their bugs; both read and write ISO 8583 field by field, and a bank's
+//! balances are plain signed numbers.
 #![forbid(unsafe_code)]
 
 pub mod bank;
@@ -78,7 +78,7 @@ pub enum Action {
         /// The bytes, framed.
         bytes: Vec<u8>,
     },
-    /// Close; nothing more of this connection is awaited.
+    /// Close; a `Closed` may follow or not.
     Close {
         /// The connection.
         conn: ConnId,

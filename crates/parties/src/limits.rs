@@ -25,8 +25,8 @@ pub const ENTRIES_MAX: usize = 2_000_000;
 /// Answers that wait for the disk or for their delay; beyond it the bank falls silent, as a real
 /// one would, and the hub's timers take over.
 pub const ANSWERS_MAX: usize = 65_536;
-/// Records in one batch: far below a journal frame.
-pub const BATCH_RECORDS_MAX: usize = 1_024;
+/// Records in one batch: with about 80 bytes each, well below a journal's frame.
+pub const BATCH_RECORDS_MAX: usize = 8_192;
 /// Accounts of a simulated bank (the example nation has 100).
 pub const ACCOUNTS_MAX: u32 = 1_000_000;
 /// Payments of a shop that are not finished, owed reversals included.

@@ -1,6 +1,6 @@
 //! Connections of one party to one address: dialling with back-off, and frames out of bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scheme::Timestamp;
 use wire::frame::{Deframer, Framing};
@@ -22,6 +22,8 @@ pub(crate) struct Lines {
     wanted: usize,
     redial: Redial,
     open: BTreeMap<ConnId, Deframer>,
+    /// Closed from this side; a `Closed` of one of these is no failed dial.
+    closing: BTreeSet<ConnId>,
     /// When each dial without a result yet began.
     dialling: Vec<Timestamp>,
     next_dial: Timestamp,
@@ -39,6 +41,7 @@ impl Lines {
             wanted: wanted.clamp(1, CONNECTIONS_MAX),
             redial,
             open: BTreeMap::new(),
+            closing: BTreeSet::new(),
             dialling: Vec::new(),
             next_dial: Timestamp::default(),
             wait_ms: redial.min_ms,
@@ -51,7 +54,7 @@ impl Lines {
             self.dialling.remove(0);
         }
         if self.open.len() >= self.wanted || self.open.contains_key(&conn) {
-            out.push(Action::Close { conn });
+            self.hang_up(conn, out);
             return false;
         }
         self.open
@@ -61,6 +64,9 @@ impl Lines {
 
     /// A connection or a dial has ended, from whichever side.
     pub(crate) fn closed(&mut self, now: Timestamp, conn: ConnId) {
+        if self.closing.remove(&conn) {
+            return;
+        }
         if self.open.remove(&conn).is_none() && !self.dialling.is_empty() {
             self.dialling.remove(0);
         }
@@ -71,8 +77,16 @@ impl Lines {
     /// Closes from this side.
     pub(crate) fn close(&mut self, now: Timestamp, conn: ConnId, out: &mut Vec<Action>) {
         if self.open.contains_key(&conn) {
-            out.push(Action::Close { conn });
             self.closed(now, conn);
+            self.hang_up(conn, out);
+        }
+    }
+
+    fn hang_up(&mut self, conn: ConnId, out: &mut Vec<Action>) {
+        out.push(Action::Close { conn });
+        self.closing.insert(conn);
+        if self.closing.len() > CONNECTIONS_MAX {
+            self.closing.pop_first();
         }
     }
 

@@ -158,12 +158,17 @@ fn r_fields_bytes_that_are_no_message_are_answered_30_or_end_the_connection() {
     rig.event(Event::Received { conn, bytes });
     assert_eq!(rig.closed, [conn]);
     assert_eq!(rig.balance(1), OPENING);
+    // Its end is told as well; that is no failed dial and lengthens no wait.
+    rig.event(Event::Closed { conn });
+    rig.advance(250);
+    assert_eq!((rig.dials.len(), rig.lines.len()), (2, 1));
+    assert_eq!(rig.closed, [conn]);
 }
 
 #[test]
 fn interfaces_the_example_accounts_decline_as_written() {
     let mut rig = Rig::bank(|_| {});
-    let all = format!("{:012}", OPENING);
+    let all = format!("{OPENING:012}");
     let over = format!("{:012}", OPENING + 1);
     let cap = "000500000001";
     let mut foreign = purchase(8, 1);
@@ -218,6 +223,11 @@ fn r_fields_refund_credits_and_balance_is_told_in_de54() {
     assert_eq!(answers[0].text(54), Some("1002408C000010000000"));
     assert_eq!(rig.journal.len(), before + 1);
     assert_eq!(rig.code(&with(purchase(4, 99), &[(3, "310000")])), "62");
+    assert_eq!(
+        rig.journal.len(),
+        before + 1,
+        "nor is a refused enquiry kept"
+    );
 }
 
 #[test]

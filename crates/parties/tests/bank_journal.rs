@@ -21,24 +21,21 @@ struct Power {
     answers: Vec<(String, String)>,
 }
 
-fn power_on(disk: SimDisk) -> Result<Power, SimDisk> {
+fn power_on(disk: SimDisk) -> Option<Power> {
     let mut host = BankHost::new(config(|c| c.connections = 1));
     let options = Options {
         segment_bytes: 64 * 1024,
         ..Options::new(NodeId::from_name("bank-100002").unwrap())
     };
-    let copy = disk.clone();
     let opened = open(disk, options, START.0, &mut |replay| match replay {
         Replay::Record(view) => host.replay(&view).map_err(|e| e.to_string()),
         Replay::Snapshot { .. } => Err("a bank writes no snapshots".to_owned()),
     });
-    let Ok((writer, _)) = opened else {
-        return Err(copy);
-    };
+    let (writer, _) = opened.ok()?;
     let mut out = Vec::new();
     host.handle(START, Event::Timeout, &mut out);
     host.handle(START, Event::Connected { conn: CONN }, &mut out);
-    Ok(Power {
+    Some(Power {
         host,
         writer,
         answers: Vec::new(),
@@ -103,7 +100,7 @@ fn r_crash_a_power_cut_at_any_write_loses_no_answer_and_books_nothing_twice() {
             crash_at: Some(crash_at),
             ..Plan::default()
         };
-        let Ok(mut first) = power_on(disk) else {
+        let Some(mut first) = power_on(disk) else {
             // The power went before the bank was there at all.
             continue;
         };
@@ -112,7 +109,7 @@ fn r_crash_a_power_cut_at_any_write_loses_no_answer_and_books_nothing_twice() {
         let mut disk = first.writer.into_disk();
         disk.crash();
         disk.plan = Plan::default();
-        let Ok(mut second) = power_on(disk) else {
+        let Some(mut second) = power_on(disk) else {
             unreachable!("a crashed journal opens again, cut at {crash_at}");
         };
         // Everything is asked again, as its peers would.

@@ -77,12 +77,18 @@ fn run(rig: &mut Rig, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..Default::default()
+    })]
 
     /// R-TOMB, R-REVERSAL: a request and its reversal net to zero in whichever order and however
     /// often they come; a request alone counts once.
     #[test]
-    fn r_reversal_each_original_and_its_reversal_net_to_zero((requests, reversed, steps) in steps()) {
+    fn r_reversal_each_original_and_its_reversal_net_to_zero(
+        (requests, reversed, steps) in steps()
+    ) {
         let mut rig = Rig::bank(|c| c.refill = None);
         let before = ACCOUNTS.map(|account| rig.balance(account));
         for step in &steps {
@@ -103,7 +109,9 @@ proptest! {
 
     /// The same question has one answer, unless its payment was reversed in between.
     #[test]
-    fn r_match_every_repeat_has_the_first_answer(steps in prop::collection::vec((0u32..6, any::<bool>()), 1..40)) {
+    fn r_match_every_repeat_has_the_first_answer(
+        steps in prop::collection::vec((0u32..6, any::<bool>()), 1..40)
+    ) {
         let mut rig = Rig::bank(|c| c.faults.decline_per_mille = 300);
         let mut first: Vec<Option<Message>> = vec![None; 6];
         for (n, crash) in steps {

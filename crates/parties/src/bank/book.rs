@@ -1,5 +1,6 @@
 //! A bank's own book: accounts with plain signed balances, the requests that it has decided, and
-//! the tombstones of those that it must refuse. Changed by [`Book::apply`] alone, live and in replay.
+//! the tombstones of those that it must refuse. Changed by [`Book::apply`] alone, live and in
+//! replay.
 
 use std::collections::{BTreeMap, VecDeque};
 

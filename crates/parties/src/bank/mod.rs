@@ -1,10 +1,11 @@
 //! A simulated bank: dials the hub, signs on, answers as the issuer of its cards, and keeps a
 //! durable book of its own.
 //!
-//! How things flow: a request is decided (module `decide`) against the [`Book`], its records are applied
-//! and staged, and the answer waits until they are durable. Replayed records go through the same
-//! [`Book::apply`]. Faults touch only how answers leave, never what is booked.
-//! Not yet: pre-authorisations, completions and stand-in advices (answered 12), requests of its own.
+//! How things flow: a request is decided (module `decide`) against the [`Book`], its records are
+//! applied and staged, and the answer waits until they are durable. Replayed records go through
+//! the same [`Book::apply`]. Faults touch only how answers leave, never what is booked.
+//! Not yet: pre-authorisations, completions and stand-in advices (answered 12), requests of its
+//! own.
 
 mod book;
 mod config;

@@ -2,8 +2,8 @@
 //! and staff who repeat, reverse or walk away when no answer comes.
 //!
 //! How things flow: a schedule starts payments; each waits for its 0210, and a reversal is sent
-//! until its 0430 comes. What has an outcome becomes a [`Seen`], handed out by [`Shop::drain_seen`].
-//! Owed reversals live in memory alone, as in a terminal without a battery ([`Shop::owed`]).
+//! until its 0430 comes. What has an outcome becomes a [`Seen`], which [`Shop::drain_seen`] hands
+//! out. Owed reversals live in memory alone, as in a terminal without a battery ([`Shop::owed`]).
 
 mod config;
 mod payment;
@@ -167,6 +167,11 @@ impl Shop {
     pub fn set_rate(&mut self, rate_per_1000_s: u64) {
         self.config.rate_per_1000_s = rate_per_1000_s;
         self.next_start = None;
+    }
+
+    /// Changes what staff do from here on.
+    pub fn set_manners(&mut self, manners: Manners) {
+        self.config.manners = manners;
     }
 
     /// What has been counted.
