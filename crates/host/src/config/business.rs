@@ -1,0 +1,194 @@
+//! The business part of a configuration: as the records of the first start, and compared with
+//! what the journal says later.
+
+use std::collections::BTreeMap;
+
+use scheme::{Currency, Reason, transfer_id_of_record};
+use switch::business::Directory;
+use switch::record::Fact;
+
+use super::Config;
+
+/// Kind of the record that a cap is (`docs/formats/records.md`), the head of its transfer's id.
+const CAP_KIND: u8 = 6;
+
+impl Config {
+    /// The business part as the records of the first start: nation, stations, participants,
+    /// routes, terminals, caps, hot cards. They are the first records of a journal: a cap's
+    /// transfer id is made of its place among them.
+    pub fn facts(&self) -> Vec<Fact> {
+        let mut facts = vec![Fact::Nation {
+            name: self.name.clone(),
+            currency: self.currency,
+            amount_max: self.limits.amount_max,
+        }];
+        facts.extend(self.stations.iter().map(|station| Fact::Station {
+            id: station.id,
+            code: station.code,
+            name: station.name.clone(),
+        }));
+        let banks = &self.participants;
+        facts.extend(banks.iter().map(|bank| Fact::Participant {
+            id: bank.id,
+            name: bank.name.clone(),
+        }));
+        facts.extend(banks.iter().flat_map(|bank| {
+            bank.iins.iter().map(|iin| Fact::Route {
+                iin: *iin,
+                issuer: bank.id,
+            })
+        }));
+        facts.extend(self.terminals.iter().map(|terminal| Fact::Terminal {
+            acquirer: terminal.acquirer,
+            terminal: terminal.terminal,
+            station: terminal.station,
+            retailer: terminal.retailer,
+        }));
+        for bank in banks {
+            let transfer = transfer_id_of_record(CAP_KIND, facts.len() as u64);
+            facts.push(Fact::Cap {
+                participant: bank.id,
+                amount: bank.cap,
+                transfer,
+            });
+        }
+        facts.extend(self.hot_cards.iter().map(|card| Fact::HotCard {
+            token: card.token,
+            reason: card.reason,
+        }));
+        facts
+    }
+
+    /// Where the file's business part differs from the journal's, a line each for people; empty
+    /// when they are equal.
+    pub fn business_difference(&self, directory: &Directory) -> Vec<String> {
+        let in_file = described(&self.facts(), self.currency);
+        let mut known = directory.facts();
+        known.extend(
+            directory
+                .caps
+                .iter()
+                .map(|(participant, amount)| Fact::Cap {
+                    participant: *participant,
+                    amount: *amount,
+                    transfer: 0,
+                }),
+        );
+        let in_journal = described(&known, directory.currency);
+        let mut lines = Vec::new();
+        for (what, value) in &in_file {
+            match in_journal.get(what) {
+                Some(known) if known == value => {}
+                Some(known) => {
+                    lines.push((what, format!("{value} in the file, {known} in the journal")));
+                }
+                None => lines.push((what, format!("{value} in the file, not in the journal"))),
+            }
+        }
+        for (what, known) in &in_journal {
+            if !in_file.contains_key(what) {
+                lines.push((what, format!("not in the file, {known} in the journal")));
+            }
+        }
+        lines.sort();
+        lines
+            .into_iter()
+            .map(|((_, what), line)| format!("{what}: {line}"))
+            .collect()
+    }
+}
+
+/// What each fact is about, in the order of their kinds, and what it says in words.
+fn described(facts: &[Fact], currency: Currency) -> BTreeMap<(u8, String), String> {
+    let mut all = BTreeMap::new();
+    for fact in facts {
+        describe(fact, currency, &mut |kind, what, value| {
+            all.insert((kind, what), value);
+        });
+    }
+    all
+}
+
+fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String)) {
+    match fact {
+        Fact::Nation {
+            name,
+            currency,
+            amount_max,
+        } => {
+            say(1, "nation's name".to_owned(), format!("\"{name}\""));
+            say(1, "currency".to_owned(), format!("{currency:?}"));
+            say(1, "largest payment".to_owned(), currency.show(*amount_max));
+        }
+        Fact::Station { id, code, name } => {
+            let code = String::from_utf8_lossy(code);
+            say(
+                2,
+                format!("station {:>3}", id.0),
+                format!("\"{name}\" with code {code}"),
+            );
+        }
+        Fact::Participant { id, name } => {
+            say(
+                3,
+                format!("name of participant {id}"),
+                format!("\"{name}\""),
+            );
+        }
+        Fact::Route { iin, issuer } => {
+            say(
+                4,
+                format!("cards of {iin}"),
+                format!("participant {issuer}'s"),
+            );
+        }
+        Fact::Terminal {
+            acquirer,
+            terminal,
+            station,
+            retailer,
+        } => say(
+            5,
+            format!("terminal {terminal} of acquirer {acquirer}"),
+            format!("retailer {retailer} at station {}", station.0),
+        ),
+        Fact::Cap {
+            participant,
+            amount,
+            ..
+        } => {
+            say(
+                6,
+                format!("cap of participant {participant}"),
+                money.show(*amount),
+            );
+        }
+        Fact::HotCard { token, reason } => {
+            say(
+                7,
+                format!("hot card {:032x}", token.0),
+                reason_in_words(*reason).to_owned(),
+            );
+        }
+        Fact::Epoch { .. }
+        | Fact::Opened(_)
+        | Fact::Declined(_)
+        | Fact::Closed(_)
+        | Fact::Reversed(_)
+        | Fact::Tombstone(_)
+        | Fact::Discharged { .. }
+        | Fact::Finding(_)
+        | Fact::OvercapRepaid { .. }
+        | Fact::Cutover { .. }
+        | Fact::Netted { .. } => {}
+    }
+}
+
+fn reason_in_words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Lost => "lost",
+        Reason::Stolen => "stolen",
+        Reason::Restricted => "restricted",
+        other => other.text(),
+    }
+}
