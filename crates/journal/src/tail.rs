@@ -127,7 +127,8 @@ fn frame_in_flight<D: Disk>(
 ) -> Result<u64, DiskError> {
     let mut block = vec![0; header.block.bytes()];
     let read = disk.read(&file.name, at.offset, &mut block)?;
-    let said = FrameHeader::plausible(&block[..read.min(block.len())]).filter(|frame| {
+    let first = &block[..read.min(block.len())];
+    let said = FrameHeader::plausible(first, block.len()).filter(|frame| {
         frame.sequence == at.sequence
             && frame.first_record == at.record
             && frame.previous == at.previous

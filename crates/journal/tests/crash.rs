@@ -8,7 +8,7 @@ mod support;
 
 use journal::sim_disk::{Plan, SimDisk, SkippedSync, Tearing};
 use journal::{Block, DiskErrorKind, Extent, Fault, HeadFound, OpenError};
-use support::{Opened, append, check, options, reopen};
+use support::{Opened, append, check, options, reopen, seeds};
 
 const APPENDS: u64 = 60;
 
@@ -24,7 +24,7 @@ fn script(disk: SimDisk, block: Block) -> (SimDisk, u64, u64) {
     let mut run = || -> Result<(), Fault> {
         for index in 0..APPENDS {
             let first = writer.mark().record + 1;
-            let count = index % 4 + 1;
+            let count = index % 3 + 1;
             tried = first + count - 1;
             let appended = writer.append(&mut support::batch(first, count))?;
             acknowledged = appended.last_record;
@@ -76,6 +76,19 @@ fn check_or_empty(disk: &SimDisk) -> (bool, u64) {
     (report.damage.is_empty(), last)
 }
 
+#[test]
+fn the_script_is_what_it_is_meant_to_be() {
+    let (disk, _, tried) = script(SimDisk::new(0), Block::B512);
+    let segments = disk
+        .names()
+        .iter()
+        .filter(|name| name.ends_with(".seg"))
+        .count();
+    assert!(segments >= 4, "it rotates");
+    assert_eq!(tried, 120, "it runs to its end");
+    assert!(disk.ops() > 200, "{} operations", disk.ops());
+}
+
 fn crash_everywhere(block: Block, tearing: Tearing, seeds: core::ops::Range<u64>, step: usize) {
     let (whole, ..) = script(SimDisk::new(0), block);
     assert!(
@@ -110,19 +123,19 @@ fn crash_everywhere(block: Block, tearing: Tearing, seeds: core::ops::Range<u64>
 
 #[test]
 fn power_cut_at_every_operation_loses_nothing_acknowledged() {
-    crash_everywhere(Block::B512, Tearing::Sectors, 0..6, 1);
+    crash_everywhere(Block::B512, Tearing::Sectors, 0..seeds(2), 1);
 }
 
 #[test]
 fn power_cut_with_large_physical_sectors_and_large_blocks() {
-    crash_everywhere(Block::B4096, Tearing::Physical4096, 0..6, 2);
+    crash_everywhere(Block::B4096, Tearing::Physical4096, 0..seeds(3), 5);
 }
 
 #[test]
 fn power_cut_during_recovery_is_recovered_too() {
-    for seed in 0..40 {
+    for seed in 0..seeds(6) {
         let mut disk = SimDisk::new(seed);
-        disk.plan.crash_at = Some(150 + seed * 3);
+        disk.plan.crash_at = Some(150 + seed * 17);
         let (mut disk, acknowledged, tried) = script(disk, Block::B512);
         disk.crash();
         for op in 0..40 {
@@ -189,7 +202,7 @@ fn a_skipped_sync_loses_acknowledged_records_and_recovery_says_so_or_the_test_se
         let mut disk = SimDisk::new(seed);
         disk.plan.skipped_sync = SkippedSync::Every(3);
         disk.plan.tearing = Tearing::LoseAll;
-        disk.plan.crash_at = Some(200 + seed * 7);
+        disk.plan.crash_at = Some(150 + seed * 9);
         let (mut disk, acknowledged, _) = script(disk, Block::B512);
         disk.crash();
         match reopen(disk, options(Block::B512)) {

@@ -70,10 +70,14 @@ impl FrameHeader {
         put_u64(bytes, RESERVED_B, 0);
     }
 
-    /// What the first block says, if it has a frame's magic; its checksum may not hold.
-    pub(crate) fn plausible(block: &[u8]) -> Option<Self> {
-        let magic = block.get(..FRAME_HEADER_BYTES)?.starts_with(&MAGIC);
-        magic.then(|| Self::read(block))
+    /// What the first block says of a frame that may be torn, if its lengths agree.
+    pub(crate) fn plausible(first: &[u8], block: usize) -> Option<Self> {
+        let whole = first.get(..FRAME_HEADER_BYTES)?;
+        let header = Self::read(whole);
+        let length = usize::try_from(header.length).ok()?;
+        let frame_bytes = round_up(FRAME_HEADER_BYTES.saturating_add(length), block);
+        let agrees = usize::try_from(header.frame_bytes) == Ok(frame_bytes);
+        (whole.starts_with(&MAGIC) && agrees).then_some(header)
     }
 
     fn read(bytes: &[u8]) -> Self {

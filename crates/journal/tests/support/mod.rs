@@ -33,7 +33,7 @@ pub(crate) fn options(block: Block) -> Options {
 /// The record of that number, the same in every run. Lengths vary so that frames take one to a few
 /// blocks.
 pub(crate) fn record(number: u64) -> Plain {
-    let length = usize::try_from(number * 37 % 700).unwrap();
+    let length = usize::try_from(number * 37 % 390).unwrap();
     let byte = u8::try_from(number % 251).unwrap() | 1;
     let time_ns = 1_700_000_000_000_000_000 + number * 1_000;
     (
@@ -132,4 +132,12 @@ pub(crate) fn filled(block: Block, frames: u64, snapshots: bool) -> Writer<SimDi
         }
     }
     writer
+}
+
+/// How many seeds to try: `few`, or more where `JOURNAL_SEEDS` says so.
+pub(crate) fn seeds(few: u64) -> u64 {
+    std::env::var("JOURNAL_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok())
+        .unwrap_or(few)
 }
