@@ -2,7 +2,8 @@
 //! installed.
 //!
 //! A door is an entry of `[bans] deny`: only its `wrappers` may depend on that crate directly, and
-//! a crate of ours that is not among them may not reach it through somebody else's either.
+//! a crate of ours that is not among them may not reach it through somebody else's either, unless
+//! that one is a door which admits it: who may use axum may use what axum is made of.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -25,7 +26,7 @@ pub(super) fn check(root: &Path, workspace: &Workspace) -> Result<Vec<Violation>
     let mut found = licences(&policy, workspace);
     for (door, line, wrappers) in &policy.doors {
         found.extend(direct(door, *line, wrappers, workspace));
-        found.extend(through_others(door, wrappers, workspace));
+        found.extend(through_others(door, wrappers, &policy, workspace));
     }
     Ok(found)
 }
@@ -170,6 +171,7 @@ fn direct(
 fn through_others(
     door: &str,
     wrappers: &BTreeSet<String>,
+    policy: &Policy,
     workspace: &Workspace,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
@@ -177,7 +179,13 @@ fn through_others(
         .iter()
         .filter(|(n, p)| p.is_member() && !wrappers.contains(*n))
     {
-        let Some(way) = way_to(door, package, workspace) else {
+        let admitted = |other: &str| {
+            policy
+                .doors
+                .iter()
+                .any(|(door, _, admits)| door == other && admits.contains(name))
+        };
+        let Some(way) = way_to(door, package, admitted, workspace) else {
             continue;
         };
         let first = way.first().map_or(door, String::as_str);
@@ -195,8 +203,14 @@ fn through_others(
 }
 
 /// The shortest way of at least one step between, through packages that are not members.
-fn way_to(door: &str, from: &Package, workspace: &Workspace) -> Option<Vec<String>> {
-    let others = |name: &&String| workspace.get(*name).is_some_and(|p| !p.is_member());
+fn way_to(
+    door: &str,
+    from: &Package,
+    admitted: impl Fn(&str) -> bool,
+    workspace: &Workspace,
+) -> Option<Vec<String>> {
+    let others =
+        |name: &&String| workspace.get(*name).is_some_and(|p| !p.is_member()) && !admitted(name);
     let mut came_from: BTreeMap<&String, Option<&String>> = BTreeMap::new();
     let mut queue: VecDeque<&String> = VecDeque::new();
     for name in from.uses.iter().filter(others).filter(|n| *n != door) {
@@ -270,7 +284,7 @@ mod tests {
         let mut found = licences(&policy, &workspace);
         for (door, line, wrappers) in &policy.doors {
             found.extend(direct(door, *line, wrappers, &workspace));
-            found.extend(through_others(door, wrappers, &workspace));
+            found.extend(through_others(door, wrappers, &policy, &workspace));
         }
         found
             .into_iter()
@@ -308,6 +322,31 @@ mod tests {
                 "crates/wire/Cargo.toml:2: `wire` reaches `tokio` through reader -> mid -> axum",
                 "deny.toml:6: `web` depends on `ssl` and is not among its wrappers",
             ]
+        );
+    }
+
+    #[test]
+    fn who_may_use_a_door_may_use_what_it_is_made_of() {
+        let deny = "[licenses]\nallow = [\"MIT\"]\n[bans]\ndeny = [\n\
+            { crate = \"clap\", wrappers = [\"bongsu\"] },\n\
+            { crate = \"rustix\", wrappers = [\"size\"] },\n]\n";
+        let policy = parse(deny).unwrap();
+        let reaches = |ours: &str| -> Vec<String> {
+            let tree = [
+                package(true, ours, &["clap"]),
+                package(false, "clap", &["size"]),
+                package(false, "size", &["rustix"]),
+                package(false, "rustix", &[]),
+            ];
+            let workspace: Workspace = tree.into_iter().collect();
+            let (door, _, wrappers) = &policy.doors[1];
+            let found = through_others(door, wrappers, &policy, &workspace);
+            found.into_iter().map(|v| v.what).collect()
+        };
+        assert_eq!(reaches("bongsu"), Vec::<String>::new());
+        assert_eq!(
+            reaches("host"),
+            ["`host` reaches `rustix` through clap -> size"]
         );
     }
 

@@ -145,7 +145,8 @@ fn world(file: &File) -> Vec<Violation> {
                 &file.path,
                 n.line,
                 format!("`{}` in a pure crate", n.path),
-                "take it as an input, or move it to `node`; for maps use BTreeMap or hashbrown",
+                "take it as an input, or move it to `node`; maps: BTreeMap or hashbrown; \
+                 addresses as data: `core::net`",
             )
         })
         .collect()
