@@ -411,7 +411,7 @@ fn replay_from<D: Disk>(
         let before = walk.at;
         match walk.next(disk)? {
             Step::Frame(frame) => {
-                if let Some(flaw) = contradicts(head, &frame, &walk.at) {
+                if let Some(flaw) = contradicts(head, segments, &frame, &walk.at) {
                     let damage = damage_at(disk, segments, head, before, flaw)?;
                     return Err(OpenError::Damaged(damage));
                 }

@@ -234,7 +234,7 @@ impl Verifier<'_> {
             let step = walk.next(disk)?;
             let flaw = match step {
                 Step::Frame(frame) => {
-                    let flaw = contradicts(&self.head, &frame, &walk.at);
+                    let flaw = contradicts(&self.head, segments, &frame, &walk.at);
                     self.report.damage.extend(match flaw {
                         Some(flaw) => Some(damage_at(disk, segments, &self.head, before, flaw)?),
                         None => None,

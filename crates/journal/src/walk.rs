@@ -402,11 +402,20 @@ pub(crate) fn read_head<D: Disk>(disk: &mut D) -> Result<HeadRead, DiskError> {
 
 /// What a frame that continues the chain contradicts in the head, if anything. `at` is the
 /// position behind the frame.
-pub(crate) fn contradicts(head: &HeadSlot, frame: &FrameHeader, at: &Position) -> Option<Flaw> {
+pub(crate) fn contradicts(
+    head: &HeadSlot,
+    segments: &[SegmentFile],
+    frame: &FrameHeader,
+    at: &Position,
+) -> Option<Flaw> {
+    // The head may have been written when the next segment was in use but still empty.
+    let in_use = segments
+        .get(at.index)
+        .is_some_and(|file| file.number == head.segment);
     let disagrees = frame.sequence == head.frame
         && (at.previous != head.hash
             || frame.last_record() != head.record
-            || at.offset != head.end);
+            || (in_use && at.offset != head.end));
     if disagrees {
         Some(Flaw::HeadDisagrees)
     } else if frame.sequence > head.frame && frame.epoch < head.epoch {

@@ -251,3 +251,33 @@ fn out_of_space_is_met_one_segment_ahead() {
     let opened = reopen(writer.into_disk(), options(Block::B512)).unwrap();
     assert_eq!(opened.last, durable + 3);
 }
+
+#[test]
+fn a_head_written_while_the_new_segment_is_still_empty_is_understood() {
+    // Found by the random test: the last frame ended its segment, the next one was in use.
+    for op in 30..60 {
+        let tiny = journal::Options {
+            segment_bytes: 4096,
+            ..options(Block::B512)
+        };
+        let mut disk = SimDisk::new(op);
+        disk.plan.crash_at = Some(op);
+        if let Ok((mut writer, _)) = journal::open(&mut disk, tiny, 0, &mut |_| Ok(())) {
+            while writer.append(&mut journal_batch()).is_ok() {}
+        }
+        disk.crash();
+        let writer = journal::open(&mut disk, tiny, 0, &mut |_| Ok(()))
+            .unwrap()
+            .0;
+        writer.stop(0).unwrap();
+        let report = journal::verify(&mut disk, Extent::All, &mut |_| Ok(())).unwrap();
+        assert_eq!(report.damage, vec![], "cut at {op}");
+        journal::open(&mut disk, tiny, 0, &mut |_| Ok(())).unwrap();
+    }
+}
+
+fn journal_batch() -> journal::Batch {
+    let mut batch = journal::Batch::new(0);
+    batch.push(1, 1, 0, &[]).unwrap();
+    batch
+}

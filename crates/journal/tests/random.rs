@@ -19,7 +19,7 @@ fn options(block: Block, blocks: u64) -> Options {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn a_power_cut_leaves_a_beginning(

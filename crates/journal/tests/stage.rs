@@ -97,7 +97,7 @@ fn a_batch_refuses_what_does_not_fit_and_stays_as_it_was() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     /// Whatever the order of records, effects, cuts and commits: each effect leaves once, in
     /// order, and never before every record emitted before it is durable.

@@ -42,9 +42,9 @@ pub(crate) struct HeadSlot {
     pub(crate) frame: u64,
     /// Its last record, 0 = none yet.
     pub(crate) record: u64,
-    /// The segment that holds it.
+    /// The segment in use.
     pub(crate) segment: u64,
-    /// Where it ends in that segment.
+    /// Where the next frame goes in it.
     pub(crate) end: u64,
     pub(crate) time_ns: u64,
     /// The oldest segment that is kept.
