@@ -33,6 +33,11 @@ impl RoleClock {
         Self { last: clocks.wall.max(journal), boot: clocks.boot, off: false }
     }
 
+    /// The boot clock at a coming moment of the role's time.
+    pub fn boot_of(&self, at: Timestamp) -> u64 {
+        self.boot.saturating_add(at.0.saturating_sub(self.last.0))
+    }
+
     /// Reads both clocks.
     pub fn read(&mut self, clocks: Clocks) -> Reading {
         let passed = clocks.boot.saturating_sub(self.boot);

@@ -220,3 +220,13 @@ pub struct DoorAddress {
     /// Where it listens.
     pub address: SocketAddr,
 }
+
+/// The reason for closing a connection whose bytes are broken.
+pub(crate) fn reason_of(broken: interchange::session::Broken) -> CloseReason {
+    use interchange::session::Broken;
+    match broken {
+        Broken::NoDialect => CloseReason::NoDialect,
+        Broken::Malformed => CloseReason::Malformed,
+        Broken::Frame => CloseReason::Frame,
+    }
+}

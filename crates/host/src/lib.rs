@@ -12,9 +12,13 @@
 pub mod clock;
 pub mod config;
 mod event;
+mod hub;
 pub mod limits;
 mod opening;
+mod pipeline;
+mod station;
 pub mod view;
+mod watch;
 
 pub use config::Config;
 pub use event::{

@@ -12,3 +12,11 @@ pub const WAITING_PER_CONNECTION_MAX: usize = 1024;
 pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// A snapshot body larger than this is not taken: the journal is replayed instead.
 pub const SNAPSHOT_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of a trunk connection that has not said who it is: one hello.
+pub const STRANGER_BYTES_MAX: usize = 1024;
+/// A station calls the hub again after this, at first.
+pub const REDIAL_FIRST_MS: u64 = 100;
+/// And at most this far apart.
+pub const REDIAL_MAX_MS: u64 = 1000;
+/// Records between two snapshots: a replay of this many takes a fraction of a second.
+pub const SNAPSHOT_EVERY_RECORDS: u64 = 250_000;

@@ -1,11 +1,23 @@
-//! Opening a role on its journal.
+//! A role, opened on its journal and driven by events.
 
-use journal::{Disk, Recovery, Writer};
+use std::fmt;
+
+use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::CardVault;
-use scheme::StationId;
+use ledger::Books;
+use scheme::{StationId, Timestamp};
 
+use crate::clock::RoleClock;
 use crate::config::Config;
-use crate::event::{Action, Clocks, DoorAddress, Event};
+use crate::event::{
+    Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer,
+};
+use crate::hub::HubRole;
+use crate::hub::replay;
+use crate::limits::{SNAPSHOT_EVERY_RECORDS, SNAPSHOT_MAX};
+use crate::pipeline::{Deferred, Pipeline};
+use crate::station::StationRole;
+use crate::view::{Query, Reply};
 
 /// Which role.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -28,9 +40,23 @@ pub struct HostKeys {
 pub enum HostError {
     /// The journal.
     Journal(journal::OpenError),
+    /// The journal's epoch could not be set.
+    Epoch(journal::Fault),
     /// The configuration does not know this role.
     UnknownRole,
 }
+
+impl fmt::Display for HostError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Journal(error) => write!(f, "{error}"),
+            Self::Epoch(fault) => write!(f, "the epoch cannot be written: {fault:?}"),
+            Self::UnknownRole => f.write_str("the configuration does not know this station"),
+        }
+    }
+}
+
+impl std::error::Error for HostError {}
 
 /// An opened role.
 #[derive(Debug)]
@@ -45,37 +71,341 @@ pub struct Opened<D> {
     pub notices: Vec<String>,
 }
 
+#[derive(Debug)]
+enum Core {
+    Hub(Box<HubRole>),
+    Station(Box<StationRole>),
+}
+
 /// A running role.
 #[derive(Debug)]
-pub struct Host {}
+pub struct Host {
+    core: Core,
+    clock: RoleClock,
+    pipeline: Pipeline,
+    doors: Vec<DoorAddress>,
+    /// The last record of the last snapshot.
+    snapshot: u64,
+    stopping: bool,
+    stopped: bool,
+    cut: bool,
+}
 
 impl Host {
     /// Opens (or creates) the journal on `disk`, replays it, and is ready for [`Event::Started`].
     pub fn open<D: Disk>(
-        _role: Role,
-        _config: &Config,
-        _keys: HostKeys,
-        _disk: D,
-        _clocks: Clocks,
+        role: Role,
+        config: &Config,
+        keys: HostKeys,
+        disk: D,
+        clocks: Clocks,
     ) -> Result<Opened<D>, HostError> {
-        Err(HostError::UnknownRole)
+        // Another number at every start: the boot clock does not go back while the machine is up,
+        // and the wall clock tells two boots apart.
+        let start = clocks.wall.0 ^ clocks.boot.rotate_left(32);
+        match role {
+            Role::Hub => open_hub(config, keys.vault, disk, clocks, start),
+            Role::Station(id) => {
+                let section = config.station(id).cloned().ok_or(HostError::UnknownRole)?;
+                let role = StationRole::new(config.clone(), section, keys.vault, start);
+                open_station(role, disk, clocks)
+            }
+        }
     }
 
     /// Doors to open before `Started`.
     pub fn doors(&self) -> Vec<DoorAddress> {
-        Vec::new()
+        self.doors.clone()
     }
 
     /// Takes one event.
-    pub fn handle(&mut self, _clocks: Clocks, _event: Event<'_>, _out: &mut Vec<Action>) {}
+    pub fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        let reading = self.clock.read(clocks);
+        let now = reading.now;
+        if reading.jumped {
+            let values = vec![("wall", clocks.wall.to_string()), ("kept", now.to_string())];
+            self.pipeline.log(Level::Warn, "clock_off", values);
+        }
+        match &mut self.core {
+            Core::Hub(hub) => hub.at(now),
+            Core::Station(station) => station.at(now),
+        }
+        self.take(now, event);
+        self.take_snapshot();
+        self.release(out);
+        if let Some(what) = self.pipeline.halted() {
+            out.push(Action::Halt { what });
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, event: Event<'_>) {
+        let pipeline = &mut self.pipeline;
+        match event {
+            Event::Started => match &mut self.core {
+                Core::Hub(hub) => {
+                    if self.cut {
+                        hub.tail_was_cut(pipeline);
+                    }
+                    hub.started(now, pipeline);
+                }
+                Core::Station(station) => station.started(now, pipeline),
+            },
+            Event::Accepted { conn, .. } if self.stopping => {
+                pipeline.close(conn, CloseReason::TooMany);
+            }
+            Event::Accepted { conn, door } => match (&mut self.core, door) {
+                (Core::Hub(hub), Door::Banks) => hub.accept_bank(conn, pipeline),
+                (Core::Hub(hub), Door::Trunk) => hub.accept_trunk(conn, pipeline),
+                (Core::Station(station), Door::Terminals) => {
+                    station.accept_terminal(conn, pipeline);
+                }
+                (Core::Hub(_), Door::Terminals)
+                | (Core::Station(_), Door::Banks | Door::Trunk) => {
+                    pipeline.close(conn, CloseReason::UnknownIdentity);
+                }
+            },
+            Event::Dialled { conn, peer: Peer::HubTrunk } => match &mut self.core {
+                Core::Station(station) => station.dialled(conn, pipeline),
+                Core::Hub(_) => pipeline.close(conn, CloseReason::UnknownIdentity),
+            },
+            Event::DialFailed { peer: Peer::HubTrunk } => {
+                if let Core::Station(station) = &mut self.core {
+                    station.dial_failed();
+                }
+            }
+            Event::Received { conn, bytes } => self.received(conn, bytes),
+            Event::Closed { conn } => match &mut self.core {
+                Core::Hub(hub) => {
+                    hub.bank_closed(conn, pipeline);
+                    hub.trunk_closed(conn, pipeline);
+                }
+                Core::Station(station) => station.closed(conn, pipeline),
+            },
+            Event::Committed { batch, room_ahead } => {
+                pipeline.room_ahead = room_ahead;
+                pipeline.committed(batch);
+            }
+            Event::DiskFailed { what } => pipeline.halt(what),
+            Event::Query { ticket, query } => self.query(ticket, &query),
+            Event::Timeout => match &mut self.core {
+                Core::Hub(hub) => hub.timeout(pipeline),
+                Core::Station(station) => station.timeout(pipeline),
+            },
+            Event::Stop => self.stopping = true,
+        }
+    }
+
+    fn received(&mut self, conn: ConnId, bytes: &[u8]) {
+        let pipeline = &mut self.pipeline;
+        match &mut self.core {
+            Core::Hub(hub) if hub.is_bank(conn) => hub.bank_received(conn, bytes, pipeline),
+            Core::Hub(hub) => hub.trunk_received(conn, bytes, pipeline),
+            Core::Station(station) => station.received(conn, bytes, pipeline),
+        }
+    }
+
+    fn query(&mut self, ticket: u64, query: &Query) {
+        let records = self.pipeline.next_record().saturating_sub(1);
+        let reply: Reply = match &self.core {
+            Core::Hub(hub) => hub.query(query, records),
+            Core::Station(station) => station.query(query, records),
+        };
+        self.pipeline.act(Action::Reply { ticket, reply });
+    }
+
+    /// What is durable may leave; what is not goes to the disk.
+    fn release(&mut self, out: &mut Vec<Action>) {
+        for deferred in self.pipeline.free() {
+            match (deferred, &mut self.core) {
+                (Deferred::Act(action), _) => out.push(action),
+                (Deferred::Trunk { station, kind, ticket, payload }, Core::Hub(hub)) => {
+                    hub.trunk_send(station, kind, ticket, payload);
+                }
+                (Deferred::Trunk { kind, ticket, payload, .. }, Core::Station(station)) => {
+                    station.trunk_send(kind, ticket, payload);
+                }
+                (Deferred::Withdraw { ticket }, Core::Station(station)) => {
+                    station.withdraw(ticket);
+                }
+                (Deferred::Withdraw { .. }, Core::Hub(_)) => {}
+                (Deferred::Done { station, start, sequence }, Core::Hub(hub)) => {
+                    hub.trunk_done(station, start, sequence);
+                }
+                (Deferred::Done { start, sequence, .. }, Core::Station(station)) => {
+                    station.trunk_done(start, sequence);
+                }
+            }
+        }
+        match &mut self.core {
+            Core::Hub(hub) => {
+                let ready = hub.flush_trunks();
+                out.extend(ready.into_iter().map(|(conn, bytes)| Action::Send { conn, bytes }));
+            }
+            Core::Station(station) => {
+                let ready = station.flush_trunk();
+                out.extend(ready.map(|(conn, bytes)| Action::Send { conn, bytes }));
+            }
+        }
+        if let Some(batch) = self.pipeline.cut() {
+            out.push(Action::Commit(batch));
+        }
+        if self.stopping && !self.stopped && self.pipeline.is_idle() {
+            self.stopped = true;
+            out.push(Action::Stopped);
+        }
+    }
+
+    /// A snapshot every so many records, if the state is small enough; else the journal is replayed
+    /// from the older one.
+    fn take_snapshot(&mut self) {
+        let record = self.pipeline.next_record().saturating_sub(1);
+        if record.saturating_sub(self.snapshot) < SNAPSHOT_EVERY_RECORDS {
+            return;
+        }
+        self.snapshot = record;
+        if let Core::Hub(hub) = &self.core {
+            let body = replay::snapshot(&hub.hub, &hub.books);
+            if body.len() <= SNAPSHOT_MAX {
+                self.pipeline.act(Action::Snapshot { record, body });
+            }
+        }
+    }
 
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
     pub fn next_timeout(&self) -> Option<u64> {
-        None
+        let at = match &self.core {
+            Core::Hub(hub) => hub.next_timeout(),
+            Core::Station(station) => station.next_timeout(),
+        }?;
+        Some(self.clock.boot_of(at))
     }
 
     /// The hash of the durable state; equal for a live role and its replay.
     pub fn state_hash(&self) -> u128 {
-        0
+        match &self.core {
+            Core::Hub(hub) => hub.state_hash(),
+            Core::Station(station) => station.station.state_hash().0,
+        }
     }
+}
+
+/// The journal's options for a role.
+pub(crate) fn options(config: &Config, role: &str, segment_bytes: u64) -> Options {
+    // Names of roles are checked by the configuration: at most 16 bytes.
+    let node = NodeId::from_name(role).unwrap_or_default();
+    Options { block: config.journal.block, segment_bytes, ..Options::new(node) }
+}
+
+fn open_hub<D: Disk>(
+    config: &Config,
+    vault: CardVault,
+    disk: D,
+    clocks: Clocks,
+    start: u64,
+) -> Result<Opened<D>, HostError> {
+    let mut role = HubRole::new(config.clone(), vault, start);
+    let mut last = Timestamp::default();
+    let mut snapshot = 0;
+    let options = options(config, "hub", config.journal.hub_segment_bytes);
+    let fresh = crate::hub::machine_config(config);
+    let (mut writer, recovery) = journal::open(disk, options, clocks.wall.0, &mut |replayed| {
+        match replayed {
+            Replay::Snapshot { record, bytes } => {
+                role.hub = switch::Hub::new(fresh.clone());
+                role.books = Books::new();
+                replay::restore(&mut role.hub, &mut role.books, bytes)?;
+                snapshot = record;
+            }
+            Replay::Record(record) => {
+                last = Timestamp(record.time_ns);
+                replay::Replay::new(&mut role.hub, &mut role.books).record(
+                    record.kind,
+                    record.version,
+                    record.time_ns,
+                    record.payload,
+                )?;
+            }
+        }
+        Ok(())
+    })
+    .map_err(HostError::Journal)?;
+    writer.start_epoch(1, clocks.wall.0).map_err(HostError::Epoch)?;
+    let mut notices = notices(&recovery);
+    if !role.hub.state().directory().is_empty() {
+        let difference = config.business_difference(role.hub.state().directory());
+        if !difference.is_empty() {
+            notices.push(
+                "the file's business part differs from the journal's, which holds:".to_owned(),
+            );
+            notices.extend(difference);
+        }
+    }
+    let doors = vec![
+        DoorAddress { door: Door::Banks, address: config.hub.banks },
+        DoorAddress { door: Door::Trunk, address: config.hub.trunk },
+    ];
+    let next_record = writer.mark().record.saturating_add(1);
+    let host = Host {
+        core: Core::Hub(Box::new(role)),
+        clock: RoleClock::start(clocks, last),
+        pipeline: Pipeline::new(next_record),
+        doors,
+        snapshot,
+        stopping: false,
+        stopped: false,
+        cut: recovery.cut.is_some(),
+    };
+    Ok(Opened { host, writer, recovery, notices })
+}
+
+fn open_station<D: Disk>(
+    mut role: StationRole,
+    disk: D,
+    clocks: Clocks,
+) -> Result<Opened<D>, HostError> {
+    let mut last = Timestamp::default();
+    let options = options(&role.config, &role.section.name, role.config.journal.segment_bytes);
+    let (mut writer, recovery) = journal::open(disk, options, clocks.wall.0, &mut |replayed| {
+        match replayed {
+            Replay::Snapshot { .. } => Err("a station takes no snapshots".to_owned()),
+            Replay::Record(record) => {
+                last = Timestamp(record.time_ns);
+                let fact = switch::station::record::decode(
+                    record.kind,
+                    record.version,
+                    record.payload,
+                )
+                .map_err(|e| e.to_string())?;
+                role.station.apply(&switch::station::StationRecord { at: last, fact });
+                Ok(())
+            }
+        }
+    })
+    .map_err(HostError::Journal)?;
+    writer.start_epoch(1, clocks.wall.0).map_err(HostError::Epoch)?;
+    let doors = vec![DoorAddress { door: Door::Terminals, address: role.section.listen }];
+    let next_record = writer.mark().record.saturating_add(1);
+    let host = Host {
+        core: Core::Station(Box::new(role)),
+        clock: RoleClock::start(clocks, last),
+        pipeline: Pipeline::new(next_record),
+        doors,
+        snapshot: 0,
+        stopping: false,
+        stopped: false,
+        cut: recovery.cut.is_some(),
+    };
+    let notices = notices(&recovery);
+    Ok(Opened { host, writer, recovery, notices })
+}
+
+fn notices(recovery: &Recovery) -> Vec<String> {
+    let mut notices = Vec::new();
+    if let Some(cut) = &recovery.cut {
+        notices.push(format!("a torn tail was cut: {cut}"));
+    }
+    for snapshot in &recovery.snapshots_refused {
+        notices.push(format!("snapshot {snapshot} does not hold and was passed over"));
+    }
+    notices
 }

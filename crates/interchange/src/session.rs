@@ -40,7 +40,6 @@ pub struct Session {
     allowed: Vec<&'static Dialect>,
     dialect: Option<&'static Dialect>,
     waiting: BTreeMap<u64, Message>,
-    next_ticket: u64,
 }
 
 impl Session {
@@ -51,7 +50,6 @@ impl Session {
             allowed,
             dialect: None,
             waiting: BTreeMap::new(),
-            next_ticket: 1,
         }
     }
 
@@ -109,15 +107,15 @@ impl Session {
         assert!(framed.is_ok(), "an encoded message is shorter than a frame may be");
     }
 
-    /// Remembers what the answer to a request will echo. `None` when too many wait.
-    pub fn expect_answer(&mut self, request: &Message) -> Option<u64> {
-        if self.waiting.len() >= WAITING_MAX {
-            return None;
+    /// Remembers what the answer to a request will echo, under the host's number of it. `false`
+    /// when too many wait.
+    #[must_use]
+    pub fn expect_answer(&mut self, ticket: u64, request: &Message) -> bool {
+        let room = self.waiting.len() < WAITING_MAX;
+        if room {
+            self.waiting.insert(ticket, reply::echo_of(request));
         }
-        let ticket = self.next_ticket;
-        self.next_ticket = ticket.wrapping_add(1);
-        self.waiting.insert(ticket, reply::echo_of(request));
-        Some(ticket)
+        room
     }
 
     /// Frames the answer to a request that waits; `false` when nothing waits under that number.

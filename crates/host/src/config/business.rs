@@ -116,9 +116,10 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             currency,
             amount_max,
         } => {
-            say(1, "nation's name".to_owned(), format!("\"{name}\""));
-            say(1, "currency".to_owned(), format!("{currency:?}"));
-            say(1, "largest payment".to_owned(), currency.show(*amount_max));
+            let mut say = |what: &str, value| say(1, what.to_owned(), value);
+            say("nation's name", format!("\"{name}\""));
+            say("currency", format!("{currency:?}"));
+            say("largest payment", currency.show(*amount_max));
         }
         Fact::Station { id, code, name } => {
             let code = String::from_utf8_lossy(code);
@@ -129,11 +130,8 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             );
         }
         Fact::Participant { id, name } => {
-            say(
-                3,
-                format!("name of participant {id}"),
-                format!("\"{name}\""),
-            );
+            let what = format!("name of participant {id}");
+            say(3, what, format!("\"{name}\""));
         }
         Fact::Route { iin, issuer } => {
             say(
@@ -167,7 +165,7 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             say(
                 7,
                 format!("hot card {:032x}", token.0),
-                reason_in_words(*reason).to_owned(),
+                words(*reason).to_owned(),
             );
         }
         Fact::Epoch { .. }
@@ -184,7 +182,7 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
     }
 }
 
-fn reason_in_words(reason: Reason) -> &'static str {
+fn words(reason: Reason) -> &'static str {
     match reason {
         Reason::Lost => "lost",
         Reason::Stolen => "stolen",

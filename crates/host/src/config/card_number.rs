@@ -74,11 +74,10 @@ fn is_card(text: &str, groups: &[Range<usize>]) -> bool {
         .iter()
         .map(|group| digits_of(group).count())
         .collect();
-    let is_printed = match lengths.as_slice() {
-        [_] => true,
-        [4, 6, 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3] => true,
-        _ => false,
-    };
+    let is_printed = matches!(
+        lengths.as_slice(),
+        [_] | [4, 6, 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]
+    );
     let is_joined = groups.windows(2).all(|pair| {
         pair[1].start == pair[0].end + 1 && matches!(text.as_bytes()[pair[0].end], b' ' | b'-')
     });

@@ -1,7 +1,7 @@
 //! What sections say together: references that lead nowhere, things that stand twice, addresses
 //! and times that contradict each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use scheme::{ParticipantId, StationId, TerminalId};
@@ -165,38 +165,45 @@ pub(super) fn references(
         }
     }
     // A bank whose own id is broken is not reported as missing wherever it is named.
-    let all_known = participants
+    if participants
         .iter()
-        .all(|participant| participant.value.id.is_some());
+        .all(|participant| participant.value.id.is_some())
+    {
+        acquirers(r, &ids, stations, terminals);
+    }
+    terminals_once(r, terminals);
+}
+
+/// Acquirers that are named are participants.
+fn acquirers(
+    r: &mut Reader<'_, '_, '_>,
+    ids: &BTreeMap<ParticipantId, usize>,
+    stations: &Stations,
+    terminals: &Terminals,
+) {
+    let mut reported = BTreeSet::new();
     for station in stations {
         let acquirer = station.value.acquirer.flatten();
-        if let Some(acquirer) = acquirer.filter(|a| all_known && !ids.contains_key(&a.value)) {
+        if let Some(acquirer) = acquirer.filter(|acquirer| !ids.contains_key(&acquirer.value)) {
             no_participant(r, acquirer, "station.acquirer");
+            reported.insert(acquirer.value);
         }
     }
     for group in terminals {
-        let Some(acquirer) = group.value.first().map(|terminal| terminal.acquirer) else {
-            continue;
-        };
-        let from_station = stations.iter().any(|station| {
-            station
-                .value
-                .acquirer
-                .flatten()
-                .is_some_and(|default| default.value == acquirer)
-        });
-        if all_known && !from_station && !ids.contains_key(&acquirer) {
+        let acquirer = group.value.first().map(|terminal| terminal.acquirer);
+        // The station's own, which its terminals inherit, is reported once.
+        let unknown = acquirer.filter(|a| !ids.contains_key(a) && !reported.contains(a));
+        if let Some(value) = unknown {
             no_participant(
                 r,
                 At {
-                    value: acquirer,
+                    value,
                     at: group.at,
                 },
                 "terminal.acquirer",
             );
         }
     }
-    terminals_once(r, terminals);
 }
 
 /// The register's key is (acquirer, DE41); a message without DE32 is known by its station and

@@ -239,7 +239,8 @@ pub const KEYS: &[Key] = &[
     says("station", "acquirer", "participant id", "none",
         "acquirer (DE32) of its terminals that name none"),
 
-    required("listener", "station", "station name", "\"pyongyang\"", "whose terminals connect here"),
+    required("listener", "station", "station name", "\"pyongyang\"",
+        "whose terminals connect here"),
     says("listener", "address", ADDRESS, "`127.0.0.1`, port 8582 + the station's number",
         "where they connect"),
     value("listener", "dialects", "list of dialects", "[\"iso87-ascii\", \"iso87-ascii-bin\"]",

@@ -98,13 +98,21 @@ fn the_example_is_the_nation_of_the_interface() {
             bank(100_004, "Savings Bank", "940804"),
         ]
     );
+    assert_eq!((nation.stations.len(), nation.terminals.len()), (4, 80));
+    // One payment of 5,000,000.01 must meet the cap and not the limit.
+    assert!(nation.limits.amount_max > won("5000000.01"));
+}
+
+/// Source: as above.
+#[test]
+fn the_example_has_the_stations_and_cards_of_the_interface() {
+    let nation = Config::example();
     let stations = [
         ("pyongyang", 8583, 8081, "PYO", 100_001),
         ("nampo", 8584, 8082, "NAM", 100_002),
         ("pyongsong", 8585, 8083, "PSG", 100_003),
         ("sariwon", 8586, 8084, "SAR", 100_004),
     ];
-    assert_eq!((nation.stations.len(), nation.terminals.len()), (4, 80));
     for (number, (name, port, http, prefix, acquirer)) in (1u16..).zip(stations) {
         let station = nation.station(StationId(number)).unwrap();
         assert_eq!(nation.station_named(name), Some(station));
@@ -144,8 +152,6 @@ fn the_example_is_the_nation_of_the_interface() {
         (96, won("1000.00"), b"3112")
     );
     assert_eq!((s.amount_min, s.amount_max), (won("1.00"), won("60.00")));
-    // One payment of 5,000,000.01 must meet the cap and not the limit.
-    assert!(nation.limits.amount_max > won("5000000.01"));
 }
 
 #[test]
@@ -215,7 +221,7 @@ fn every_listed_key_is_read() {
                 format!("[[{}]]\n{others}{} = true\n", key.section, key.name)
             }
             Shape::Many if key.name == "role" => {
-                format!("[[terminal]]\nterminal = \"T1\"\nrole = true\n")
+                "[[terminal]]\nterminal = \"T1\"\nrole = true\n".to_owned()
             }
             Shape::Many => format!("[[{}]]\n{} = true\n", key.section, key.name),
             Shape::Reserved => unreachable!(),
@@ -279,9 +285,8 @@ fn the_manual_has_every_key() {
     }
 }
 
-#[test]
-fn everything_that_is_wrong_is_said_at_once() {
-    let text = r#"
+/// One file with very much wrong in it.
+const BROKEN: &str = r#"
 [nation]
 name = "Broken"
 currency = "KPW"
@@ -338,6 +343,9 @@ reason = "late"
 [stand_in]
 [simulatoin]
 "#;
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
     let expected = [
         "7 nation.zone",
         "8 nation.cutover",
@@ -366,8 +374,8 @@ reason = "late"
         "55 stand_in",
         "56 simulatoin",
     ];
-    assert_eq!(wrong(text), expected);
-    let said = message(text);
+    assert_eq!(wrong(BROKEN), expected);
+    let said = message(BROKEN);
     for part in [
         "n.toml:7:8: nation.zone: there is no time zone \"Asia/Pyongjang\"; \
          did you mean \"Asia/Pyongyang\"?",
@@ -386,106 +394,109 @@ reason = "late"
     assert_eq!(said.lines().count(), expected.len());
 }
 
+/// What is replaced in `SMALL`, by what, and the errors; none named: any will do.
+const MISTAKES: &[(&str, &str, &str)] = &[
+    (
+        "[security]\n",
+        "[security]\nprofiel = 1\n",
+        "9 security.profiel",
+    ),
+    ("profile = \"demo\"\n", "", "8 security.profile"),
+    (
+        "= \"one\"\ncode",
+        "= \"One\"\ncode",
+        "11 station.name,19 terminal.station",
+    ),
+    ("code = \"01\"\n", "code = \"01\"\ncode = \"02\"\n", "13 "),
+    ("id = 100001", "id = 0", "14 participant.id"),
+    ("id = 100001", "id = 100002", "18 terminal.acquirer"),
+    ("[\"940801\"]", "[]", "16 participant.iins"),
+    (
+        "[\"940801\"]",
+        "[\"940801\", \"9408011\", \"940801\"]",
+        "16 participant.iins",
+    ),
+    (
+        "cap = \"5000000.00\"",
+        "cap = 5000000",
+        "17 participant.cap",
+    ),
+    ("\"T1\"", "\"T12345678\"", "21 terminal.terminal"),
+    ("\"SHOP\"", "\" SHOP\"", "22 terminal.retailer"),
+    ("acquirer = 100001\n", "", "18 terminal.acquirer"),
+    ("terminal = \"T1\"\n", "", "18 terminal.terminal"),
+    ("\"T1\"\n", "\"T1\"\ncount = 2\n", "22 terminal.count"),
+    ("terminal = \"T1\"", "from = \"T1\"", "18 terminal.count"),
+    (
+        "terminal = \"T1\"",
+        "from = \"T1\"\ncount = 10",
+        "21 terminal.from",
+    ),
+    (
+        "terminal = \"T1\"",
+        "from = \"T1\"\ncount = 9\nprobe = 10",
+        "23 terminal.probe",
+    ),
+    (
+        "terminal = \"T1\"",
+        "from = \"T1\"\ncount = 9\nshops = [3, 2]",
+        "23 terminal.shops",
+    ),
+    (
+        "terminal = \"T1\"",
+        "from = \"T1\"\ncount = 9\nshops = [2, 3]\nprobe = 3",
+        "24 terminal.probe",
+    ),
+    (
+        "[[station]]",
+        "[hub]\nhttp = \"0.0.0.0:8080\"\ntrunk = \"10.0.0.1:1\"\n[[station]]",
+        "12 hub.trunk",
+    ),
+    (
+        "[[station]]",
+        "[hub]\nhttp = \"0.0.0.0:8583\"\n[[station]]",
+        "12 listener.address",
+    ),
+    (
+        "[[station]]",
+        "[timers]\nhub_answer_ms = 15000\n[[station]]",
+        "11 timers.hub_answer_ms",
+    ),
+    (
+        "[[station]]",
+        "[timers]\nissuer_answer_ms = 25000\n[[station]]",
+        "11 timers.issuer_answer_ms",
+    ),
+    (
+        "[[station]]",
+        "[simulation]\naccounts = 99\n[[station]]",
+        "",
+    ),
+    (
+        "[[station]]",
+        "[simulation]\nprobe_account = 95\n[[station]]",
+        "11 simulation.probe_account",
+    ),
+    (
+        "[[station]]",
+        "[simulation]\nlost_account = 99\n[[station]]",
+        "11 simulation.lost_account",
+    ),
+    ("[[station]]", "[station]", "10 station,1 station"),
+    ("[nation]", "[[nation]]", ""),
+    (
+        "[nation]",
+        "[journal]\nblock = 1024\n[nation]",
+        "3 journal.block",
+    ),
+    ("[nation]", "name = 1\n[nation]", "2 name"),
+    ("[nation]", "# card 9408 0100 0000 0016\n[nation]", "2 "),
+    ("\"Small\"", "\"A\\u001b[31m\"", "3 nation.name"),
+];
+
 #[test]
 fn one_thing_wrong_is_one_error() {
-    for (old, new, expected) in [
-        (
-            "[security]\n",
-            "[security]\nprofiel = 1\n",
-            "9 security.profiel",
-        ),
-        ("profile = \"demo\"\n", "", "8 security.profile"),
-        (
-            "= \"one\"\ncode",
-            "= \"One\"\ncode",
-            "11 station.name,19 terminal.station",
-        ),
-        ("code = \"01\"\n", "code = \"01\"\ncode = \"02\"\n", "13 "),
-        ("id = 100001", "id = 0", "14 participant.id"),
-        ("id = 100001", "id = 100002", "18 terminal.acquirer"),
-        ("[\"940801\"]", "[]", "16 participant.iins"),
-        (
-            "[\"940801\"]",
-            "[\"940801\", \"9408011\", \"940801\"]",
-            "16 participant.iins",
-        ),
-        (
-            "cap = \"5000000.00\"",
-            "cap = 5000000",
-            "17 participant.cap",
-        ),
-        ("\"T1\"", "\"T12345678\"", "21 terminal.terminal"),
-        ("\"SHOP\"", "\" SHOP\"", "22 terminal.retailer"),
-        ("acquirer = 100001\n", "", "18 terminal.acquirer"),
-        ("terminal = \"T1\"\n", "", "18 terminal.terminal"),
-        ("\"T1\"\n", "\"T1\"\ncount = 2\n", "22 terminal.count"),
-        ("terminal = \"T1\"", "from = \"T1\"", "18 terminal.count"),
-        (
-            "terminal = \"T1\"",
-            "from = \"T1\"\ncount = 10",
-            "21 terminal.from",
-        ),
-        (
-            "terminal = \"T1\"",
-            "from = \"T1\"\ncount = 9\nprobe = 10",
-            "23 terminal.probe",
-        ),
-        (
-            "terminal = \"T1\"",
-            "from = \"T1\"\ncount = 9\nshops = [3, 2]",
-            "23 terminal.shops",
-        ),
-        (
-            "terminal = \"T1\"",
-            "from = \"T1\"\ncount = 9\nshops = [2, 3]\nprobe = 3",
-            "24 terminal.probe",
-        ),
-        (
-            "[[station]]",
-            "[hub]\nhttp = \"0.0.0.0:8080\"\ntrunk = \"10.0.0.1:1\"\n[[station]]",
-            "12 hub.trunk",
-        ),
-        (
-            "[[station]]",
-            "[hub]\nhttp = \"0.0.0.0:8583\"\n[[station]]",
-            "12 listener.address",
-        ),
-        (
-            "[[station]]",
-            "[timers]\nhub_answer_ms = 15000\n[[station]]",
-            "11 timers.hub_answer_ms",
-        ),
-        (
-            "[[station]]",
-            "[timers]\nissuer_answer_ms = 25000\n[[station]]",
-            "11 timers.issuer_answer_ms",
-        ),
-        (
-            "[[station]]",
-            "[simulation]\naccounts = 99\n[[station]]",
-            "",
-        ),
-        (
-            "[[station]]",
-            "[simulation]\nprobe_account = 95\n[[station]]",
-            "11 simulation.probe_account",
-        ),
-        (
-            "[[station]]",
-            "[simulation]\nlost_account = 99\n[[station]]",
-            "11 simulation.lost_account",
-        ),
-        ("[[station]]", "[station]", "10 station,1 station"),
-        ("[nation]", "[[nation]]", ""),
-        (
-            "[nation]",
-            "[journal]\nblock = 1024\n[nation]",
-            "3 journal.block",
-        ),
-        ("[nation]", "name = 1\n[nation]", "2 name"),
-        ("[nation]", "# card 9408 0100 0000 0016\n[nation]", "2 "),
-        ("\"Small\"", "\"A\\u001b[31m\"", "3 nation.name"),
-    ] {
+    for (old, new, expected) in MISTAKES.iter().copied() {
         if expected.is_empty() {
             assert!(!wrong(&small_with(old, new)).is_empty(), "{new}");
             continue;
@@ -628,7 +639,8 @@ fn each_change_of_the_file_is_one_line() {
     );
     differs(
         &|c| c.stations[3].code = *b"S2",
-        "station   4: \"sariwon\" with code S2 in the file, \"sariwon\" with code SA in the journal",
+        "station   4: \"sariwon\" with code S2 in the file, \"sariwon\" with code SA in the \
+         journal",
     );
     differs(
         &|c| c.terminals.truncate(79),

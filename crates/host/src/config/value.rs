@@ -224,13 +224,12 @@ pub(super) fn iin(value: &DeValue<'_>) -> Result<Iin, Wrong> {
 pub(super) fn dialect(value: &DeValue<'_>) -> Result<String, Wrong> {
     let name = text(value, "iso87-ascii")?;
     let names = Dialect::builtin_names();
-    if names.iter().any(|known| *known == name) {
+    if names.contains(&name) {
         return Ok(name.to_owned());
     }
-    let known: Vec<&str> = names.iter().map(|known| &**known).collect();
-    let fix = match known::nearest(name, known.iter().copied()) {
+    let fix = match known::nearest(name, names.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("dialects are {}", known.join(", ")),
+        None => format!("dialects are {}", names.join(", ")),
     };
     wrong(format!("there is no dialect \"{name}\""), fix)
 }

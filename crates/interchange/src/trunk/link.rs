@@ -358,6 +358,11 @@ impl Link {
         [heartbeat, state].into_iter().flatten().min()
     }
 
+    /// The start number of the other side, once it has introduced itself.
+    pub fn peer_start(&self) -> Option<u64> {
+        self.peer_start
+    }
+
     /// The epoch in force on this trunk.
     pub fn epoch(&self) -> u64 {
         self.epoch

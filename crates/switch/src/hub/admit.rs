@@ -8,7 +8,7 @@ use scheme::{
 use super::matching::{self, Match};
 use super::payments::Status;
 use super::{Count, Effect, Effects, Flight, Hub, Next, seen_of};
-use crate::limits::{IN_FLIGHT_MAX, WAITERS_MAX};
+use crate::limits::WAITERS_MAX;
 use crate::record::{Declined, Fact, FindingKind, Opened};
 use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
 
@@ -44,7 +44,7 @@ impl Hub {
 
     /// What is checked before anything is matched: 96, 58.
     fn before_matching(&self, from: ReplyTo, request: &Request) -> Option<Reason> {
-        if self.flights.len() >= IN_FLIGHT_MAX {
+        if self.flights.len() >= self.config.in_flight_max {
             return Some(Reason::Overload);
         }
         if !self.speaks_for(from.peer, request) {

@@ -57,6 +57,8 @@ pub struct HubConfig {
     pub cutover_s: u32,
     /// Whether positions are netted to zero at cutover without settlement (profile `demo`).
     pub net_at_cutover: bool,
+    /// Payments under way at once, at most [`crate::limits::IN_FLIGHT_MAX`].
+    pub in_flight_max: usize,
 }
 
 /// What may happen to the hub.
@@ -314,6 +316,11 @@ impl Hub {
     /// The durable state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The hub's time: that of its last input, in whole microseconds.
+    pub fn now(&self) -> Timestamp {
+        self.now
     }
 
     /// Payments under way.

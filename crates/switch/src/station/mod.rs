@@ -24,7 +24,7 @@ pub use record::{Owed, StationFact, StationRecord};
 
 use crate::fingerprint::Fingerprint;
 use crate::hub::matching::stan_of;
-use crate::limits::{RRN_BLOCK, STATION_IN_FLIGHT_MAX, STATION_OWED_MAX, WAITERS_MAX};
+use crate::limits::{RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX};
 use crate::record::Seen;
 use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request};
 use crate::timers::Timers;
@@ -40,6 +40,8 @@ pub struct StationConfig {
     pub timers: Timers,
     /// The nation's local time.
     pub zone: Zone,
+    /// Requests under way at once, at most [`crate::limits::STATION_IN_FLIGHT_MAX`].
+    pub in_flight_max: usize,
     /// Its terminals and their retailers.
     pub terminals: Vec<(ParticipantId, TerminalId, RetailerId)>,
 }
@@ -250,6 +252,11 @@ impl Station {
         self.trunk
     }
 
+    /// The station's time: that of its last input, in whole microseconds.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// Records in the journal.
     pub fn records(&self) -> u64 {
         self.state.records
@@ -290,7 +297,7 @@ impl Station {
             TrunkState::Cut if reversal => self.accept(from, request, out),
             TrunkState::Cut => self.refuse(from, Reason::TrunkDown, request.rrn, out),
             TrunkState::Up { .. } | TrunkState::Suspect => {
-                let full = self.flights.len() >= STATION_IN_FLIGHT_MAX
+                let full = self.flights.len() >= self.config.in_flight_max
                     || self.state.owed.len() >= STATION_OWED_MAX;
                 if full && !advice {
                     self.refuse(from, Reason::Overload, request.rrn, out);

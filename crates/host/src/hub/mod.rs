@@ -1,0 +1,220 @@
+//! The hub as a role: the machine, its books, its banks' connections and its stations' trunks.
+
+mod banks;
+pub(crate) mod query;
+pub(crate) mod replay;
+mod trunks;
+
+use std::collections::BTreeMap;
+
+use keys::CardVault;
+use ledger::{Books, Transfer, TransferStatus};
+use scheme::{ParticipantId, StationId, Timestamp};
+use switch::hub::{Count, Effect, HubConfig, Input};
+use switch::record::{Fact, Finding, FindingKind};
+use switch::{Hub, PeerId, Record, legs};
+
+use crate::config::{Config, Profile};
+use crate::event::{ConnId, Level};
+use crate::pipeline::{Deferred, Pipeline};
+use crate::watch::Watch;
+use banks::BankLine;
+use trunks::Trunk;
+pub(crate) use trunks::link_timers;
+
+/// The hub.
+#[derive(Debug)]
+pub(crate) struct HubRole {
+    pub(crate) config: Config,
+    pub(crate) hub: Hub,
+    pub(crate) books: Books,
+    pub(crate) vault: CardVault,
+    /// New at every start of the process.
+    start: u64,
+    now: Timestamp,
+    watch: Watch,
+    banks: BTreeMap<ConnId, BankLine>,
+    /// Connections that came through the trunk door and have not said who they are.
+    strangers: BTreeMap<ConnId, Vec<u8>>,
+    trunks: BTreeMap<StationId, Trunk>,
+    next_ticket: u64,
+    counts: BTreeMap<Count, u64>,
+    accounts: Vec<ledger::Account>,
+    statuses: Vec<TransferStatus>,
+}
+
+/// What the machine is told of the configuration.
+pub(crate) fn machine_config(config: &Config) -> HubConfig {
+    HubConfig {
+        timers: config.timers,
+        zone: config.zone.clone(),
+        cutover_s: config.cutover_s,
+        net_at_cutover: config.profile == Profile::Demo,
+        in_flight_max: config.limits.in_flight,
+    }
+}
+
+impl HubRole {
+    pub(crate) fn new(config: Config, vault: CardVault, start: u64) -> Self {
+        Self {
+            hub: Hub::new(machine_config(&config)),
+            books: Books::new(),
+            config,
+            vault,
+            start,
+            now: Timestamp::default(),
+            watch: Watch::default(),
+            banks: BTreeMap::new(),
+            strangers: BTreeMap::new(),
+            trunks: BTreeMap::new(),
+            next_ticket: 1,
+            counts: BTreeMap::new(),
+            accounts: Vec::new(),
+            statuses: Vec::new(),
+        }
+    }
+
+    /// The first batch: the business part of a new nation, then what was left open.
+    pub(crate) fn started(&mut self, now: Timestamp, pipeline: &mut Pipeline) {
+        self.now = now;
+        if self.hub.state().directory().is_empty() {
+            for fact in self.config.facts() {
+                self.drive(Input::Business(fact), pipeline);
+            }
+            self.drive(Input::Business(Fact::Epoch { epoch: 1 }), pipeline);
+        }
+        self.drive(Input::Resolve, pipeline);
+    }
+
+    /// Recovery cut a torn tail: nobody was told of what it held, but somebody should know.
+    pub(crate) fn tail_was_cut(&mut self, pipeline: &mut Pipeline) {
+        let finding = Finding {
+            kind: FindingKind::TornTail,
+            payment: None,
+            participant: None,
+            original: None,
+        };
+        self.drive(Input::Business(Fact::Finding(finding)), pipeline);
+    }
+
+    pub(crate) fn is_bank(&self, conn: ConnId) -> bool {
+        self.banks.contains_key(&conn)
+    }
+
+    pub(crate) fn at(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
+        self.drive(Input::Timeout, pipeline);
+        while let Some(conn) = self.watch.pop(self.now) {
+            self.look_at_bank(conn, pipeline);
+        }
+    }
+
+    pub(crate) fn next_timeout(&self) -> Option<Timestamp> {
+        let trunks = self.trunks.values().filter_map(|trunk| trunk.next_timeout(self.now)).min();
+        [self.hub.next_timeout(), self.watch.next(), trunks].into_iter().flatten().min()
+    }
+
+    /// One input through the machine, its engine asked in the same turn.
+    fn drive(&mut self, input: Input, pipeline: &mut Pipeline) {
+        let mut effects = Vec::new();
+        self.hub.handle(self.now, input, &mut effects);
+        for effect in effects {
+            self.effect(effect, pipeline);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect, pipeline: &mut Pipeline) {
+        match effect {
+            Effect::Transfers(transfers) => {
+                let results = self.ask_engine(&transfers);
+                self.drive(Input::TransferResults(results), pipeline);
+            }
+            Effect::Record(record) => self.record(&record, pipeline),
+            Effect::Answer { to, answer } => match to.peer {
+                PeerId::Station(station) => {
+                    let payload = interchange::trunk::payload::write_answer(to.ticket, &answer);
+                    pipeline.defer(Deferred::Trunk {
+                        station,
+                        kind: interchange::trunk::Kind::Answer,
+                        ticket: to.ticket,
+                        payload,
+                    });
+                }
+                PeerId::Bank(bank) => self.answer_bank(bank, to.ticket, &answer, pipeline),
+                PeerId::Terminal(_) => {}
+            },
+            Effect::Ask { line, id, seen, trace, carried, .. } => {
+                let message = interchange::issuer::ask(&self.vault, id, &seen, trace, &carried);
+                self.send_bank(line, message, pipeline);
+            }
+            Effect::Advise { line, id, seen, original, trace, code, actual, repeat, .. } => {
+                let advice = interchange::issuer::Advice {
+                    id,
+                    seen: &seen,
+                    original,
+                    trace,
+                    code,
+                    actual,
+                    repeat,
+                };
+                let message = interchange::issuer::advise(&self.vault, &advice);
+                self.send_bank(line, message, pipeline);
+            }
+            Effect::Count(count) => {
+                let counted = self.counts.entry(count).or_default();
+                *counted = counted.saturating_add(1);
+            }
+        }
+    }
+
+    fn ask_engine(&mut self, transfers: &[Transfer]) -> Vec<TransferStatus> {
+        self.statuses.clear();
+        self.books.create_transfers(self.hub.now(), transfers, &mut self.statuses);
+        self.statuses.clone()
+    }
+
+    fn record(&mut self, record: &Record, pipeline: &mut Pipeline) {
+        self.accounts.clear();
+        legs::accounts(self.hub.state(), &record.fact, &mut self.accounts);
+        if !self.accounts.is_empty() {
+            let mut statuses = Vec::new();
+            self.books.create_accounts(record.at, &self.accounts, &mut statuses);
+        }
+        let number =
+            pipeline.record(record.at, |payload| switch::record::encode(&record.fact, payload));
+        if let Fact::Finding(finding) = &record.fact {
+            let payment = finding.payment.map(|id| id.to_string()).unwrap_or_default();
+            pipeline.log(
+                Level::Warn,
+                "finding",
+                vec![
+                    ("kind", finding.kind.name().to_owned()),
+                    ("payment", payment),
+                    ("record", number.to_string()),
+                ],
+            );
+        }
+    }
+
+    fn ticket(&mut self) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.saturating_add(1);
+        ticket
+    }
+
+    /// The hash of the machine and its books.
+    pub(crate) fn state_hash(&self) -> u128 {
+        self.hub.state_hash().0 ^ self.books.state_hash()
+    }
+
+    fn counted(&self, which: impl Fn(&Count) -> bool) -> u64 {
+        self.counts.iter().filter(|(count, _)| which(count)).map(|(_, n)| n).sum()
+    }
+
+    fn participant_name(&self, bank: ParticipantId) -> String {
+        self.hub.state().directory().participants.get(&bank).cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,227 @@
+//! What the hub shows of itself.
+
+use ledger::{Account, chart};
+use scheme::{Currency, TransactionKind};
+use switch::hub::{Count, Payment, Status};
+use switch::station::TrunkState;
+
+use super::HubRole;
+use crate::limits::QUERY_PAYMENTS_MAX;
+use crate::view::{
+    AccountView, Metric, Overview, PaymentFilter, PaymentView, PeerView, Query, Reply,
+};
+
+impl HubRole {
+    pub(crate) fn query(&self, query: &Query, records: u64) -> Reply {
+        match query {
+            Query::Overview => Reply::Overview(self.overview(records)),
+            Query::Accounts => Reply::Accounts(self.accounts()),
+            Query::Payments(filter) => Reply::Payments(self.payments(filter)),
+            Query::Metrics => Reply::Metrics(self.metrics(records)),
+        }
+    }
+
+    fn overview(&self, records: u64) -> Overview {
+        let state = self.hub.state();
+        let directory = state.directory();
+        Overview {
+            nation: directory.name.clone(),
+            role: "hub".to_owned(),
+            currency: directory.currency.alpha().to_owned(),
+            business_date: state.business_date().to_string(),
+            cycle: state.cycle(),
+            epoch: state.epoch(),
+            records,
+            in_flight: self.hub.in_flight() as u64,
+            approved: self.counted(|count| *count == Count::Approved),
+            declined: self.counted(|count| *count == Count::Declined),
+            refused: self.counted(|count| matches!(count, Count::Refused(_))),
+            saf_depth: state.advice_count() as u64,
+            findings: state.findings().values().sum(),
+            peers: directory
+                .stations
+                .iter()
+                .map(|(id, station)| {
+                    let trunk = self.trunks.get(id);
+                    let link = trunk.map_or(TrunkState::Cut, |trunk| trunk.link.state(self.now));
+                    PeerView {
+                        name: station.name.clone(),
+                        state: trunk_state(link),
+                        connections: u64::from(trunk.is_some_and(|t| t.conn.is_some())),
+                    }
+                })
+                .collect(),
+            banks: directory
+                .participants
+                .keys()
+                .map(|bank| {
+                    let lines = self.hub.lines(*bank) as u64;
+                    PeerView {
+                        name: bank.to_string(),
+                        state: if lines > 0 { "signed_on" } else { "down" },
+                        connections: lines,
+                    }
+                })
+                .collect(),
+        }
+    }
+
+    fn accounts(&self) -> Vec<AccountView> {
+        let directory = self.hub.state().directory();
+        self.books
+            .accounts()
+            .into_iter()
+            .map(|account| account_view(&account, directory.currency, &directory.name))
+            .collect()
+    }
+
+    fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
+        let limit = filter.limit.clamp(1, QUERY_PAYMENTS_MAX);
+        let state = self.hub.state();
+        state
+            .payments()
+            .iter()
+            .rev()
+            .filter(|payment| fits(payment, filter))
+            .take(limit)
+            .map(|payment| payment_view(payment, state))
+            .collect()
+    }
+
+    fn metrics(&self, records: u64) -> Vec<Metric> {
+        let overview = self.overview(records);
+        let mut metrics = vec![
+            counter("bongsu_payments_approved_total", "Approved since start", overview.approved),
+            counter("bongsu_payments_declined_total", "Declined since start", overview.declined),
+            counter("bongsu_journal_records_total", "Records in the journal", records),
+            gauge("bongsu_payments_in_flight", "Payments under way", overview.in_flight),
+            gauge("bongsu_advices_owed", "Advices not acknowledged", overview.saf_depth),
+            gauge("bongsu_findings", "Findings of all kinds", overview.findings),
+        ];
+        for (count, value) in &self.counts {
+            if let Count::Refused(reason) = count {
+                let code = reason.response_code();
+                let labels = format!("code=\"{code}\",reason=\"{}\"", reason.text());
+                let help = "Refusals without a record, since start";
+                let name = "bongsu_refused_total";
+                metrics.push(Metric { name, help, counter: true, labels, value: *value });
+            }
+        }
+        for bank in &overview.banks {
+            let labels = format!("bank=\"{}\"", bank.name);
+            let help = "Signed-on connections of a bank";
+            let name = "bongsu_bank_lines";
+            metrics.push(Metric { name, help, counter: false, labels, value: bank.connections });
+        }
+        for station in &overview.peers {
+            let labels = format!("station=\"{}\"", station.name);
+            let help = "Whether a station's trunk is up";
+            let value = u64::from(station.state == "up");
+            let name = "bongsu_trunk_up";
+            metrics.push(Metric { name, help, counter: false, labels, value });
+        }
+        metrics
+    }
+}
+
+pub(crate) fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {
+    Metric { name, help, counter: true, labels: String::new(), value }
+}
+
+pub(crate) fn gauge(name: &'static str, help: &'static str, value: u64) -> Metric {
+    Metric { name, help, counter: false, labels: String::new(), value }
+}
+
+pub(crate) fn trunk_state(state: TrunkState) -> &'static str {
+    match state {
+        TrunkState::Up { .. } => "up",
+        TrunkState::Suspect => "suspect",
+        TrunkState::Cut => "cut",
+    }
+}
+
+pub(crate) fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
+    let seen = &payment.seen;
+    filter.rrn.as_ref().is_none_or(|rrn| seen.rrn.as_str() == rrn.trim())
+        && filter.stan.is_none_or(|stan| seen.stan.get() == stan)
+        && filter.terminal.is_none_or(|terminal| seen.terminal == terminal)
+        && filter.date.is_none_or(|date| payment.business_date == date)
+}
+
+pub(crate) fn account_view(account: &Account, currency: Currency, nation: &str) -> AccountView {
+    let show = |minor: u128| currency.format(i128::try_from(minor).unwrap_or(i128::MAX));
+    let name = chart::AccountName::of(account.id);
+    let owner = match name.and_then(|name| Some((name.participant?, name.station))) {
+        Some((participant, Some(station))) => format!("{participant}@{}", station.0),
+        Some((participant, None)) => participant.to_string(),
+        None => nation.to_owned(),
+    };
+    let posted = |minor: u128| i128::try_from(minor).unwrap_or(i128::MAX);
+    let balance = posted(account.credits_posted).saturating_sub(posted(account.debits_posted));
+    AccountView {
+        id: format!("{:032x}", account.id),
+        owner,
+        kind: name.map_or("other", |name| name.kind.name()).to_owned(),
+        currency: currency.alpha().to_owned(),
+        debits_pending: show(account.debits_pending),
+        debits_posted: show(account.debits_posted),
+        credits_pending: show(account.credits_pending),
+        credits_posted: show(account.credits_posted),
+        balance: currency.format(balance),
+    }
+}
+
+pub(crate) fn payment_view(payment: &Payment, state: &switch::hub::State) -> PaymentView {
+    let directory = state.directory();
+    let seen = &payment.seen;
+    let station = seen.station.and_then(|id| directory.stations.get(&id));
+    let text = payment.text.as_str();
+    let pending = payment.status == Status::Pending;
+    PaymentView {
+        rrn: seen.rrn.as_str().to_owned(),
+        status: status_name(payment.status),
+        kind: seen.processing.kind().map_or("other", kind_name),
+        amount: directory.currency.show(seen.amount),
+        currency: directory.currency.alpha().to_owned(),
+        response_code: if pending { String::new() } else { payment.code.to_string() },
+        text: (!text.is_empty()).then(|| text.to_owned()),
+        approval_code: (!payment.approval.is_blank())
+            .then(|| payment.approval.as_str().to_owned()),
+        stan: seen.stan.to_string(),
+        station: station.map(|station| station.name.clone()),
+        terminal: seen.terminal.as_str().to_owned(),
+        retailer: seen.retailer.as_str().to_owned(),
+        acquirer: seen.acquirer.to_string(),
+        issuer: payment.issuer.map(|issuer| issuer.to_string()),
+        card: seen.card.map(|card| card.masked()),
+        business_date: payment.business_date.to_string(),
+        cycle: payment.cycle,
+        stand_in: false,
+        returned: directory.currency.show(payment.returned),
+        reversal_acknowledged: payment.reversal_acknowledged,
+        at: payment.at,
+        id: payment.id.to_string(),
+    }
+}
+
+fn status_name(status: Status) -> &'static str {
+    match status {
+        Status::Pending => "pending",
+        Status::Posted => "posted",
+        Status::Voided => "voided",
+        Status::Reversed => "reversed",
+        Status::Declined => "declined",
+    }
+}
+
+fn kind_name(kind: TransactionKind) -> &'static str {
+    match kind {
+        TransactionKind::Purchase => "purchase",
+        TransactionKind::Cash => "cash",
+        TransactionKind::Cashback => "cashback",
+        TransactionKind::Refund => "refund",
+        TransactionKind::QrPayment => "qr",
+        TransactionKind::Balance => "balance",
+        TransactionKind::AccountPayment => "account",
+    }
+}

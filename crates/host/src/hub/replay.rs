@@ -1,0 +1,84 @@
+//! Records back into a hub and its books: what recovery does, and what `ledger verify` does with
+//! a stranger's journal. Decides nothing; every transfer must end as its record says.
+
+use ledger::{Books, TransferStatus};
+use scheme::Timestamp;
+use switch::record::{self, Fact};
+use switch::{Hub, Record, legs};
+
+/// A hub and its books, rebuilt.
+#[derive(Debug)]
+pub(crate) struct Replay<'a> {
+    pub(crate) hub: &'a mut Hub,
+    pub(crate) books: &'a mut Books,
+    implied: Vec<legs::Implied>,
+    accounts: Vec<ledger::Account>,
+    statuses: Vec<TransferStatus>,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(hub: &'a mut Hub, books: &'a mut Books) -> Self {
+        Self { hub, books, implied: Vec::new(), accounts: Vec::new(), statuses: Vec::new() }
+    }
+
+    /// Takes one record; an error says why it cannot be.
+    pub(crate) fn record(
+        &mut self,
+        kind: u8,
+        version: u8,
+        time_ns: u64,
+        payload: &[u8],
+    ) -> Result<Fact, String> {
+        let fact = record::decode(kind, version, payload).map_err(|e| e.to_string())?;
+        let at = Timestamp(time_ns);
+        self.accounts.clear();
+        legs::accounts(self.hub.state(), &fact, &mut self.accounts);
+        if !self.accounts.is_empty() {
+            let mut statuses = Vec::new();
+            self.books.create_accounts(at, &self.accounts, &mut statuses);
+            if let Some(bad) = statuses.iter().find(|s| **s != ledger::AccountStatus::Ok) {
+                return Err(format!("its account cannot be made: {bad:?}"));
+            }
+        }
+        self.implied.clear();
+        legs::transfers(self.hub.state(), &fact, &mut self.implied);
+        for leg in &self.implied {
+            self.statuses.clear();
+            self.books.create_transfers(at, &[leg.transfer], &mut self.statuses);
+            let expected =
+                if leg.refused { TransferStatus::ExceedsCredits } else { TransferStatus::Ok };
+            let found = self.statuses.first().copied();
+            if found != Some(expected) {
+                return Err(format!(
+                    "its transfer {:032x} must end as {expected:?} and ends as {found:?}",
+                    leg.transfer.id
+                ));
+            }
+        }
+        let record = Record { at, fact };
+        self.hub.apply(&record);
+        Ok(record.fact)
+    }
+}
+
+/// The body of a hub's snapshot: the machine's, behind its length, then the books'.
+pub(crate) fn snapshot(hub: &Hub, books: &Books) -> Vec<u8> {
+    let mut machine = Vec::new();
+    hub.snapshot(&mut machine);
+    let mut body = Vec::with_capacity(machine.len() + 8);
+    body.extend_from_slice(&(machine.len() as u64).to_le_bytes());
+    body.append(&mut machine);
+    books.encode(&mut body);
+    body
+}
+
+/// What [`snapshot`] wrote.
+pub(crate) fn restore(hub: &mut Hub, books: &mut Books, body: &[u8]) -> Result<(), String> {
+    let (length, rest) = body.split_first_chunk::<8>().ok_or("a snapshot without a length")?;
+    let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|e| e.to_string())?;
+    let (machine, ledger) = rest.split_at_checked(length).ok_or("a snapshot that ends early")?;
+    let restored = Books::decode(ledger).map_err(|e| e.to_string())?;
+    hub.restore(machine).map_err(|e| e.to_string())?;
+    *books = restored;
+    Ok(())
+}

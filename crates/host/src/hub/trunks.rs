@@ -1,0 +1,240 @@
+//! Stations' trunks at the hub (R-TRUNK). In `demo` a station is who its hello says; a second
+//! claim to a live identity is refused.
+
+use interchange::trunk::payload::{self, Hello};
+use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers};
+use scheme::{Reason, Rrn, StationId, Timestamp};
+use switch::hub::Input;
+use switch::station::TrunkState;
+use switch::{Answer, PeerId, ReplyTo};
+
+use super::HubRole;
+use crate::config::Config;
+use crate::event::{CloseReason, ConnId, Level};
+use crate::limits::STRANGER_BYTES_MAX;
+use crate::pipeline::{Deferred, Pipeline};
+
+/// A station's trunk.
+#[derive(Debug)]
+pub(crate) struct Trunk {
+    pub(super) link: Link,
+    pub(super) conn: Option<ConnId>,
+}
+
+impl Trunk {
+    pub(super) fn next_timeout(&self, now: Timestamp) -> Option<Timestamp> {
+        self.conn.and_then(|_| self.link.next_timeout(now))
+    }
+}
+
+/// The trunk's delays of a configuration.
+pub(crate) fn link_timers(config: &Config) -> LinkTimers {
+    LinkTimers {
+        heartbeat_ms: config.timers.heartbeat_ms,
+        suspect_ms: config.timers.suspect_ms,
+        cut_ms: config.timers.cut_ms,
+    }
+}
+
+impl HubRole {
+    pub(crate) fn accept_trunk(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        // Every station may have one connection that it is about to replace.
+        if self.strangers.len() > self.config.stations.len().saturating_mul(4) {
+            pipeline.close(conn, CloseReason::TooMany);
+            return;
+        }
+        self.strangers.insert(conn, Vec::new());
+    }
+
+    pub(crate) fn trunk_closed(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        self.strangers.remove(&conn);
+        for (station, trunk) in &mut self.trunks {
+            if trunk.conn == Some(conn) {
+                trunk.conn = None;
+                trunk.link.disconnect();
+                let station = self.config.station(*station).map(|s| s.name.clone());
+                let name = station.unwrap_or_default();
+                pipeline.log(Level::Warn, "trunk_closed", vec![("station", name)]);
+            }
+        }
+    }
+
+    pub(crate) fn trunk_received(&mut self, conn: ConnId, bytes: &[u8], pipeline: &mut Pipeline) {
+        if let Some(mut waiting) = self.strangers.remove(&conn) {
+            waiting.extend_from_slice(bytes);
+            self.introduce(conn, waiting, pipeline);
+            return;
+        }
+        let owner = self.trunks.iter().find(|(_, trunk)| trunk.conn == Some(conn));
+        if let Some(station) = owner.map(|(station, _)| *station) {
+            self.trunk_bytes(station, conn, bytes, pipeline);
+        }
+    }
+
+    /// The first frame must be a hello of a station that we know.
+    fn introduce(&mut self, conn: ConnId, bytes: Vec<u8>, pipeline: &mut Pipeline) {
+        let hello = match Frame::read(&bytes) {
+            Ok(None) if bytes.len() <= STRANGER_BYTES_MAX => {
+                self.strangers.insert(conn, bytes);
+                return;
+            }
+            Ok(Some((Some(frame), _))) if frame.kind == Kind::Hello => Hello::read(&frame.payload),
+            Ok(_) => return pipeline.close(conn, CloseReason::Trunk),
+            Err(error) => Err(error),
+        };
+        let station = match hello {
+            Ok(hello) => hello.station,
+            Err(error) => {
+                pipeline.log(Level::Warn, "trunk_refused", vec![("why", error.to_string())]);
+                return pipeline.close(conn, CloseReason::Trunk);
+            }
+        };
+        if !self.hub.state().directory().stations.contains_key(&station) {
+            return pipeline.close(conn, CloseReason::UnknownIdentity);
+        }
+        let epoch = self.hub.state().epoch();
+        let timers = link_timers(&self.config);
+        let (start, now) = (self.start, self.now);
+        let trunk = self.trunks.entry(station).or_insert_with(|| Trunk {
+            link: Link::new(StationId(0), start, epoch, timers),
+            conn: None,
+        });
+        let alive = matches!(trunk.link.state(now), TrunkState::Up { .. });
+        match trunk.conn {
+            Some(_) if alive => {
+                pipeline.log(
+                    Level::Warn,
+                    "identity_taken",
+                    vec![("station", station.0.to_string())],
+                );
+                return pipeline.close(conn, CloseReason::IdentityTaken);
+            }
+            Some(old) => pipeline.close(old, CloseReason::Replaced),
+            None => {}
+        }
+        trunk.conn = Some(conn);
+        let mut out = Vec::new();
+        trunk.link.connect(now, &mut out);
+        pipeline.send(conn, out);
+        self.trunk_bytes(station, conn, &bytes, pipeline);
+    }
+
+    fn trunk_bytes(
+        &mut self,
+        station: StationId,
+        conn: ConnId,
+        bytes: &[u8],
+        pipeline: &mut Pipeline,
+    ) {
+        let Some(trunk) = self.trunks.get_mut(&station) else { return };
+        trunk.link.push(bytes);
+        loop {
+            let Some(trunk) = self.trunks.get_mut(&station) else { return };
+            match trunk.link.next(self.now) {
+                Ok(None) => return,
+                Ok(Some(LinkEvent::Hello { .. })) => {
+                    let name =
+                        self.config.station(station).map(|s| s.name.clone()).unwrap_or_default();
+                    pipeline.log(Level::Info, "trunk_up", vec![("station", name)]);
+                }
+                Ok(Some(LinkEvent::Deliver { sequence, kind, payload })) => {
+                    let start = trunk.link.peer_start();
+                    self.deliver(station, kind, &payload, pipeline);
+                    pipeline.defer(Deferred::Done { station, start, sequence });
+                }
+                Err(error) => {
+                    pipeline.log(Level::Error, "trunk_broken", vec![("why", error.to_string())]);
+                    trunk.conn = None;
+                    trunk.link.disconnect();
+                    pipeline.close(conn, CloseReason::Trunk);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn deliver(
+        &mut self,
+        station: StationId,
+        kind: Kind,
+        payload: &[u8],
+        pipeline: &mut Pipeline,
+    ) {
+        match kind {
+            Kind::Request | Kind::Reversal => {
+                match payload::read_request(payload, &self.config.zone, &self.vault) {
+                    Ok((ticket, request)) => {
+                        let from = ReplyTo { peer: PeerId::Station(station), ticket };
+                        if kind == Kind::Request && pipeline.overloaded() {
+                            self.refuse_station(station, ticket, request.rrn, pipeline);
+                            return;
+                        }
+                        self.drive(Input::Request { from, request }, pipeline);
+                    }
+                    Err(error) => {
+                        let why = vec![("why", error.to_string())];
+                        pipeline.log(Level::Error, "trunk_request_unreadable", why);
+                    }
+                }
+            }
+            Kind::Withdraw
+            | Kind::Answer
+            | Kind::Hello
+            | Kind::Acknowledge
+            | Kind::Heartbeat => {}
+        }
+    }
+
+    fn refuse_station(
+        &mut self,
+        station: StationId,
+        ticket: u64,
+        rrn: Rrn,
+        pipeline: &mut Pipeline,
+    ) {
+        let answer = Answer::refusal(Reason::Overload, rrn);
+        pipeline.defer(Deferred::Trunk {
+            station,
+            kind: Kind::Answer,
+            ticket,
+            payload: payload::write_answer(ticket, &answer),
+        });
+    }
+
+    /// What was deferred for a trunk may go.
+    pub(crate) fn trunk_send(
+        &mut self,
+        station: StationId,
+        kind: Kind,
+        ticket: u64,
+        payload: Vec<u8>,
+    ) {
+        // A station that does not listen loses answers: its terminals repeat or reverse.
+        if let Some(trunk) = self.trunks.get_mut(&station) {
+            let _kept = trunk.link.send(kind, ticket, payload);
+        }
+    }
+
+    /// A trunk's frame has been acted on durably.
+    pub(crate) fn trunk_done(&mut self, station: StationId, start: Option<u64>, sequence: u64) {
+        if let Some(trunk) = self.trunks.get_mut(&station)
+            && trunk.link.peer_start() == start
+        {
+            trunk.link.done(sequence);
+        }
+    }
+
+    /// Everything that the trunks have to say now.
+    pub(crate) fn flush_trunks(&mut self) -> Vec<(ConnId, Vec<u8>)> {
+        let mut ready = Vec::new();
+        for trunk in self.trunks.values_mut() {
+            let Some(conn) = trunk.conn else { continue };
+            let mut bytes = Vec::new();
+            trunk.link.flush(self.now, &mut bytes);
+            if !bytes.is_empty() {
+                ready.push((conn, bytes));
+            }
+        }
+        ready
+    }
+}

@@ -1,0 +1,140 @@
+//! Between a machine and the disk: records into the forming batch, everything that tells of them
+//! held until it is durable.
+
+use journal::{Batch, Stage, StageLimits};
+use scheme::{StationId, Timestamp};
+
+use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
+
+/// What leaves when the records before it are durable.
+#[derive(Debug)]
+pub(crate) enum Deferred {
+    /// For the shell.
+    Act(Action),
+    /// A frame for a trunk; `station` is 0 at a station, whose one trunk leads to the hub.
+    Trunk {
+        /// Which trunk.
+        station: StationId,
+        /// What it is about.
+        kind: interchange::trunk::Kind,
+        /// The sender's number of the request.
+        ticket: u64,
+        /// The rest.
+        payload: Vec<u8>,
+    },
+    /// A request of this trunk need not be sent again.
+    Withdraw {
+        /// The sender's number of the request.
+        ticket: u64,
+    },
+    /// A trunk's frame has been acted on.
+    Done {
+        /// Which trunk.
+        station: StationId,
+        /// The start of the side that sent it.
+        start: Option<u64>,
+        /// Its number.
+        sequence: u64,
+    },
+}
+
+/// The pipeline of a role.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    stage: Stage<Deferred>,
+    payload: Vec<u8>,
+    halted: Option<String>,
+    pub(crate) room_ahead: bool,
+}
+
+impl Pipeline {
+    pub(crate) fn new(next_record: u64) -> Self {
+        Self {
+            stage: Stage::new(next_record, StageLimits::default()),
+            payload: Vec::new(),
+            halted: None,
+            room_ahead: true,
+        }
+    }
+
+    /// Puts a record into the forming batch.
+    pub(crate) fn record(
+        &mut self,
+        at: Timestamp,
+        encode: impl FnOnce(&mut Vec<u8>) -> (u8, u8),
+    ) -> u64 {
+        let mut payload = std::mem::take(&mut self.payload);
+        payload.clear();
+        let (kind, version) = encode(&mut payload);
+        let number = match self.stage.record(kind, version, at.0, &payload) {
+            Ok(number) => number,
+            Err(error) => {
+                // Without its record nothing after it may leave: the role stops and recovers.
+                self.halted = Some(format!("a record could not be staged: {error}"));
+                0
+            }
+        };
+        self.payload = payload;
+        number
+    }
+
+    pub(crate) fn defer(&mut self, deferred: Deferred) {
+        self.stage.effect(deferred);
+    }
+
+    pub(crate) fn act(&mut self, action: Action) {
+        self.stage.effect(Deferred::Act(action));
+    }
+
+    pub(crate) fn send(&mut self, conn: ConnId, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.act(Action::Send { conn, bytes });
+        }
+    }
+
+    pub(crate) fn close(&mut self, conn: ConnId, why: CloseReason) {
+        self.act(Action::Close { conn, why });
+    }
+
+    pub(crate) fn log(
+        &mut self,
+        level: Level,
+        event: &'static str,
+        values: Vec<(&'static str, String)>,
+    ) {
+        self.act(Action::Log(LogLine { level, event, values }));
+    }
+
+    /// Whether new purchases must be refused: the disk cannot keep up, or has no room.
+    pub(crate) fn overloaded(&self) -> bool {
+        self.stage.full() || !self.room_ahead
+    }
+
+    pub(crate) fn free(&mut self) -> Vec<Deferred> {
+        self.stage.drain_free().collect()
+    }
+
+    pub(crate) fn cut(&mut self) -> Option<Batch> {
+        self.stage.cut()
+    }
+
+    pub(crate) fn committed(&mut self, batch: Batch) {
+        self.stage.committed(batch);
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.stage.is_idle()
+    }
+
+    pub(crate) fn next_record(&self) -> u64 {
+        self.stage.next_record()
+    }
+
+    pub(crate) fn halt(&mut self, what: String) {
+        self.halted = Some(what);
+    }
+
+    pub(crate) fn halted(&mut self) -> Option<String> {
+        self.halted.take()
+    }
+}

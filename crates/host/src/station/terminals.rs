@@ -1,0 +1,184 @@
+//! Terminals' connections. A terminal needs no sign-on; it is one of the register's, or refused.
+
+use interchange::network::{self, Function};
+use interchange::{Incoming, Place, Session, Source, to_request};
+use scheme::{MtiClass, MtiFunction, Reason, ResponseCode, Timestamp};
+use switch::station::{Count, Input};
+use switch::{Answer, PeerId, ReplyTo};
+use wire::iso8583::{Dialect, Message};
+
+use super::StationRole;
+use crate::event::{CloseReason, ConnId};
+use crate::pipeline::Pipeline;
+
+/// One connection of a terminal, or of a retailer's concentrator.
+#[derive(Debug)]
+pub(crate) struct TerminalLine {
+    session: Session,
+    last_heard: Timestamp,
+    half_since: Option<Timestamp>,
+}
+
+impl StationRole {
+    pub(crate) fn accept_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        if self.terminals.len() >= self.config.limits.connections {
+            pipeline.close(conn, CloseReason::TooMany);
+            return;
+        }
+        let dialects = self.section.dialects.iter().filter_map(|name| Dialect::builtin(name));
+        let session = Session::new(dialects.collect());
+        let line = TerminalLine { session, last_heard: self.now, half_since: None };
+        self.terminals.insert(conn, line);
+        self.watch.set(conn, self.now.plus_ms(self.config.link_timers.idle_terminal_ms));
+    }
+
+    pub(super) fn terminal_closed(&mut self, conn: ConnId) {
+        self.watch.forget(conn);
+        self.terminals.remove(&conn);
+    }
+
+    pub(super) fn terminal_received(
+        &mut self,
+        conn: ConnId,
+        bytes: &[u8],
+        pipeline: &mut Pipeline,
+    ) {
+        let now = self.now;
+        let Some(line) = self.terminals.get_mut(&conn) else { return };
+        line.last_heard = now;
+        line.session.push(bytes);
+        while let Some(incoming) =
+            self.terminals.get_mut(&conn).and_then(|line| line.session.next())
+        {
+            match incoming {
+                Incoming::Message(message) => self.terminal_message(conn, &message, pipeline),
+                Incoming::Unreadable(message) => {
+                    self.refuse_terminal(conn, &message, Reason::Format, pipeline);
+                }
+                Incoming::Close(broken) => {
+                    pipeline.close(conn, crate::event::reason_of(broken));
+                    return;
+                }
+            }
+        }
+        let half_frame_ms = self.config.link_timers.half_frame_ms;
+        if let Some(line) = self.terminals.get_mut(&conn) {
+            if line.session.is_half_read() {
+                let since = *line.half_since.get_or_insert(now);
+                self.watch.sooner(conn, since.plus_ms(half_frame_ms));
+            } else {
+                line.half_since = None;
+            }
+        }
+    }
+
+    fn terminal_message(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
+        let mti = message.mti();
+        match (mti.class(), mti.function()) {
+            (MtiClass::Network, MtiFunction::Request) => {
+                self.terminal_network(conn, message, pipeline);
+            }
+            (
+                MtiClass::Authorisation | MtiClass::Financial | MtiClass::Reversal,
+                MtiFunction::Request | MtiFunction::Advice,
+            ) => self.terminal_request(conn, message, pipeline),
+            (_, MtiFunction::Request | MtiFunction::Advice) => {
+                self.refuse_terminal(conn, message, Reason::Unsupported, pipeline);
+            }
+            // Answers are never themselves answered.
+            (
+                _,
+                MtiFunction::RequestResponse | MtiFunction::AdviceResponse | MtiFunction::Other,
+            ) => self.count(Count::StrayAnswer),
+        }
+    }
+
+    fn terminal_network(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
+        match network::request(message).map(|request| request.function) {
+            Ok(Function::Echo | Function::SignOn | Function::SignOff) => {
+                if let Some(line) = self.terminals.get(&conn) {
+                    let answer = network::answer(message, ResponseCode::APPROVED);
+                    let mut bytes = Vec::new();
+                    line.session.frame(&answer, &mut bytes);
+                    pipeline.send(conn, bytes);
+                }
+            }
+            Ok(Function::Unsupported) => {
+                self.refuse_terminal(conn, message, Reason::Unsupported, pipeline);
+            }
+            Err(reason) => self.refuse_terminal(conn, message, reason, pipeline),
+        }
+    }
+
+    fn terminal_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
+        let reversal = message.mti().class() == MtiClass::Reversal;
+        if pipeline.overloaded() && !reversal {
+            return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
+        }
+        let place = Place {
+            now: self.now,
+            zone: &self.config.zone,
+            currency: self.config.currency.numeric(),
+            vault: &self.vault,
+            source: Source::Terminal(&self.register),
+        };
+        let request = match to_request(message, &place) {
+            Ok(request) => request,
+            Err(reason) => return self.refuse_terminal(conn, message, reason, pipeline),
+        };
+        let ticket = self.next_ticket;
+        self.next_ticket = ticket.saturating_add(1);
+        let Some(line) = self.terminals.get_mut(&conn) else { return };
+        if !line.session.expect_answer(ticket, message) {
+            return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
+        }
+        let from = ReplyTo { peer: PeerId::Terminal(conn), ticket };
+        self.drive(Input::Request { from, request }, pipeline);
+    }
+
+    pub(super) fn answer_terminal(
+        &mut self,
+        conn: ConnId,
+        ticket: u64,
+        answer: &Answer,
+        pipeline: &mut Pipeline,
+    ) {
+        if let Some(line) = self.terminals.get_mut(&conn) {
+            let mut bytes = Vec::new();
+            line.session.answer(ticket, answer, &mut bytes);
+            pipeline.send(conn, bytes);
+        }
+    }
+
+    fn refuse_terminal(
+        &mut self,
+        conn: ConnId,
+        message: &Message,
+        reason: Reason,
+        pipeline: &mut Pipeline,
+    ) {
+        self.count(Count::Refused(reason));
+        if let Some(line) = self.terminals.get(&conn) {
+            let mut bytes = Vec::new();
+            line.session.refuse(message, reason, &mut bytes);
+            pipeline.send(conn, bytes);
+        }
+    }
+
+    /// Time to look at a connection: half a frame for too long, or silence.
+    pub(super) fn look_at_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        let timers = self.config.link_timers;
+        let Some(line) = self.terminals.get(&conn) else { return };
+        let half = line.half_since.map(|since| since.plus_ms(timers.half_frame_ms));
+        let idle = line.last_heard.plus_ms(timers.idle_terminal_ms);
+        let due = half.map_or(idle, |half| half.min(idle));
+        // A request under way keeps its connection.
+        if due <= self.now && (half.is_some_and(|half| half <= self.now) || line.session.waiting() == 0)
+        {
+            pipeline.close(conn, CloseReason::Idle);
+            return;
+        }
+        let next = if due <= self.now { self.now.plus_ms(timers.idle_terminal_ms) } else { due };
+        self.watch.set(conn, next);
+    }
+}
