@@ -123,22 +123,16 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
         }
         Fact::Station { id, code, name } => {
             let code = String::from_utf8_lossy(code);
-            say(
-                2,
-                format!("station {:>3}", id.0),
-                format!("\"{name}\" with code {code}"),
-            );
+            let what = format!("station {:>3}", id.0);
+            say(2, what, format!("\"{name}\" with code {code}"));
         }
         Fact::Participant { id, name } => {
             let what = format!("name of participant {id}");
             say(3, what, format!("\"{name}\""));
         }
         Fact::Route { iin, issuer } => {
-            say(
-                4,
-                format!("cards of {iin}"),
-                format!("participant {issuer}'s"),
-            );
+            let what = format!("cards of {iin}");
+            say(4, what, format!("participant {issuer}'s"));
         }
         Fact::Terminal {
             acquirer,
@@ -155,18 +149,12 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             amount,
             ..
         } => {
-            say(
-                6,
-                format!("cap of participant {participant}"),
-                money.show(*amount),
-            );
+            let what = format!("cap of participant {participant}");
+            say(6, what, money.show(*amount));
         }
         Fact::HotCard { token, reason } => {
-            say(
-                7,
-                format!("hot card {:032x}", token.0),
-                words(*reason).to_owned(),
-            );
+            let what = format!("hot card {:032x}", token.0);
+            say(7, what, words(*reason).to_owned());
         }
         Fact::Epoch { .. }
         | Fact::Opened(_)
