@@ -84,3 +84,91 @@ pub(super) fn pending(
     lanes.word(expires_at.unwrap_or(0));
     lanes.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::AccountFlags;
+
+    const ACCOUNT: Account = Account {
+        id: 1 << 70,
+        debits_pending: 2,
+        debits_posted: 3,
+        credits_pending: 4,
+        credits_posted: 5,
+        user_data_128: 6,
+        user_data_64: 7,
+        user_data_32: 8,
+        ledger: 408,
+        code: 1,
+        flags: AccountFlags::CLOSED,
+        timestamp: 9,
+    };
+
+    /// Every field counts, each bit of it, and sums that trade places are another account; the time
+    /// of creation does not count.
+    #[test]
+    fn every_field_counts() {
+        let mut others: Vec<Account> = Vec::new();
+        for bit in 0..128 {
+            let wide = 1u128 << bit;
+            others.push(Account {
+                id: ACCOUNT.id ^ wide,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                debits_pending: ACCOUNT.debits_pending ^ wide,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                debits_posted: ACCOUNT.debits_posted ^ wide,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                credits_pending: ACCOUNT.credits_pending ^ wide,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                credits_posted: ACCOUNT.credits_posted ^ wide,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                user_data_128: ACCOUNT.user_data_128 ^ wide,
+                ..ACCOUNT
+            });
+        }
+        for bit in 0..16 {
+            let flags = AccountFlags::from_bits(ACCOUNT.flags.bits() ^ 1 << bit);
+            others.push(Account { flags, ..ACCOUNT });
+            others.push(Account {
+                code: ACCOUNT.code ^ 1 << bit,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                ledger: ACCOUNT.ledger ^ 1 << bit,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                user_data_32: ACCOUNT.user_data_32 ^ 1 << bit,
+                ..ACCOUNT
+            });
+            others.push(Account {
+                user_data_64: ACCOUNT.user_data_64 ^ 1 << bit,
+                ..ACCOUNT
+            });
+        }
+        let mut hashes: Vec<u128> = others.iter().map(account).collect();
+        hashes.push(account(&ACCOUNT));
+        let count = hashes.len();
+        hashes.sort_unstable();
+        hashes.dedup();
+        assert_eq!(hashes.len(), count);
+        let later = Account {
+            timestamp: 10,
+            ..ACCOUNT
+        };
+        assert_eq!(account(&later), account(&ACCOUNT));
+    }
+}

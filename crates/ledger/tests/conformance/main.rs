@@ -5,7 +5,8 @@
 mod precedence;
 mod script;
 
-use ledger::{AccountStatus, Books, NaiveModel, TransferStatus};
+use ledger::{Account, AccountStatus, Books, NaiveModel, Transfer, TransferFlags, TransferStatus};
+use scheme::Timestamp;
 
 #[test]
 fn books_conform() {
@@ -58,4 +59,79 @@ fn statuses_have_their_numbers_and_names() {
     }
     assert_eq!(TransferStatus::from_number(69), None);
     assert_eq!(AccountStatus::from_number(27), None);
+}
+
+/// A broken chain leaves nothing behind but the clock (bytes 8 to 16 of a snapshot): no row, no
+/// user data, no share of the state hash.
+#[test]
+fn a_broken_chain_leaves_no_trace() {
+    let mut books = Books::new();
+    let account = |id: u128| Account {
+        id,
+        ledger: 1,
+        code: 1,
+        ..Account::default()
+    };
+    books.create_accounts(Timestamp(1), &[account(1), account(2)], &mut Vec::new());
+    let transfer = |id: u128, flags: TransferFlags| Transfer {
+        id,
+        debit_account_id: 1,
+        credit_account_id: 2,
+        amount: 5,
+        user_data_128: id,
+        ledger: 1,
+        code: 1,
+        flags,
+        ..Transfer::default()
+    };
+    let hold = transfer(1, TransferFlags::PENDING);
+    books.create_transfers(Timestamp(2), &[hold], &mut Vec::new());
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    books.encode(&mut before);
+    let hash = books.state_hash();
+    let linked = TransferFlags::LINKED;
+    let post = Transfer {
+        id: 4,
+        pending_id: 1,
+        amount: 3,
+        user_data_64: 9,
+        flags: TransferFlags::POST_PENDING | linked,
+        ..Transfer::default()
+    };
+    let wrong = Transfer {
+        code: 0,
+        ..transfer(5, TransferFlags::NONE)
+    };
+    let chain = [
+        transfer(2, linked),
+        transfer(
+            3,
+            TransferFlags::PENDING | TransferFlags::CLOSING_CREDIT | linked,
+        ),
+        Transfer {
+            flags: TransferFlags::VOID_PENDING | linked,
+            pending_id: 3,
+            ..post
+        },
+        Transfer { id: 6, ..post },
+        wrong,
+    ];
+    let mut statuses = Vec::new();
+    books.create_transfers(Timestamp(3), &chain, &mut statuses);
+    assert_eq!(statuses[2].name(), "pending_transfer_has_different_amount");
+    let chain = [
+        chain[0],
+        chain[1],
+        Transfer {
+            amount: 0,
+            ..chain[2]
+        },
+        chain[3],
+        wrong,
+    ];
+    books.create_transfers(Timestamp(3), &chain, &mut statuses);
+    assert_eq!(statuses[4].name(), "code_must_not_be_zero");
+    books.encode(&mut after);
+    assert_eq!(before[16..], after[16..]);
+    assert_eq!(hash, books.state_hash());
 }

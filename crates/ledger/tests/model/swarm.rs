@@ -70,7 +70,13 @@ impl Swarm {
         };
         let now = [0, 1_800_000_000_000_000_000, 9_000_000_000_000_000_000];
         let now = now[rng.random_range(0..3)];
-        Self { rng, habits, past: Vec::new(), past_accounts: Vec::new(), now }
+        Self {
+            rng,
+            habits,
+            past: Vec::new(),
+            past_accounts: Vec::new(),
+            now,
+        }
     }
 
     /// The time of the next batch: a step further, at times a step back, at times just before or
@@ -92,7 +98,11 @@ impl Swarm {
     pub(crate) fn batch(&mut self, first: bool) -> Batch {
         let len = self.rng.random_range(1..=self.habits.batch);
         if first || self.percent(self.habits.account_batches) {
-            let len = if first { self.habits.accounts as usize } else { len };
+            let len = if first {
+                self.habits.accounts as usize
+            } else {
+                len
+            };
             return Batch::Accounts((0..len).map(|n| self.account(first, n)).collect());
         }
         Batch::Transfers((0..len).map(|_| self.transfer()).collect())
@@ -109,12 +119,17 @@ impl Swarm {
     /// Mostly 0, else one of three values, so that equal ones meet.
     fn small(&mut self) -> u32 {
         let percent = self.habits.user_data;
-        if self.percent(percent) { self.rng.random_range(0..3) } else { 0 }
+        if self.percent(percent) {
+            self.rng.random_range(0..3)
+        } else {
+            0
+        }
     }
 
     fn account(&mut self, first: bool, place: usize) -> Account {
         if !first && !self.past_accounts.is_empty() && self.percent(50) {
-            let mut account = self.past_accounts[self.rng.random_range(0..self.past_accounts.len())];
+            let mut account =
+                self.past_accounts[self.rng.random_range(0..self.past_accounts.len())];
             self.spoil_account(&mut account);
             return account;
         }
@@ -127,8 +142,9 @@ impl Swarm {
                 flags = flags | flag;
             }
         }
-        if flags == (AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS
-            | AccountFlags::CREDITS_MUST_NOT_EXCEED_DEBITS)
+        if flags
+            == (AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS
+                | AccountFlags::CREDITS_MUST_NOT_EXCEED_DEBITS)
             && first
         {
             flags = AccountFlags::HISTORY;
@@ -272,7 +288,10 @@ impl Swarm {
             .copied()
             .collect();
         let hold = if pending.is_empty() || self.percent(5) {
-            Transfer { id: self.rng.random_range(1..=self.habits.ids), ..Transfer::default() }
+            Transfer {
+                id: self.rng.random_range(1..=self.habits.ids),
+                ..Transfer::default()
+            }
         } else {
             self.pick(&pending)
         };
@@ -286,19 +305,31 @@ impl Swarm {
             _ if post => u128::MAX,
             _ => 0,
         };
-        let wrong = if self.percent(10) { self.rng.random_range(0..4) } else { 4 };
+        let mut named = if repeats { hold } else { Transfer::default() };
+        if self.percent(10) {
+            match self.rng.random_range(0..4) {
+                0 => named.ledger = 7,
+                1 => named.code = 7,
+                2 => named.debit_account_id = 1,
+                _ => named.credit_account_id = 1,
+            }
+        }
         Transfer {
             id,
             pending_id: hold.id,
             amount,
-            debit_account_id: if repeats { hold.debit_account_id } else if wrong == 2 { 1 } else { 0 },
-            credit_account_id: if repeats { hold.credit_account_id } else if wrong == 3 { 1 } else { 0 },
-            ledger: if wrong == 0 { 7 } else if repeats { hold.ledger } else { 0 },
-            code: if wrong == 1 { 7 } else if repeats { hold.code } else { 0 },
+            debit_account_id: named.debit_account_id,
+            credit_account_id: named.credit_account_id,
+            ledger: named.ledger,
+            code: named.code,
             user_data_128: self.small().into(),
             user_data_64: self.small().into(),
             user_data_32: self.small(),
-            flags: if post { TransferFlags::POST_PENDING } else { TransferFlags::VOID_PENDING },
+            flags: if post {
+                TransferFlags::POST_PENDING
+            } else {
+                TransferFlags::VOID_PENDING
+            },
             ..Transfer::default()
         }
     }
