@@ -14,6 +14,7 @@ pub mod config;
 mod event;
 mod hub;
 pub mod limits;
+pub mod offline;
 mod opening;
 mod pipeline;
 mod station;

@@ -59,7 +59,7 @@ impl Session {
     }
 
     /// The next thing that they say.
-    pub fn next(&mut self) -> Option<Incoming> {
+    pub fn take(&mut self) -> Option<Incoming> {
         let frame = match self.deframer.next() {
             Ok(Some(frame)) => frame,
             Ok(None) => return None,

@@ -521,6 +521,52 @@ fn a_retailers_id_may_look_like_a_card_number() {
     assert_eq!(wrong(&format!("{SMALL}{hot}")), [""; 0]);
 }
 
+/// What is wrong is quoted, but never a card number, whatever the key.
+#[test]
+fn errors_repeat_no_card_number() {
+    for text in [
+        format!("{SMALL}[[listener]]\nstation = \"9408010000000016\"\n"),
+        format!("{SMALL}[hub]\n9408010000000016 = 1\n"),
+        format!("{SMALL}[[hot_card]]\ntoken = 9408010000000016\nreason = \"lost\"\n"),
+        small_with("\"5000000.00\"", "\"9408 0100 0000 0016\""),
+    ] {
+        let said = message(&text);
+        assert!(said.contains("this looks like a card number"), "{said}");
+        assert!(
+            !said.contains("94080100") && !said.contains("9408 0100"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_the_file_says_holds() {
+    let text = format!(
+        "{SMALL}[[listener]]\nstation = \"one\"\naddress = \"[::1]:700\"\n\
+         dialects = [\"iso87-ascii-bin\"]\n\
+         [[link]]\nparticipant = 100001\ndialect = \"iso87-ascii-bin\"\n\
+         [timers]\nadvice_repeat_ms = [1, 2, 3, 4, 5]\ncut_ms = 0x1_0000\nhandshake_ms = 7\n\
+         [journal]\nblock = 4096\nsegment_mib = 16\n\
+         [limits]\nconnections = 3\namount_max = \"7\"\n"
+    );
+    let nation = Config::parse(&text, "n.toml").unwrap();
+    let station = &nation.stations[0];
+    assert_eq!(station.listen.to_string(), "[::1]:700");
+    assert_eq!(station.dialects, ["iso87-ascii-bin"]);
+    assert_eq!(nation.participants[0].dialect, "iso87-ascii-bin");
+    assert_eq!(nation.timers.advice_repeat_ms, [1, 2, 3, 4, 5]);
+    assert_eq!(
+        (nation.timers.cut_ms, nation.link_timers.handshake_ms),
+        (65_536, 7)
+    );
+    assert_eq!(nation.journal.block, journal::Block::B4096);
+    assert_eq!(nation.journal.segment_bytes, 16 << 20);
+    assert_eq!(
+        (nation.limits.connections, nation.limits.amount_max),
+        (3, won("7.00"))
+    );
+}
+
 #[test]
 fn terminals_stand_once() {
     let more = |station: &str, acquirer: u32, terminal: &str| {

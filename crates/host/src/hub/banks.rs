@@ -70,7 +70,7 @@ impl HubRole {
         line.echo = None;
         line.missed = 0;
         while let Some(incoming) =
-            self.banks.get_mut(&conn).and_then(|line| line.session.next())
+            self.banks.get_mut(&conn).and_then(|line| line.session.take())
         {
             match incoming {
                 Incoming::Message(message) => self.bank_message(conn, &message, pipeline),

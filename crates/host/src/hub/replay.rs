@@ -21,6 +21,11 @@ impl<'a> Replay<'a> {
         Self { hub, books, implied: Vec::new(), accounts: Vec::new(), statuses: Vec::new() }
     }
 
+    /// Transfers that the last record moved.
+    pub(crate) fn moved(&self) -> u64 {
+        self.implied.iter().filter(|leg| !leg.refused).count() as u64
+    }
+
     /// Takes one record; an error says why it cannot be.
     pub(crate) fn record(
         &mut self,

@@ -48,7 +48,7 @@ impl StationRole {
         line.last_heard = now;
         line.session.push(bytes);
         while let Some(incoming) =
-            self.terminals.get_mut(&conn).and_then(|line| line.session.next())
+            self.terminals.get_mut(&conn).and_then(|line| line.session.take())
         {
             match incoming {
                 Incoming::Message(message) => self.terminal_message(conn, &message, pipeline),

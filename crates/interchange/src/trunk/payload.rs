@@ -176,16 +176,7 @@ fn request(
         0 => None,
         _ => Some(r.checked("DE14", |r, what| r.take(4, what), |d| d.try_into().ok())?),
     };
-    let original = match flags & ORIGINAL {
-        0 => None,
-        _ => Some(OriginalRef {
-            mti: r.u16("DE90")?,
-            stan: r.u32("DE90")?,
-            transmitted: r.u32("DE90")?,
-            acquirer: r.u40("DE90")?,
-            forwarding: r.u40("DE90")?,
-        }),
-    };
+    let original = if flags & ORIGINAL != 0 { Some(get_original(r)?) } else { None };
     let actual = match flags & ACTUAL {
         0 => None,
         _ => Some(r.checked("DE95", Reader::u40, Amount::new)?),
@@ -224,6 +215,16 @@ fn request(
         carried,
     };
     Ok((ticket, request))
+}
+
+fn get_original(r: &mut Reader<'_>) -> Result<OriginalRef, switch::Corrupt> {
+    Ok(OriginalRef {
+        mti: r.u16("DE90")?,
+        stan: r.u32("DE90")?,
+        transmitted: r.u32("DE90")?,
+        acquirer: r.u40("DE90")?,
+        forwarding: r.u40("DE90")?,
+    })
 }
 
 /// An answer as payload.
