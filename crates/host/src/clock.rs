@@ -70,7 +70,10 @@ mod tests {
     #[test]
     fn a_wall_jump_moves_no_timer_and_is_told_once() {
         let mut clock = RoleClock::start(at(1000 * S, 0), Timestamp(0));
-        assert_eq!(clock.read(at(1001 * S, S)), Reading { now: Timestamp(1001 * S), jumped: false });
+        assert_eq!(
+            clock.read(at(1001 * S, S)),
+            Reading { now: Timestamp(1001 * S), jumped: false }
+        );
         let back = clock.read(at(700 * S, 2 * S));
         assert_eq!(back, Reading { now: Timestamp(1002 * S), jumped: true });
         assert!(!clock.read(at(701 * S, 3 * S)).jumped);

@@ -110,11 +110,8 @@ pub struct LinkTimers {
 
 impl LinkTimers {
     /// The rule book's own values.
-    pub const RULE_BOOK: Self = Self {
-        half_frame_ms: 10_000,
-        handshake_ms: 5_000,
-        idle_terminal_ms: 600_000,
-    };
+    pub const RULE_BOOK: Self =
+        Self { half_frame_ms: 10_000, handshake_ms: 5_000, idle_terminal_ms: 600_000 };
 }
 
 /// How journals lie on the disk, from each one's next segment on.
@@ -275,11 +272,7 @@ impl Config {
     /// How far the ports can be moved up.
     pub fn port_base_max(&self) -> u16 {
         let mut config = self.clone();
-        let highest = config
-            .addresses_mut()
-            .into_iter()
-            .map(|address| address.port())
-            .max();
+        let highest = config.addresses_mut().into_iter().map(|address| address.port()).max();
         limits::PORT_MAX - highest.unwrap_or(0)
     }
 
@@ -295,18 +288,13 @@ impl Config {
 
     /// A bank by its institution code.
     pub fn participant(&self, id: ParticipantId) -> Option<&ParticipantSection> {
-        self.participants
-            .iter()
-            .find(|participant| participant.id == id)
+        self.participants.iter().find(|participant| participant.id == id)
     }
 
     fn addresses_mut(&mut self) -> Vec<&mut SocketAddr> {
         let HubSection { http, banks, trunk } = &mut self.hub;
         let stations = self.stations.iter_mut();
         let of_stations = stations.flat_map(|station| [&mut station.listen, &mut station.http]);
-        [http, banks, trunk]
-            .into_iter()
-            .chain(of_stations)
-            .collect()
+        [http, banks, trunk].into_iter().chain(of_stations).collect()
     }
 }

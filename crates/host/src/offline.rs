@@ -226,8 +226,7 @@ fn sum(accounts: &[Account], sides: impl Fn(&Account) -> (u128, u128)) -> i128 {
 }
 
 fn over_limit(account: &Account, currency: Currency) -> Option<String> {
-    let limited =
-        account.flags.contains(ledger::AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS);
+    let limited = account.flags.contains(ledger::AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS);
     let debits = account.debits_posted.saturating_add(account.debits_pending);
     (limited && debits > account.credits_posted).then(|| {
         let name = chart::AccountName::of(account.id)

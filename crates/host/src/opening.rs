@@ -9,9 +9,7 @@ use scheme::{StationId, Timestamp};
 
 use crate::clock::RoleClock;
 use crate::config::Config;
-use crate::event::{
-    Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer,
-};
+use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
 use crate::hub::HubRole;
 use crate::hub::replay;
 use crate::limits::{SNAPSHOT_EVERY_RECORDS, SNAPSHOT_MAX};
@@ -159,8 +157,7 @@ impl Host {
                 (Core::Station(station), Door::Terminals) => {
                     station.accept_terminal(conn, pipeline);
                 }
-                (Core::Hub(_), Door::Terminals)
-                | (Core::Station(_), Door::Banks | Door::Trunk) => {
+                (Core::Hub(_), Door::Terminals) | (Core::Station(_), Door::Banks | Door::Trunk) => {
                     pipeline.close(conn, CloseReason::UnknownIdentity);
                 }
             },
@@ -365,23 +362,19 @@ fn open_station<D: Disk>(
 ) -> Result<Opened<D>, HostError> {
     let mut last = Timestamp::default();
     let options = options(&role.config, &role.section.name, role.config.journal.segment_bytes);
-    let (mut writer, recovery) = journal::open(disk, options, clocks.wall.0, &mut |replayed| {
-        match replayed {
+    let (mut writer, recovery) =
+        journal::open(disk, options, clocks.wall.0, &mut |replayed| match replayed {
             Replay::Snapshot { .. } => Err("a station takes no snapshots".to_owned()),
             Replay::Record(record) => {
                 last = Timestamp(record.time_ns);
-                let fact = switch::station::record::decode(
-                    record.kind,
-                    record.version,
-                    record.payload,
-                )
-                .map_err(|e| e.to_string())?;
+                let fact =
+                    switch::station::record::decode(record.kind, record.version, record.payload)
+                        .map_err(|e| e.to_string())?;
                 role.station.apply(&switch::station::StationRecord { at: last, fact });
                 Ok(())
             }
-        }
-    })
-    .map_err(HostError::Journal)?;
+        })
+        .map_err(HostError::Journal)?;
     writer.start_epoch(1, clocks.wall.0).map_err(HostError::Epoch)?;
     let doors = vec![DoorAddress { door: Door::Terminals, address: role.section.listen }];
     let next_record = writer.mark().record.saturating_add(1);

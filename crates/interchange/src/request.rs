@@ -71,9 +71,8 @@ pub struct Place<'a> {
 }
 
 /// DEs that have a place of their own in a request, or may not pass (R-FIELDS, R-SECRETS).
-const NOT_CARRIED: [u8; 22] = [
-    1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 39, 41, 42, 44, 49, 52, 64, 90, 95, 128,
-];
+const NOT_CARRIED: [u8; 22] =
+    [1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 39, 41, 42, 44, 49, 52, 64, 90, 95, 128];
 
 /// Reads a payment request, advice or reversal. `Format` and `Terminal` are the only refusals.
 pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reason> {
@@ -102,8 +101,7 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
         Card::Bad(Some(pan)) => (Some(pan), false),
         Card::Good(pan) => (Some(pan), true),
     };
-    let card =
-        card.map(|pan| place.vault.reference(&pan, expiry, candidate.get(), SEAL_KIND));
+    let card = card.map(|pan| place.vault.reference(&pan, expiry, candidate.get(), SEAL_KIND));
     Ok(Request {
         mti: message.mti(),
         acquirer,
@@ -192,7 +190,9 @@ fn expiry(message: &Message) -> Result<Option<Expiry>, Reason> {
     if let Some(sent) = message.get(14) {
         return digits4(sent).map(Some).ok_or(Reason::Format);
     }
-    let Some(track) = message.get(35) else { return Ok(None) };
+    let Some(track) = message.get(35) else {
+        return Ok(None);
+    };
     let separator = track.iter().position(|b| matches!(b, b'=' | b'D'));
     Ok(separator.and_then(|at| track.get(at + 1..at + 5)).and_then(digits4))
 }
@@ -203,7 +203,9 @@ fn digits4(text: &[u8]) -> Option<Expiry> {
 
 /// DE90: MTI 4 + DE11 6 + DE7 10 + DE32 11 + DE33 11, all digits.
 fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
-    let Some(value) = message.text(90) else { return Ok(None) };
+    let Some(value) = message.text(90) else {
+        return Ok(None);
+    };
     if value.len() != 42 || !value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Reason::Format);
     }
@@ -222,7 +224,9 @@ fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
 
 /// DE95: the first twelve digits are what was really paid.
 fn actual(message: &Message) -> Result<Option<Amount>, Reason> {
-    let Some(value) = message.text(95) else { return Ok(None) };
+    let Some(value) = message.text(95) else {
+        return Ok(None);
+    };
     let digits = value.get(..12).ok_or(Reason::Format)?;
     let minor: u64 = digits.parse().map_err(|_| Reason::Format)?;
     Amount::new(minor).map(Some).ok_or(Reason::Format)
@@ -238,10 +242,7 @@ fn carried(message: &Message) -> Carried {
     carried
 }
 
-fn text<const N: usize>(
-    message: &Message,
-    de: u8,
-) -> Result<Option<scheme::FixedText<N>>, Reason> {
+fn text<const N: usize>(message: &Message, de: u8) -> Result<Option<scheme::FixedText<N>>, Reason> {
     message
         .get(de)
         .map(|value| scheme::FixedText::new(value).map_err(|_| Reason::Format))
@@ -249,7 +250,9 @@ fn text<const N: usize>(
 }
 
 fn number64(message: &Message, de: u8) -> Result<Option<u64>, Reason> {
-    let Some(value) = message.text(de) else { return Ok(None) };
+    let Some(value) = message.text(de) else {
+        return Ok(None);
+    };
     if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Reason::Format);
     }
@@ -261,7 +264,9 @@ fn number<T>(
     de: u8,
     make: impl Fn(u32) -> Option<T>,
 ) -> Result<Option<T>, Reason> {
-    let Some(value) = number64(message, de)? else { return Ok(None) };
+    let Some(value) = number64(message, de)? else {
+        return Ok(None);
+    };
     let narrow = u32::try_from(value).map_err(|_| Reason::Format)?;
     make(narrow).map(Some).ok_or(Reason::Format)
 }

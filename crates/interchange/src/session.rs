@@ -92,7 +92,9 @@ impl Session {
     /// Frames a message in the connection's dialect. A message of ours that the dialect cannot
     /// carry loses the fields that pass through, and is then sent with what we made ourselves.
     pub fn frame(&self, message: &Message, out: &mut Vec<u8>) {
-        let Some(dialect) = self.dialect.or(self.allowed.first().copied()) else { return };
+        let Some(dialect) = self.dialect.or(self.allowed.first().copied()) else {
+            return;
+        };
         let mut payload = Vec::new();
         let encoded = match dialect.encode(message, &mut payload) {
             Ok(()) => true,
@@ -120,7 +122,9 @@ impl Session {
 
     /// Frames the answer to a request that waits; `false` when nothing waits under that number.
     pub fn answer(&mut self, ticket: u64, answer: &Answer, out: &mut Vec<u8>) -> bool {
-        let Some(echo) = self.waiting.remove(&ticket) else { return false };
+        let Some(echo) = self.waiting.remove(&ticket) else {
+            return false;
+        };
         if let Some(message) = reply::to_message(&echo, answer) {
             self.frame(&message, out);
         }

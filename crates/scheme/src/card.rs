@@ -33,33 +33,21 @@ impl Pan {
         }
         let mut digits = [0; PAN_MAX];
         digits[..text.len()].copy_from_slice(text);
-        Ok(Self {
-            digits,
-            len: u8::try_from(text.len()).map_err(|_| PanError::Length)?,
-        })
+        Ok(Self { digits, len: u8::try_from(text.len()).map_err(|_| PanError::Length)? })
     }
 
     /// Checks the Luhn digit.
     pub fn check(&self) -> Result<(), PanError> {
-        let sum = self
-            .digits()
-            .iter()
-            .rev()
-            .enumerate()
-            .fold(0u32, |sum, (place, digit)| {
-                let value = u32::from(digit.saturating_sub(b'0'));
-                let weighted = match (place.is_multiple_of(2), value) {
-                    (true, v) => v,
-                    (false, v @ 0..=4) => v.saturating_mul(2),
-                    (false, v) => v.saturating_mul(2).saturating_sub(9),
-                };
-                sum.saturating_add(weighted)
-            });
-        if sum.is_multiple_of(10) {
-            Ok(())
-        } else {
-            Err(PanError::CheckDigit)
-        }
+        let sum = self.digits().iter().rev().enumerate().fold(0u32, |sum, (place, digit)| {
+            let value = u32::from(digit.saturating_sub(b'0'));
+            let weighted = match (place.is_multiple_of(2), value) {
+                (true, v) => v,
+                (false, v @ 0..=4) => v.saturating_mul(2),
+                (false, v) => v.saturating_mul(2).saturating_sub(9),
+            };
+            sum.saturating_add(weighted)
+        });
+        if sum.is_multiple_of(10) { Ok(()) } else { Err(PanError::CheckDigit) }
     }
 
     /// The digits, as ASCII.
@@ -80,9 +68,7 @@ impl Pan {
 }
 
 fn fold_digit(number: u32, digit: u8) -> u32 {
-    number
-        .saturating_mul(10)
-        .saturating_add(u32::from(digit.saturating_sub(b'0')))
+    number.saturating_mul(10).saturating_add(u32::from(digit.saturating_sub(b'0')))
 }
 
 impl fmt::Debug for Pan {
@@ -104,19 +90,13 @@ pub struct Sealed {
 
 impl Sealed {
     /// Nothing sealed: the card is known by reference alone.
-    pub const EMPTY: Self = Self {
-        bytes: [0; SEALED_MAX],
-        len: 0,
-    };
+    pub const EMPTY: Self = Self { bytes: [0; SEALED_MAX], len: 0 };
 
     /// `None` when longer than [`SEALED_MAX`].
     pub fn new(sealed: &[u8]) -> Option<Self> {
         let mut bytes = [0; SEALED_MAX];
         bytes.get_mut(..sealed.len())?.copy_from_slice(sealed);
-        Some(Self {
-            bytes,
-            len: u8::try_from(sealed.len()).ok()?,
-        })
+        Some(Self { bytes, len: u8::try_from(sealed.len()).ok()? })
     }
 
     /// The ciphertext.

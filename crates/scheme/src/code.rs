@@ -44,11 +44,7 @@ pub enum MtiFunction {
 impl Mti {
     /// Four decimal digits as a number, `None` above 9999.
     pub const fn new(number: u16) -> Option<Self> {
-        if number <= 9999 {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number <= 9999 { Some(Self(number)) } else { None }
     }
 
     /// Four ASCII digits.
@@ -57,8 +53,7 @@ impl Mti {
             return None;
         }
         let number = text.iter().fold(0u16, |n, b| {
-            n.saturating_mul(10)
-                .saturating_add(u16::from(b.saturating_sub(b'0')))
+            n.saturating_mul(10).saturating_add(u16::from(b.saturating_sub(b'0')))
         });
         Self::new(number)
     }
@@ -69,10 +64,7 @@ impl Mti {
     }
 
     /// The four digits as text.
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "digits of a number below 10,000"
-    )]
+    #[expect(clippy::arithmetic_side_effects, reason = "digits of a number below 10,000")]
     pub const fn digits(self) -> [u8; 4] {
         let n = self.0;
         [
@@ -118,29 +110,17 @@ impl Mti {
 
     /// The same message without its repeat flag.
     pub const fn first(self) -> Self {
-        if self.is_repeat() {
-            Self(self.0.saturating_sub(1))
-        } else {
-            self
-        }
+        if self.is_repeat() { Self(self.0.saturating_sub(1)) } else { self }
     }
 
     /// The repeat of this message: 0421 for 0420.
     pub const fn repeat(self) -> Self {
-        if self.is_repeat() {
-            self
-        } else {
-            Self(self.0.saturating_add(1))
-        }
+        if self.is_repeat() { self } else { Self(self.0.saturating_add(1)) }
     }
 
     /// The answer to this request or advice: 0210 for 0200 and 0201, 0430 for 0421.
     pub const fn answer(self) -> Option<Self> {
-        if self.is_request() {
-            Some(Self(self.first().0.saturating_add(10)))
-        } else {
-            None
-        }
+        if self.is_request() { Some(Self(self.first().0.saturating_add(10))) } else { None }
     }
 }
 
@@ -182,11 +162,7 @@ pub struct Processing(u32);
 impl Processing {
     /// `None` above six digits.
     pub const fn new(code: u32) -> Option<Self> {
-        if code <= 999_999 {
-            Some(Self(code))
-        } else {
-            None
-        }
+        if code <= 999_999 { Some(Self(code)) } else { None }
     }
 
     /// All six digits.
@@ -232,9 +208,7 @@ impl ResponseCode {
     /// Two alphanumeric characters.
     pub fn new(code: &[u8]) -> Option<Self> {
         let code: [u8; 2] = code.try_into().ok()?;
-        code.iter()
-            .all(u8::is_ascii_alphanumeric)
-            .then_some(Self(code))
+        code.iter().all(u8::is_ascii_alphanumeric).then_some(Self(code))
     }
 
     /// A code of the rule book.
@@ -276,20 +250,10 @@ mod tests {
 
     #[test]
     fn answers_and_repeats() {
-        for (request, answer) in [
-            (200, 210),
-            (201, 210),
-            (400, 410),
-            (420, 430),
-            (421, 430),
-            (800, 810),
-            (100, 110),
-        ] {
-            assert_eq!(
-                Mti::new(request).unwrap().answer(),
-                Mti::new(answer),
-                "{request}"
-            );
+        for (request, answer) in
+            [(200, 210), (201, 210), (400, 410), (420, 430), (421, 430), (800, 810), (100, 110)]
+        {
+            assert_eq!(Mti::new(request).unwrap().answer(), Mti::new(answer), "{request}");
         }
         assert_eq!(Mti::new(210).unwrap().answer(), None);
         assert_eq!(Mti::new(430).unwrap().answer(), None);

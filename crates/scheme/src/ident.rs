@@ -12,11 +12,7 @@ pub struct ParticipantId(u64);
 impl ParticipantId {
     /// The institution code; `None` above eleven digits or for zero, which means "absent".
     pub const fn new(code: u64) -> Option<Self> {
-        if code == 0 || code > INSTITUTION_MAX {
-            None
-        } else {
-            Some(Self(code))
-        }
+        if code == 0 || code > INSTITUTION_MAX { None } else { Some(Self(code)) }
     }
 
     /// The code as a number.
@@ -60,22 +56,12 @@ impl Stan {
 
     /// `None` above six digits.
     pub const fn new(number: u32) -> Option<Self> {
-        if number <= Self::MAX {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number <= Self::MAX { Some(Self(number)) } else { None }
     }
 
     /// A counter folded into 1..=999999; zero is left to mean "absent" in DE90.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is below 999,999"
-    )]
-    #[expect(
-        clippy::arithmetic_side_effects,
-        reason = "a remainder plus one cannot overflow"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the remainder is below 999,999")]
+    #[expect(clippy::arithmetic_side_effects, reason = "a remainder plus one cannot overflow")]
     pub const fn from_counter(counter: u64) -> Self {
         Self((counter % Self::MAX as u64) as u32 + 1)
     }
@@ -107,13 +93,8 @@ impl Iin {
         if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        let number = digits
-            .bytes()
-            .fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
-        Some(Self {
-            digits: number,
-            len: digits.len() as u8,
-        })
+        let number = digits.bytes().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
+        Some(Self { digits: number, len: digits.len() as u8 })
     }
 
     /// How many digits the prefix has.

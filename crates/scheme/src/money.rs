@@ -38,11 +38,7 @@ impl Amount {
 
     /// `None` above twelve digits.
     pub const fn new(minor: u64) -> Option<Self> {
-        if minor <= AMOUNT_MAX {
-            Some(Self(minor))
-        } else {
-            None
-        }
+        if minor <= AMOUNT_MAX { Some(Self(minor)) } else { None }
     }
 
     /// Minor units.
@@ -76,11 +72,7 @@ pub struct Currency {
 
 impl Currency {
     /// The won of the example nation (ISO 4217 408, exponent 2).
-    pub const KPW: Self = Self {
-        numeric: 408,
-        exponent: 2,
-        alpha: *b"KPW",
-    };
+    pub const KPW: Self = Self { numeric: 408, exponent: 2, alpha: *b"KPW" };
 
     /// A currency as the configuration names it: three capitals, three digits, 0 to 4 decimals.
     pub fn new(alpha: &str, numeric: u16, exponent: u8) -> Option<Self> {
@@ -88,11 +80,7 @@ impl Currency {
         let valid = letters.iter().all(u8::is_ascii_uppercase)
             && (1..=999).contains(&numeric)
             && exponent <= 4;
-        valid.then_some(Self {
-            numeric,
-            exponent,
-            alpha: letters,
-        })
+        valid.then_some(Self { numeric, exponent, alpha: letters })
     }
 
     /// ISO 4217 numeric code (DE49, n 3).
@@ -147,10 +135,7 @@ impl Currency {
         let decimals = magnitude.checked_rem(scale).unwrap_or(0);
         match self.exponent {
             0 => alloc::format!("{sign}{whole}"),
-            width => alloc::format!(
-                "{sign}{whole}.{decimals:0width$}",
-                width = usize::from(width)
-            ),
+            width => alloc::format!("{sign}{whole}.{decimals:0width$}", width = usize::from(width)),
         }
     }
 
@@ -184,11 +169,6 @@ mod tests {
         assert_eq!(kpw.parse("9999999999.99"), Ok(Amount(AMOUNT_MAX)));
         assert_eq!(kpw.format(-5), "-0.05");
         assert_eq!(kpw.format(500_000_001), "5000000.01");
-        assert_eq!(
-            Currency::new("JPY", 392, 0)
-                .map(|jpy| jpy.format(12))
-                .as_deref(),
-            Some("12")
-        );
+        assert_eq!(Currency::new("JPY", 392, 0).map(|jpy| jpy.format(12)).as_deref(), Some("12"));
     }
 }

@@ -68,9 +68,7 @@ impl PaymentSeed {
         part(alloc::format!("{:04}", self.local.date()).as_bytes());
         part(alloc::format!("{:06}", self.local.time()).as_bytes());
         let digest = hash.finalize();
-        let tail = digest[..12]
-            .iter()
-            .fold(0u128, |n, b| (n << 8) | u128::from(*b));
+        let tail = digest[..12].iter().fold(0u128, |n, b| (n << 8) | u128::from(*b));
         PaymentId(((u128::from(seconds) << 96) | tail) & !0xf)
     }
 }

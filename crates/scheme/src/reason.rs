@@ -99,9 +99,7 @@ impl Reason {
 
     /// The reason with this number in records and trunk frames.
     pub fn from_number(number: u8) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.number() == number)
+        Self::ALL.into_iter().find(|reason| reason.number() == number)
     }
 
     /// Its number in records and trunk frames; never reused.

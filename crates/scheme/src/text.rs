@@ -51,9 +51,7 @@ impl<const N: usize> FixedText<N> {
     /// The text without its padding.
     pub fn as_str(&self) -> &str {
         // The constructor admits ASCII alone, so the bytes are always UTF-8.
-        core::str::from_utf8(&self.0)
-            .unwrap_or_default()
-            .trim_end_matches(' ')
+        core::str::from_utf8(&self.0).unwrap_or_default().trim_end_matches(' ')
     }
 
     /// Whether there is nothing but padding.

@@ -115,18 +115,8 @@ impl CivilDateTime {
 
 impl fmt::Display for CivilDateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self;
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )
+        let Self { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
     }
 }
 
@@ -145,11 +135,7 @@ fn civil_of_day(day: u64) -> (u16, u8, u8) {
     let mp = (5 * doy + 2) / 153;
     let month = if mp < 10 { mp + 3 } else { mp - 9 };
     let year = yoe + era * 400 + u64::from(month <= 2);
-    (
-        year as u16,
-        month as u8,
-        (doy - (153 * mp + 2) / 5 + 1) as u8,
-    )
+    (year as u16, month as u8, (doy - (153 * mp + 2) / 5 + 1) as u8)
 }
 
 /// Howard Hinnant's `days_from_civil`, for dates from 1970-03-01 on (and January, February 1970).
@@ -194,22 +180,14 @@ impl MonthTime {
         if text.len() != 10 || !text.iter().all(u8::is_ascii_digit) {
             return None;
         }
-        core::str::from_utf8(text)
-            .ok()?
-            .parse()
-            .ok()
-            .and_then(Self::new)
+        core::str::from_utf8(text).ok()?.parse().ok().and_then(Self::new)
     }
 
     /// From DE13 (MMDD) and DE12 (hhmmss).
     pub fn from_parts(date: &[u8], time: &[u8]) -> Option<Self> {
         let mut digits = [0; 10];
-        digits
-            .get_mut(..4)?
-            .copy_from_slice(date.get(..4).filter(|_| date.len() == 4)?);
-        digits
-            .get_mut(4..)?
-            .copy_from_slice(time.get(..6).filter(|_| time.len() == 6)?);
+        digits.get_mut(..4)?.copy_from_slice(date.get(..4).filter(|_| date.len() == 4)?);
+        digits.get_mut(4..)?.copy_from_slice(time.get(..6).filter(|_| time.len() == 6)?);
         Self::parse(&digits)
     }
 
@@ -268,10 +246,7 @@ pub struct BusinessDate(pub u16);
 
 impl BusinessDate {
     /// The day of a civil date and time.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "days fit 16 bits until 2149"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "days fit 16 bits until 2149")]
     pub fn of(civil: CivilDateTime) -> Self {
         Self((civil.seconds() / DAY_S) as u16)
     }
@@ -318,27 +293,18 @@ pub struct Zone {
 impl Zone {
     /// One offset for ever.
     pub const fn fixed(offset_s: i32) -> Self {
-        Self {
-            first_offset_s: offset_s,
-            changes: Vec::new(),
-        }
+        Self { first_offset_s: offset_s, changes: Vec::new() }
     }
 
     /// An offset until the first of `changes`, which are in order of time.
     pub fn new(first_offset_s: i32, changes: Vec<ZoneChange>) -> Self {
-        Self {
-            first_offset_s,
-            changes,
-        }
+        Self { first_offset_s, changes }
     }
 
     /// Seconds east of UTC at an instant.
     pub fn offset_s(&self, at: Timestamp) -> i32 {
         let passed = self.changes.partition_point(|change| change.from <= at);
-        match passed
-            .checked_sub(1)
-            .and_then(|last| self.changes.get(last))
-        {
+        match passed.checked_sub(1).and_then(|last| self.changes.get(last)) {
             Some(change) => change.offset_s,
             None => self.first_offset_s,
         }
@@ -346,9 +312,7 @@ impl Zone {
 
     /// Local date and time at an instant.
     pub fn local(&self, at: Timestamp) -> CivilDateTime {
-        let shifted = at
-            .seconds()
-            .saturating_add_signed(i64::from(self.offset_s(at)));
+        let shifted = at.seconds().saturating_add_signed(i64::from(self.offset_s(at)));
         CivilDateTime::from_seconds(shifted)
     }
 
@@ -378,27 +342,14 @@ mod tests {
             assert_eq!(civil.seconds(), day * DAY_S + 3661);
         }
         // 2026-11-22 is day 20,779 (GNU date: `date -ud 2026-11-22 +%s` / 86400).
-        assert_eq!(
-            CivilDateTime::from_seconds(20_779 * DAY_S)
-                .month_time()
-                .date(),
-            1122
-        );
+        assert_eq!(CivilDateTime::from_seconds(20_779 * DAY_S).month_time().date(), 1122);
         assert_eq!(BusinessDate(20_779).next().month_day(), 1123);
     }
 
     #[test]
     fn the_year_nearest_to_the_clock() {
         let new_year = CivilDateTime::from_seconds(
-            CivilDateTime {
-                year: 2027,
-                month: 1,
-                day: 1,
-                hour: 0,
-                minute: 0,
-                second: 5,
-            }
-            .seconds(),
+            CivilDateTime { year: 2027, month: 1, day: 1, hour: 0, minute: 0, second: 5 }.seconds(),
         );
         let old = MonthTime::new(1_231_235_959).unwrap().nearest(new_year);
         assert_eq!((old.year, old.day), (2026, 31));
@@ -408,24 +359,14 @@ mod tests {
 
     #[test]
     fn impossible_dates_are_refused() {
-        for number in [
-            0,
-            1_300_000_000,
-            431_000_000,
-            101_240_000,
-            101_006_000,
-            101_000_060,
-        ] {
+        for number in [0, 1_300_000_000, 431_000_000, 101_240_000, 101_006_000, 101_000_060] {
             assert_eq!(MonthTime::new(number), None, "{number}");
         }
     }
 
     #[test]
     fn a_zone_with_a_change() {
-        let change = ZoneChange {
-            from: Timestamp::from_s(1_000_000),
-            offset_s: 7200,
-        };
+        let change = ZoneChange { from: Timestamp::from_s(1_000_000), offset_s: 7200 };
         let zone = Zone::new(3600, alloc::vec![change]);
         for seconds in [0, 999_999, 1_000_000, 2_000_000] {
             let at = Timestamp::from_s(seconds);

@@ -172,12 +172,7 @@ impl Directory {
             self.routes.iter().map(|(iin, issuer)| Fact::Route { iin: *iin, issuer: *issuer }),
         );
         facts.extend(self.terminals().into_iter().map(|(acquirer, terminal, entry)| {
-            Fact::Terminal {
-                acquirer,
-                terminal,
-                station: entry.station,
-                retailer: entry.retailer,
-            }
+            Fact::Terminal { acquirer, terminal, station: entry.station, retailer: entry.retailer }
         }));
         facts.extend(
             self.hot.iter().map(|(token, reason)| Fact::HotCard { token: *token, reason: *reason }),

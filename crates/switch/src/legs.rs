@@ -49,10 +49,7 @@ pub fn route(issuer: ParticipantId, acquirer: ParticipantId, currency: Currency)
             to: chart::onus_acquired(acquirer, currency),
         }
     } else {
-        Route {
-            from: chart::position(issuer, currency),
-            to: chart::position(acquirer, currency),
-        }
+        Route { from: chart::position(issuer, currency), to: chart::position(acquirer, currency) }
     }
 }
 
@@ -156,7 +153,9 @@ fn reversal(state: &State, reversed: &Reversed, currency: Currency, out: &mut Ve
         return;
     }
     // A reversal record always follows its payment's; without it there is nothing to return.
-    let Some(payment) = state.payments().get(reversed.id) else { return };
+    let Some(payment) = state.payments().get(reversed.id) else {
+        return;
+    };
     let Some(issuer) = payment.issuer else { return };
     let acquirer = payment.seen.acquirer;
     let there = route(issuer, acquirer, currency);

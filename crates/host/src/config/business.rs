@@ -28,15 +28,11 @@ impl Config {
             name: station.name.clone(),
         }));
         let banks = &self.participants;
-        facts.extend(banks.iter().map(|bank| Fact::Participant {
-            id: bank.id,
-            name: bank.name.clone(),
-        }));
+        facts.extend(
+            banks.iter().map(|bank| Fact::Participant { id: bank.id, name: bank.name.clone() }),
+        );
         facts.extend(banks.iter().flat_map(|bank| {
-            bank.iins.iter().map(|iin| Fact::Route {
-                iin: *iin,
-                issuer: bank.id,
-            })
+            bank.iins.iter().map(|iin| Fact::Route { iin: *iin, issuer: bank.id })
         }));
         facts.extend(self.terminals.iter().map(|terminal| Fact::Terminal {
             acquirer: terminal.acquirer,
@@ -46,16 +42,13 @@ impl Config {
         }));
         for bank in banks {
             let transfer = transfer_id_of_record(CAP_KIND, facts.len() as u64);
-            facts.push(Fact::Cap {
-                participant: bank.id,
-                amount: bank.cap,
-                transfer,
-            });
+            facts.push(Fact::Cap { participant: bank.id, amount: bank.cap, transfer });
         }
-        facts.extend(self.hot_cards.iter().map(|card| Fact::HotCard {
-            token: card.token,
-            reason: card.reason,
-        }));
+        facts.extend(
+            self.hot_cards
+                .iter()
+                .map(|card| Fact::HotCard { token: card.token, reason: card.reason }),
+        );
         facts
     }
 
@@ -64,16 +57,11 @@ impl Config {
     pub fn business_difference(&self, directory: &Directory) -> Vec<String> {
         let in_file = described(&self.facts(), self.currency);
         let mut known = directory.facts();
-        known.extend(
-            directory
-                .caps
-                .iter()
-                .map(|(participant, amount)| Fact::Cap {
-                    participant: *participant,
-                    amount: *amount,
-                    transfer: 0,
-                }),
-        );
+        known.extend(directory.caps.iter().map(|(participant, amount)| Fact::Cap {
+            participant: *participant,
+            amount: *amount,
+            transfer: 0,
+        }));
         let in_journal = described(&known, directory.currency);
         let mut lines = Vec::new();
         for (what, value) in &in_file {
@@ -91,10 +79,7 @@ impl Config {
             }
         }
         lines.sort();
-        lines
-            .into_iter()
-            .map(|((_, what), line)| format!("{what}: {line}"))
-            .collect()
+        lines.into_iter().map(|((_, what), line)| format!("{what}: {line}")).collect()
     }
 }
 
@@ -111,11 +96,7 @@ fn described(facts: &[Fact], currency: Currency) -> BTreeMap<(u8, String), Strin
 
 fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String)) {
     match fact {
-        Fact::Nation {
-            name,
-            currency,
-            amount_max,
-        } => {
+        Fact::Nation { name, currency, amount_max } => {
             let mut say = |what: &str, value| say(1, what.to_owned(), value);
             say("nation's name", format!("\"{name}\""));
             say("currency", format!("{currency:?}"));
@@ -134,21 +115,12 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             let what = format!("cards of {iin}");
             say(4, what, format!("participant {issuer}'s"));
         }
-        Fact::Terminal {
-            acquirer,
-            terminal,
-            station,
-            retailer,
-        } => say(
+        Fact::Terminal { acquirer, terminal, station, retailer } => say(
             5,
             format!("terminal {terminal} of acquirer {acquirer}"),
             format!("retailer {retailer} at station {}", station.0),
         ),
-        Fact::Cap {
-            participant,
-            amount,
-            ..
-        } => {
+        Fact::Cap { participant, amount, .. } => {
             let what = format!("cap of participant {participant}");
             say(6, what, money.show(*amount));
         }

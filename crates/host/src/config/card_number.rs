@@ -15,10 +15,7 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(rest) = groups.get(at..).filter(|rest| !rest.is_empty()) {
-        match (1..=rest.len().min(5))
-            .rev()
-            .find(|n| is_card(text, &rest[..*n]))
-        {
+        match (1..=rest.len().min(5)).rev().find(|n| is_card(text, &rest[..*n])) {
             Some(n) => {
                 found.push(rest[0].start..rest[n - 1].end);
                 at += n;
@@ -38,11 +35,7 @@ pub(super) fn mask(text: &str) -> String {
         masked.push_str("********");
         // A range ends with four digits, for no printed group of the last place is shorter when
         // the number has fewer than 16; otherwise fewer are shown, never more.
-        let tail = text[range.clone()]
-            .char_indices()
-            .rev()
-            .nth(3)
-            .map_or(0, |(i, _)| i);
+        let tail = text[range.clone()].char_indices().rev().nth(3).map_or(0, |(i, _)| i);
         masked.push_str(&text[range.start + tail..range.end]);
         from = range.end;
     }
@@ -70,14 +63,9 @@ fn groups(text: &str) -> Vec<Range<usize>> {
 
 fn is_card(text: &str, groups: &[Range<usize>]) -> bool {
     let digits_of = |group: &Range<usize>| text[group.clone()].bytes().filter(u8::is_ascii_digit);
-    let lengths: Vec<usize> = groups
-        .iter()
-        .map(|group| digits_of(group).count())
-        .collect();
-    let is_printed = matches!(
-        lengths.as_slice(),
-        [_] | [4, 6, 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]
-    );
+    let lengths: Vec<usize> = groups.iter().map(|group| digits_of(group).count()).collect();
+    let is_printed =
+        matches!(lengths.as_slice(), [_] | [4, 6, 5] | [4, 4, 4, 1..=7] | [4, 4, 4, 4, 1..=3]);
     let is_joined = groups.windows(2).all(|pair| {
         pair[1].start == pair[0].end + 1 && matches!(text.as_bytes()[pair[0].end], b' ' | b'-')
     });

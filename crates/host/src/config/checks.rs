@@ -23,12 +23,10 @@ pub(super) fn how_many(
     most: usize,
 ) {
     if found < least {
-        r.errors
-            .add(0, name, "there is none", format!("add a [[{name}]]"));
+        r.errors.add(0, name, "there is none", format!("add a [[{name}]]"));
     } else if found > most {
         let what = format!("there are {found}, more than {most}");
-        r.errors
-            .add(0, name, what, "remove some, or divide the nation");
+        r.errors.add(0, name, what, "remove some, or divide the nation");
     }
 }
 
@@ -40,14 +38,9 @@ pub(super) fn station(
     stations: &Stations,
 ) -> Option<usize> {
     let named = |draft: &StationDraft| draft.name.as_ref().map(|name| name.value.clone());
-    let found = stations
-        .iter()
-        .position(|draft| named(&draft.value).as_ref() == Some(&name.value));
+    let found = stations.iter().position(|draft| named(&draft.value).as_ref() == Some(&name.value));
     if found.is_none() {
-        let names: Vec<String> = stations
-            .iter()
-            .filter_map(|draft| named(&draft.value))
-            .collect();
+        let names: Vec<String> = stations.iter().filter_map(|draft| named(&draft.value)).collect();
         let fix = match known::nearest(&name.value, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "add a [[station]] of that name".to_owned(),
@@ -61,12 +54,7 @@ pub(super) fn station(
 /// An institution code that no `[[participant]]` has.
 pub(super) fn no_participant(r: &mut Reader<'_, '_, '_>, id: At<ParticipantId>, key: &str) {
     let what = format!("there is no participant {}", id.value);
-    r.errors.add(
-        id.at,
-        key,
-        what,
-        "add a [[participant]] with that id, or correct it",
-    );
+    r.errors.add(id.at, key, what, "add a [[participant]] with that id, or correct it");
 }
 
 /// A listener's dialects, each once.
@@ -77,18 +65,9 @@ pub(super) fn no_dialect_twice(
 ) {
     let mut seen = BTreeMap::new();
     for dialect in dialects.into_iter().flatten().flatten() {
-        let identity = At {
-            value: dialect.value.as_str(),
-            at: dialect.at,
-        };
+        let identity = At { value: dialect.value.as_str(), at: dialect.at };
         let key = section.key("dialects");
-        r.unique(
-            &mut seen,
-            identity,
-            &key,
-            "the same dialect",
-            "remove one of them",
-        );
+        r.unique(&mut seen, identity, &key, "the same dialect", "remove one of them");
     }
 }
 
@@ -121,17 +100,8 @@ pub(super) fn references(
     let (mut names, mut codes) = (BTreeMap::new(), BTreeMap::new());
     for station in stations.iter().map(|station| &station.value) {
         if let Some(name) = &station.name {
-            let identity = At {
-                value: name.value.as_str(),
-                at: name.at,
-            };
-            r.unique(
-                &mut names,
-                identity,
-                "station.name",
-                "the same name",
-                "give it another",
-            );
+            let identity = At { value: name.value.as_str(), at: name.at };
+            r.unique(&mut names, identity, "station.name", "the same name", "give it another");
         }
         if let Some(code) = station.code {
             let fix = "give each station a code of its own: reference numbers (DE37) carry it";
@@ -141,34 +111,16 @@ pub(super) fn references(
     let (mut ids, mut iins) = (BTreeMap::new(), BTreeMap::new());
     for participant in participants.iter().map(|participant| &participant.value) {
         if let Some(id) = participant.id {
-            r.unique(
-                &mut ids,
-                id,
-                "participant.id",
-                "the same id",
-                "give it its own",
-            );
+            r.unique(&mut ids, id, "participant.id", "the same id", "give it its own");
         }
         for iin in participant.iins.iter().flatten() {
-            let identity = At {
-                value: iin.value.to_string(),
-                at: iin.at,
-            };
+            let identity = At { value: iin.value.to_string(), at: iin.at };
             let fix = "a prefix has one issuer: remove it from the other, or write a longer one";
-            r.unique(
-                &mut iins,
-                identity,
-                "participant.iins",
-                "the same prefix",
-                fix,
-            );
+            r.unique(&mut iins, identity, "participant.iins", "the same prefix", fix);
         }
     }
     // A bank whose own id is broken is not reported as missing wherever it is named.
-    if participants
-        .iter()
-        .all(|participant| participant.value.id.is_some())
-    {
+    if participants.iter().all(|participant| participant.value.id.is_some()) {
         acquirers(r, &ids, stations, terminals);
     }
     terminals_once(r, terminals);
@@ -194,14 +146,7 @@ fn acquirers(
         // The station's own, which its terminals inherit, is reported once.
         let unknown = acquirer.filter(|a| !ids.contains_key(a) && !reported.contains(a));
         if let Some(value) = unknown {
-            no_participant(
-                r,
-                At {
-                    value,
-                    at: group.at,
-                },
-                "terminal.acquirer",
-            );
+            no_participant(r, At { value, at: group.at }, "terminal.acquirer");
         }
     }
 }
@@ -220,36 +165,21 @@ fn terminals_once(r: &mut Reader<'_, '_, '_>, terminals: &Terminals) {
             }
             let at = group.at;
             let words = format!("terminal {} of acquirer {}", t.terminal, t.acquirer);
-            let identity = At {
-                value: (t.acquirer, t.terminal),
-                at,
-            };
+            let identity = At { value: (t.acquirer, t.terminal), at };
             let fix = "an acquirer's terminal stands once in the nation: number it anew";
             is_reported |= !r.unique(&mut by_acquirer, identity, "terminal.terminal", &words, fix);
             if is_reported {
                 break;
             }
             let words = format!("terminal {} at the same station", t.terminal);
-            let identity = At {
-                value: (t.station, t.terminal),
-                at,
-            };
+            let identity = At { value: (t.station, t.terminal), at };
             let fix = "a message without DE32 could not say which: number it anew";
             is_reported |= !r.unique(&mut by_station, identity, "terminal.terminal", &words, fix);
         }
         for t in group.value.iter().filter(|t| t.role == TerminalRole::Probe) {
-            let identity = At {
-                value: t.station,
-                at: group.at,
-            };
+            let identity = At { value: t.station, at: group.at };
             let words = "a probe terminal of the same station";
-            r.unique(
-                &mut probes,
-                identity,
-                "terminal.probe",
-                words,
-                "keep one for each station",
-            );
+            r.unique(&mut probes, identity, "terminal.probe", words, "keep one for each station");
         }
     }
 }
@@ -265,41 +195,20 @@ pub(super) fn addresses(
     let mut all: Vec<(&str, At<SocketAddr>)> = Vec::new();
     if let Some(hub) = hub {
         let HubSection { http, banks, trunk } = hub.value;
-        all.push((
-            "hub.http",
-            At {
-                value: http,
-                at: section.at("http"),
-            },
-        ));
-        all.push((
-            "hub.banks",
-            At {
-                value: banks,
-                at: section.at("banks"),
-            },
-        ));
-        all.push((
-            "hub.trunk",
-            At {
-                value: trunk,
-                at: section.at("trunk"),
-            },
-        ));
+        all.push(("hub.http", At { value: http, at: section.at("http") }));
+        all.push(("hub.banks", At { value: banks, at: section.at("banks") }));
+        all.push(("hub.trunk", At { value: trunk, at: section.at("trunk") }));
     }
     for station in stations.iter().map(|station| &station.value) {
         all.extend(station.http.map(|address| ("station.http", address)));
         all.extend(station.listen.map(|address| ("listener.address", address)));
     }
     for (place, (key, address)) in all.iter().enumerate() {
-        let clash = all[..place]
-            .iter()
-            .find(|(_, other)| collide(address.value, other.value));
+        let clash = all[..place].iter().find(|(_, other)| collide(address.value, other.value));
         if let Some((other, there)) = clash {
             let line = r.errors.line(there.at);
             let what = format!("{} is taken by {other} (line {line})", address.value);
-            r.errors
-                .add(address.at, *key, what, "write another port or address");
+            r.errors.add(address.at, *key, what, "write another port or address");
         }
         let is_plain = !key.ends_with(".http");
         if is_plain && profile.is_some_and(|profile| !is_allowed(profile, address.value)) {
@@ -320,20 +229,8 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 pub(super) fn timers(r: &mut Reader<'_, '_, '_>, section: &Section<'_, '_>, t: &Timers) {
     // The second of each pair must be the longer; equal is enough where `equal` says so.
     let pairs = [
-        (
-            "issuer_answer_ms",
-            t.issuer_answer_ms,
-            "hub_answer_ms",
-            t.hub_answer_ms,
-            false,
-        ),
-        (
-            "heartbeat_ms",
-            t.heartbeat_ms,
-            "suspect_ms",
-            t.suspect_ms,
-            false,
-        ),
+        ("issuer_answer_ms", t.issuer_answer_ms, "hub_answer_ms", t.hub_answer_ms, false),
+        ("heartbeat_ms", t.heartbeat_ms, "suspect_ms", t.suspect_ms, false),
         ("suspect_ms", t.suspect_ms, "cut_ms", t.cut_ms, false),
         (
             "same_content_ms",
@@ -343,13 +240,7 @@ pub(super) fn timers(r: &mut Reader<'_, '_, '_>, section: &Section<'_, '_>, t: &
             true,
         ),
         ("repeat_ms", t.repeat_ms, "window_ms", t.window_ms, true),
-        (
-            "same_content_other_day_ms",
-            t.same_content_other_day_ms,
-            "repeat_ms",
-            t.repeat_ms,
-            true,
-        ),
+        ("same_content_other_day_ms", t.same_content_other_day_ms, "repeat_ms", t.repeat_ms, true),
     ];
     for (shorter, short_ms, longer, long_ms, equal) in pairs {
         if long_ms < short_ms || (long_ms == short_ms && !equal) {
@@ -371,11 +262,7 @@ pub(super) fn simulation(r: &mut Reader<'_, '_, '_>, section: &Section<'_, '_>, 
     let (first, last) = s.shop_accounts;
     if last > s.accounts {
         let what = format!("a bank has only {} accounts", s.accounts);
-        report(
-            "shop_accounts",
-            what,
-            "write places up to that, or more accounts",
-        );
+        report("shop_accounts", what, "write places up to that, or more accounts");
     }
     let special = [
         ("probe_account", s.probe_account),
@@ -400,11 +287,7 @@ pub(super) fn simulation(r: &mut Reader<'_, '_, '_>, section: &Section<'_, '_>, 
     }
     if s.amount_min.is_zero() || s.amount_min > s.amount_max {
         let what = "amounts run from amount_min, above zero, to amount_max".to_owned();
-        report(
-            "amount_min",
-            what,
-            "write a smaller one, or a larger amount_max",
-        );
+        report("amount_min", what, "write a smaller one, or a larger amount_max");
     }
     if s.refill_below > s.opening {
         let what = "is more than opening, to which accounts are filled".to_owned();

@@ -38,13 +38,7 @@ impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, error) in self.errors.iter().enumerate() {
             let line_end = if at == 0 { "" } else { "\n" };
-            let ConfigError {
-                line,
-                column,
-                key,
-                what,
-                fix,
-            } = error;
+            let ConfigError { line, column, key, what, fix } = error;
             write!(f, "{line_end}{}:{line}:{column}: ", self.file)?;
             if !key.is_empty() {
                 write!(f, "{key}: ")?;
@@ -69,10 +63,7 @@ pub(super) struct Errors<'s> {
 
 impl<'s> Errors<'s> {
     pub(super) fn new(source: &'s str) -> Self {
-        Self {
-            source,
-            found: Vec::new(),
-        }
+        Self { source, found: Vec::new() }
     }
 
     pub(super) fn add(
@@ -103,19 +94,9 @@ impl<'s> Errors<'s> {
         let errors = self.found.into_iter().map(|(at, key, what, fix)| {
             let (line, column) = place(source, at);
             let [key, what, fix] = [key, what, fix].map(|text| shown(&text));
-            ConfigError {
-                line,
-                column,
-                key,
-                what,
-                fix,
-            }
+            ConfigError { line, column, key, what, fix }
         });
-        ConfigErrors {
-            file: file.to_owned(),
-            errors: errors.collect(),
-            unlisted,
-        }
+        ConfigErrors { file: file.to_owned(), errors: errors.collect(), unlisted }
     }
 }
 

@@ -55,61 +55,31 @@ pub enum Absent {
 pub const SECTIONS: &[SectionInfo] = &[
     once("nation", "the nation, its money and its day"),
     once("security", "what is allowed on which link"),
-    once(
-        "limits",
-        "the largest payment, and how much work is taken at once",
-    ),
+    once("limits", "the largest payment, and how much work is taken at once"),
     once("timers", "every delay and window of the rule book"),
-    once(
-        "journal",
-        "how journals lie on the disk, from each one's next segment on",
-    ),
+    once("journal", "how journals lie on the disk, from each one's next segment on"),
     once("hub", "the addresses of the hub"),
-    many(
-        "station",
-        "a base station; its number is its place in the file, from 1",
-    ),
-    many(
-        "listener",
-        "where a station's terminals connect; one per station",
-    ),
+    many("station", "a base station; its number is its place in the file, from 1"),
+    many("listener", "where a station's terminals connect; one per station"),
     many("participant", "a bank that settles"),
     many("link", "a bank's link to the hub"),
-    many(
-        "terminal",
-        "a terminal, or a range of terminals with counted numbers",
-    ),
+    many("terminal", "a terminal, or a range of terminals with counted numbers"),
     many("hot_card", "a card to be refused"),
     once("simulation", "the simulated banks and shops of `bongsu up`"),
     reserved("tariff", "fees"),
-    reserved(
-        "stand_in",
-        "approvals of a station that is cut off from the hub",
-    ),
+    reserved("stand_in", "approvals of a station that is cut off from the hub"),
 ];
 
 const fn once(name: &'static str, meaning: &'static str) -> SectionInfo {
-    SectionInfo {
-        name,
-        shape: Shape::Once,
-        meaning,
-    }
+    SectionInfo { name, shape: Shape::Once, meaning }
 }
 
 const fn many(name: &'static str, meaning: &'static str) -> SectionInfo {
-    SectionInfo {
-        name,
-        shape: Shape::Many,
-        meaning,
-    }
+    SectionInfo { name, shape: Shape::Many, meaning }
 }
 
 const fn reserved(name: &'static str, meaning: &'static str) -> SectionInfo {
-    SectionInfo {
-        name,
-        shape: Shape::Reserved,
-        meaning,
-    }
+    SectionInfo { name, shape: Shape::Reserved, meaning }
 }
 
 const FIRST: &str = "0.1.0";
@@ -124,14 +94,7 @@ const fn required(
     example: &'static str,
     meaning: &'static str,
 ) -> Key {
-    Key {
-        section,
-        name,
-        meaning,
-        unit,
-        absent: Absent::Required(example),
-        since: FIRST,
-    }
+    Key { section, name, meaning, unit, absent: Absent::Required(example), since: FIRST }
 }
 
 const fn value(
@@ -141,14 +104,7 @@ const fn value(
     default: &'static str,
     meaning: &'static str,
 ) -> Key {
-    Key {
-        section,
-        name,
-        meaning,
-        unit,
-        absent: Absent::Value(default),
-        since: FIRST,
-    }
+    Key { section, name, meaning, unit, absent: Absent::Value(default), since: FIRST }
 }
 
 const fn says(
@@ -158,14 +114,7 @@ const fn says(
     default: &'static str,
     meaning: &'static str,
 ) -> Key {
-    Key {
-        section,
-        name,
-        meaning,
-        unit,
-        absent: Absent::Says(default),
-        since: FIRST,
-    }
+    Key { section, name, meaning, unit, absent: Absent::Says(default), since: FIRST }
 }
 
 /// Every key, by section and in the order of the file.
@@ -300,8 +249,7 @@ pub const KEYS: &[Key] = &[
 /// The key of that name, `section.key`.
 pub fn explain(name: &str) -> Option<&'static Key> {
     let (section, key) = name.split_once('.')?;
-    KEYS.iter()
-        .find(|known| known.section == section && known.name == key)
+    KEYS.iter().find(|known| known.section == section && known.name == key)
 }
 
 /// The section of that name.

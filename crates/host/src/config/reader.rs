@@ -73,19 +73,12 @@ impl<'t, 'i, 's> Reader<'t, 'i, 's> {
 
     /// Every `[[name]]`, in the order of the file.
     pub(super) fn sections(&mut self, name: &'static str) -> Vec<Section<'t, 'i>> {
-        let array = self
-            .root
-            .get(name)
-            .and_then(|value| value.get_ref().as_array());
+        let array = self.root.get(name).and_then(|value| value.get_ref().as_array());
         let tables = array.into_iter().flat_map(|array| array.iter());
         tables
             .filter_map(|value| {
                 let table = Some(value.get_ref().as_table()?);
-                Some(Section {
-                    name,
-                    at: value.span().start,
-                    table,
-                })
+                Some(Section { name, at: value.span().start, table })
             })
             .collect()
     }
@@ -118,10 +111,7 @@ impl<'t, 'i, 's> Reader<'t, 'i, 's> {
         match self.read(section, name, read) {
             Found::Good(value) => Some(value),
             Found::Broken => None,
-            Found::Missing => Some(At {
-                value: default,
-                at: section.at,
-            }),
+            Found::Missing => Some(At { value: default, at: section.at }),
         }
     }
 
@@ -153,26 +143,13 @@ impl<'t, 'i, 's> Reader<'t, 'i, 's> {
         };
         let key = section.key(name);
         let Some(array) = value.get_ref().as_array().filter(|array| !array.is_empty()) else {
-            let fix = format!(
-                "write them in brackets, as in {}",
-                example(section.name, name)
-            );
-            self.errors.add(
-                value.span().start,
-                key,
-                "a list of at least one is needed",
-                fix,
-            );
+            let fix = format!("write them in brackets, as in {}", example(section.name, name));
+            self.errors.add(value.span().start, key, "a list of at least one is needed", fix);
             return None;
         };
         if array.len() > most {
             let what = format!("{} members are too many", array.len());
-            self.errors.add(
-                value.span().start,
-                key,
-                what,
-                format!("write at most {most}"),
-            );
+            self.errors.add(value.span().start, key, what, format!("write at most {most}"));
             return None;
         }
         let mut members = Vec::new();
@@ -188,8 +165,7 @@ impl<'t, 'i, 's> Reader<'t, 'i, 's> {
 
     pub(super) fn missing(&mut self, section: &Section<'_, '_>, name: &'static str) {
         let fix = format!("add {name} = {}", example(section.name, name));
-        self.errors
-            .add(section.at, section.key(name), "is missing", fix);
+        self.errors.add(section.at, section.key(name), "is missing", fix);
     }
 
     /// Notes that `key` at `at` has this identity; an earlier one with the same is an error, and
@@ -257,28 +233,16 @@ pub(super) fn check_names(root: &DeTable<'_>, errors: &mut Errors<'_>) {
         match section.shape {
             Shape::Reserved => {
                 let what = format!("is kept for a later release ({})", section.meaning);
-                errors.add(
-                    at,
-                    text,
-                    what,
-                    "remove the section: this release cannot obey it",
-                );
+                errors.add(at, text, what, "remove the section: this release cannot obey it");
             }
             Shape::Once if is_table => check_keys(section.name, value, errors),
             Shape::Once => errors.add(at, text, "stands once", format!("write [{text}]")),
             Shape::Many => match tables {
                 Some(tables) if tables.iter().all(|table| table.get_ref().is_table()) => {
-                    tables
-                        .iter()
-                        .for_each(|table| check_keys(section.name, table, errors));
+                    tables.iter().for_each(|table| check_keys(section.name, table, errors));
                 }
                 Some(_) | None => {
-                    errors.add(
-                        at,
-                        text,
-                        "stands once for each",
-                        format!("write [[{text}]]"),
-                    );
+                    errors.add(at, text, "stands once for each", format!("write [[{text}]]"));
                 }
             },
         }
@@ -287,11 +251,7 @@ pub(super) fn check_names(root: &DeTable<'_>, errors: &mut Errors<'_>) {
 
 fn unknown_at_root(name: &str, value: &Spanned<DeValue<'_>>, at: usize, errors: &mut Errors<'_>) {
     let is_section = value.get_ref().is_table() || value.get_ref().is_array();
-    let what = if is_section {
-        "there is no such section"
-    } else {
-        "stands in no section"
-    };
+    let what = if is_section { "there is no such section" } else { "stands in no section" };
     let near = known::nearest(name, SECTIONS.iter().map(|section| section.name));
     let home = known::KEYS.iter().find(|key| key.name == name);
     let fix = match (near, home) {
@@ -331,9 +291,7 @@ fn check_keys(section: &'static str, table: &Spanned<DeValue<'_>>, errors: &mut 
 
 fn is_secret(name: &str) -> bool {
     let name = name.to_lowercase();
-    ["secret", "password", "passwd", "private", "key", "pin"]
-        .iter()
-        .any(|word| name.contains(word))
+    ["secret", "password", "passwd", "private", "key", "pin"].iter().any(|word| name.contains(word))
 }
 
 /// Anything that looks like a card number, comments included; a retailer's id may look so.
@@ -344,10 +302,7 @@ pub(super) fn check_card_numbers(source: &str, root: &DeTable<'_>, errors: &mut 
     }
     for range in card_number::find(source) {
         let holds = |span: &Range<usize>| span.start <= range.start && range.end <= span.end;
-        let key = values
-            .iter()
-            .find(|(_, span)| holds(span))
-            .map(|(key, _)| key.as_str());
+        let key = values.iter().find(|(_, span)| holds(span)).map(|(key, _)| key.as_str());
         let key = key.unwrap_or_default();
         if key == "terminal.retailer" {
             continue;
@@ -375,18 +330,11 @@ fn scalars(
     match value.get_ref() {
         DeValue::Table(table) => {
             for (key, value) in table {
-                scalars(
-                    &format!("{path}.{}", key.get_ref()),
-                    value,
-                    depth + 1,
-                    found,
-                );
+                scalars(&format!("{path}.{}", key.get_ref()), value, depth + 1, found);
             }
         }
         DeValue::Array(array) => {
-            array
-                .iter()
-                .for_each(|value| scalars(path, value, depth + 1, found));
+            array.iter().for_each(|value| scalars(path, value, depth + 1, found));
         }
         DeValue::String(_)
         | DeValue::Integer(_)

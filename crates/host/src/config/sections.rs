@@ -31,12 +31,7 @@ pub(super) fn read(source: &str) -> Result<Config, Errors<'_>> {
     let mut errors = Errors::new(source);
     if source.len() > FILE_BYTES_MAX {
         let what = format!("{} bytes are too many for a configuration", source.len());
-        errors.add(
-            0,
-            "",
-            what,
-            "write ranges of terminals instead of single ones",
-        );
+        errors.add(0, "", what, "write ranges of terminals instead of single ones");
         return Err(errors);
     }
     let (root, broken) = DeTable::parse_recoverable(source);
@@ -74,12 +69,7 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
     let hot_cards = read_hot_cards(r);
     let simulation = read_simulation(r, currency);
     checks::references(r, &stations, &participants, &terminals);
-    checks::addresses(
-        r,
-        profile.map(|profile| profile.value),
-        hub.as_ref(),
-        &stations,
-    );
+    checks::addresses(r, profile.map(|profile| profile.value), hub.as_ref(), &stations);
     let nation = nation?;
     Some(Config {
         name: nation.name?,
@@ -93,18 +83,12 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
         link_timers: link_timers?,
         journal: journal?,
         hub: hub?.value,
-        stations: stations
-            .into_iter()
-            .map(|s| s.value.into_section())
-            .collect::<Option<_>>()?,
+        stations: stations.into_iter().map(|s| s.value.into_section()).collect::<Option<_>>()?,
         participants: participants
             .into_iter()
             .map(|p| p.value.into_section())
             .collect::<Option<_>>()?,
-        terminals: terminals
-            .into_iter()
-            .flat_map(|group| group.value)
-            .collect(),
+        terminals: terminals.into_iter().flat_map(|group| group.value).collect(),
         hot_cards: hot_cards?,
         simulation: simulation?,
     })
@@ -125,14 +109,11 @@ fn read_nation(r: &mut Reader<'_, '_, '_>) -> Option<Nation> {
     let exponent = r.required(&nation, "currency_exponent", |v| value::number(v, 0, 4));
     let zone = r.required(&nation, "zone", read_zone);
     let cutover_s = r.or(&nation, "cutover", 22 * 3600, value::time_of_day_s);
-    let currency = letters
-        .zip(numeric)
-        .zip(exponent)
-        .and_then(|((letters, numeric), exponent)| {
-            // Both numbers are in range already.
-            let numeric = u16::try_from(numeric.value).ok()?;
-            Currency::new(&letters.value, numeric, u8::try_from(exponent.value).ok()?)
-        });
+    let currency = letters.zip(numeric).zip(exponent).and_then(|((letters, numeric), exponent)| {
+        // Both numbers are in range already.
+        let numeric = u16::try_from(numeric.value).ok()?;
+        Currency::new(&letters.value, numeric, u8::try_from(exponent.value).ok()?)
+    });
     Some(Nation {
         name: name.map(|name| name.value),
         currency,
@@ -163,12 +144,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let connection_in_flight = count("connection_in_flight", WAITING_PER_CONNECTION_MAX);
     if let (Some(zero), Some(_)) = (amount_max.filter(|a| a.value.is_zero()), currency) {
         let fix = "write the largest amount of one payment";
-        r.errors.add(
-            zero.at,
-            limits.key("amount_max"),
-            "no payment would be allowed",
-            fix,
-        );
+        r.errors.add(zero.at, limits.key("amount_max"), "no payment would be allowed", fix);
     }
     Some(Limits {
         amount_max: amount_max?.value,
@@ -182,12 +158,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
 fn read_timers(r: &mut Reader<'_, '_, '_>) -> Option<Timers> {
     let section = r.section("timers");
     let d = Timers::RULE_BOOK;
-    let gaps = r.list(
-        &section,
-        "advice_repeat_ms",
-        d.advice_repeat_ms.len(),
-        value::ms,
-    );
+    let gaps = r.list(&section, "advice_repeat_ms", d.advice_repeat_ms.len(), value::ms);
     let advice_repeat_ms = gaps.and_then(|gaps| match gaps {
         None => Some(d.advice_repeat_ms),
         Some(gaps) => {
@@ -196,12 +167,7 @@ fn read_timers(r: &mut Reader<'_, '_, '_>) -> Option<Timers> {
             if five.is_none() {
                 let at = section.at("advice_repeat_ms");
                 let key = section.key("advice_repeat_ms");
-                r.errors.add(
-                    at,
-                    key,
-                    "fewer than five gaps",
-                    "write five, the last for ever",
-                );
+                r.errors.add(at, key, "fewer than five gaps", "write five, the last for ever");
             }
             five
         }
@@ -287,15 +253,8 @@ fn read_hub(r: &mut Reader<'_, '_, '_>) -> Option<At<HubSection>> {
     let http = r.or(&hub, "http", loopback(8080), value::address);
     let banks = r.or(&hub, "banks", loopback(9583), value::address);
     let trunk = r.or(&hub, "trunk", loopback(7583), value::address);
-    let section = HubSection {
-        http: http?.value,
-        banks: banks?.value,
-        trunk: trunk?.value,
-    };
-    Some(At {
-        value: section,
-        at: hub.at,
-    })
+    let section = HubSection { http: http?.value, banks: banks?.value, trunk: trunk?.value };
+    Some(At { value: section, at: hub.at })
 }
 
 /// A station as it is read: what is wrong in it is absent, and reported already.
@@ -339,17 +298,11 @@ fn read_stations(r: &mut Reader<'_, '_, '_>) -> Vec<At<StationDraft>> {
             code: r.required(section, "code", value::code),
             http: r.or(section, "http", http, value::address),
             acquirer: r.optional(section, "acquirer", value::participant),
-            listen: Some(At {
-                value: listen,
-                at: section.at,
-            }),
+            listen: Some(At { value: listen, at: section.at }),
             dialects: Some(default_dialects()),
             has_listener: false,
         };
-        stations.push(At {
-            value: draft,
-            at: section.at,
-        });
+        stations.push(At { value: draft, at: section.at });
     }
     for listener in r.sections("listener") {
         read_listener(r, &listener, &mut stations);
@@ -358,10 +311,7 @@ fn read_stations(r: &mut Reader<'_, '_, '_>) -> Vec<At<StationDraft>> {
 }
 
 fn default_dialects() -> Vec<String> {
-    Dialect::builtin_names()
-        .iter()
-        .map(|name| (*name).to_owned())
-        .collect()
+    Dialect::builtin_names().iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn read_listener(
@@ -380,12 +330,7 @@ fn read_listener(
     let draft = &mut stations[station].value;
     if std::mem::replace(&mut draft.has_listener, true) {
         let what = "the station has a listener already";
-        r.errors.add(
-            section.at("station"),
-            section.key("station"),
-            what,
-            "remove one of them",
-        );
+        r.errors.add(section.at("station"), section.key("station"), what, "remove one of them");
         return;
     }
     match address {
@@ -440,22 +385,10 @@ fn read_participants(
             r.missing(section, "iins");
         }
         let cap = r.required(section, "cap", |v| value::amount(v, currency));
-        let dialect = Dialect::builtin_names()
-            .first()
-            .map(|name| (*name).to_owned());
+        let dialect = Dialect::builtin_names().first().map(|name| (*name).to_owned());
         let iins = iins.flatten();
-        let draft = ParticipantDraft {
-            id,
-            name,
-            iins,
-            cap,
-            dialect,
-            has_link: false,
-        };
-        participants.push(At {
-            value: draft,
-            at: section.at,
-        });
+        let draft = ParticipantDraft { id, name, iins, cap, dialect, has_link: false };
+        participants.push(At { value: draft, at: section.at });
     }
     for link in r.sections("link") {
         read_link(r, &link, &mut participants);
@@ -480,12 +413,7 @@ fn read_link(
     };
     if std::mem::replace(&mut draft.has_link, true) {
         let what = "the participant has a link already";
-        r.errors.add(
-            id.at,
-            section.key("participant"),
-            what,
-            "remove one of them",
-        );
+        r.errors.add(id.at, section.key("participant"), what, "remove one of them");
         return;
     }
     match dialect {
@@ -524,12 +452,7 @@ fn read_terminals(
         };
         let Some(left) = room.checked_sub(ids.len()) else {
             let what = format!("more than {TERMINALS_MAX} terminals in all");
-            r.errors.add(
-                section.at,
-                "terminal",
-                what,
-                "divide the nation's terminals",
-            );
+            r.errors.add(section.at, "terminal", what, "divide the nation's terminals");
             break;
         };
         room = left;
@@ -540,10 +463,7 @@ fn read_terminals(
             station: station.id,
             role,
         });
-        groups.push(At {
-            value: terminals.collect(),
-            at: section.at,
-        });
+        groups.push(At { value: terminals.collect(), at: section.at });
     }
     groups
 }
@@ -564,8 +484,7 @@ fn read_terminal_ids(
         }
         (None, None) => {
             let fix = "write `terminal` for one, or `from` and `count` for a range";
-            r.errors
-                .add(section.at, section.key("terminal"), "is missing", fix);
+            r.errors.add(section.at, section.key("terminal"), "is missing", fix);
             None
         }
         (Some(_), None) => {
@@ -594,12 +513,7 @@ fn read_range(
     let is_shop = |place| shops.is_some_and(|(first, last)| (first..=last).contains(&place));
     if probe.is_some_and(is_shop) {
         let what = "the probe's place is a simulated shop's too";
-        r.errors.add(
-            section.at("probe"),
-            section.key("probe"),
-            what,
-            "give it a place of its own",
-        );
+        r.errors.add(section.at("probe"), section.key("probe"), what, "give it a place of its own");
     }
     let text = from.value.as_str();
     let prefix = text.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -608,10 +522,7 @@ fn read_range(
     // At most eight digits, and RANGE_MAX more: no overflow.
     let last = first.map(|first| first + count.value - 1);
     if last.is_none_or(|last| last.to_string().len() > digits.len()) {
-        let what = format!(
-            "\"{text}\" has too few digits at its end for {} more",
-            count.value - 1
-        );
+        let what = format!("\"{text}\" has too few digits at its end for {} more", count.value - 1);
         let fix = "write a first terminal that can be counted up, as in \"PYO00001\"";
         r.errors.add(from.at, section.key("from"), what, fix);
         return None;
@@ -641,20 +552,12 @@ fn read_hot_cards(r: &mut Reader<'_, '_, '_>) -> Option<Vec<HotCard>> {
         let reason = r.required(section, "reason", value::hot_reason);
         if let Some(token) = token {
             let key = section.key("token");
-            r.unique(
-                &mut seen,
-                token,
-                &key,
-                "the same card",
-                "remove one of them",
-            );
+            r.unique(&mut seen, token, &key, "the same card", "remove one of them");
         }
         cards.push(token.zip(reason));
     }
-    let card = |(token, reason): (At<_>, At<_>)| HotCard {
-        token: token.value,
-        reason: reason.value,
-    };
+    let card =
+        |(token, reason): (At<_>, At<_>)| HotCard { token: token.value, reason: reason.value };
     cards.into_iter().map(|both| both.map(card)).collect()
 }
 
@@ -680,8 +583,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     let mut amount = |name, major: u64| {
         let scale = currency.map_or(1, |currency| 10u64.pow(u32::from(currency.exponent())));
         let default = Amount::new(major * scale).or(largest).unwrap_or_default();
-        r.or(&section, name, default, |v| value::amount(v, currency))
-            .map(|amount| amount.value)
+        r.or(&section, name, default, |v| value::amount(v, currency)).map(|amount| amount.value)
     };
     let opening = amount("opening", 100_000);
     let rich_opening = amount("rich_opening", 100_000_000);

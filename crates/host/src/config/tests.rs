@@ -41,11 +41,9 @@ retailer = "SHOP"
 fn wrong(text: &str) -> Vec<String> {
     match Config::parse(text, "n.toml") {
         Ok(_) => Vec::new(),
-        Err(errors) => errors
-            .errors
-            .iter()
-            .map(|error| format!("{} {}", error.line, error.key))
-            .collect(),
+        Err(errors) => {
+            errors.errors.iter().map(|error| format!("{} {}", error.line, error.key)).collect()
+        }
     }
 }
 
@@ -68,25 +66,14 @@ fn won(text: &str) -> Amount {
 fn the_example_is_the_nation_of_the_interface() {
     let nation = Config::example();
     assert_eq!(nation.currency, Currency::KPW);
-    assert_eq!(
-        (nation.zone_name.as_str(), nation.cutover_s),
-        ("Asia/Pyongyang", 79_200)
-    );
+    assert_eq!((nation.zone_name.as_str(), nation.cutover_s), ("Asia/Pyongyang", 79_200));
     assert_eq!(nation.profile, Profile::Demo);
     let hub = [nation.hub.http, nation.hub.banks, nation.hub.trunk].map(|a| a.to_string());
     assert_eq!(hub, ["127.0.0.1:8080", "127.0.0.1:9583", "127.0.0.1:7583"]);
     let banks: Vec<_> = nation
         .participants
         .iter()
-        .map(|b| {
-            (
-                b.id.get(),
-                b.name.as_str(),
-                b.iins[0].to_string(),
-                b.iins.len(),
-                b.cap,
-            )
-        })
+        .map(|b| (b.id.get(), b.name.as_str(), b.iins[0].to_string(), b.iins.len(), b.cap))
         .collect();
     let bank = |id, name, iin: &str| (id, name, iin.to_owned(), 1, won("5000000.00"));
     assert_eq!(
@@ -119,11 +106,7 @@ fn the_example_has_the_stations_and_cards_of_the_interface() {
         assert_eq!(station.listen.to_string(), format!("127.0.0.1:{port}"));
         assert_eq!(station.http.to_string(), format!("127.0.0.1:{http}"));
         assert_eq!(station.dialects, ["iso87-ascii", "iso87-ascii-bin"]);
-        let here: Vec<_> = nation
-            .terminals
-            .iter()
-            .filter(|t| t.station == station.id)
-            .collect();
+        let here: Vec<_> = nation.terminals.iter().filter(|t| t.station == station.id).collect();
         assert_eq!(here.len(), 20);
         for (place, terminal) in (1..).zip(here) {
             assert_eq!(terminal.terminal.as_str(), format!("{prefix}{place:05}"));
@@ -138,19 +121,10 @@ fn the_example_has_the_stations_and_cards_of_the_interface() {
         }
     }
     let s = nation.simulation;
-    assert_eq!(
-        (s.accounts, s.opening, s.shop_accounts),
-        (100, won("100000.00"), (21, 95))
-    );
+    assert_eq!((s.accounts, s.opening, s.shop_accounts), (100, won("100000.00"), (21, 95)));
     assert_eq!((s.rich_account, s.rich_opening), (97, won("100000000.00")));
-    assert_eq!(
-        (s.empty_account, s.blocked_account, s.lost_account),
-        (98, 99, 100)
-    );
-    assert_eq!(
-        (s.probe_account, s.refill_below, &s.expiry),
-        (96, won("1000.00"), b"3112")
-    );
+    assert_eq!((s.empty_account, s.blocked_account, s.lost_account), (98, 99, 100));
+    assert_eq!((s.probe_account, s.refill_below, &s.expiry), (96, won("1000.00"), b"3112"));
     assert_eq!((s.amount_min, s.amount_max), (won("1.00"), won("60.00")));
 }
 
@@ -168,10 +142,7 @@ fn the_rule_books_own_values_hold_where_the_file_is_silent() {
     let station = &small.stations[0];
     assert_eq!(station.dialects, ["iso87-ascii", "iso87-ascii-bin"]);
     assert_eq!(
-        (
-            station.listen.to_string().as_str(),
-            station.http.to_string().as_str()
-        ),
+        (station.listen.to_string().as_str(), station.http.to_string().as_str()),
         ("127.0.0.1:8583", "127.0.0.1:8081")
     );
 }
@@ -181,10 +152,7 @@ fn the_rule_books_own_values_hold_where_the_file_is_silent() {
 #[test]
 fn the_listed_defaults_are_the_codes_defaults() {
     let mut text = String::new();
-    for section in SECTIONS
-        .iter()
-        .filter(|section| section.shape == Shape::Once)
-    {
+    for section in SECTIONS.iter().filter(|section| section.shape == Shape::Once) {
         text.push_str(&format!("[{}]\n", section.name));
         for key in known::keys_of(section.name) {
             match key.absent {
@@ -227,15 +195,8 @@ fn every_listed_key_is_read() {
             Shape::Reserved => unreachable!(),
         };
         let expected = format!("{}.{}", key.section, key.name);
-        let line = text
-            .lines()
-            .position(|line| line.ends_with("= true"))
-            .unwrap()
-            + 1;
-        assert!(
-            wrong(&text).contains(&format!("{line} {expected}")),
-            "{expected}"
-        );
+        let line = text.lines().position(|line| line.ends_with("= true")).unwrap() + 1;
+        assert!(wrong(&text).contains(&format!("{line} {expected}")), "{expected}");
         assert_eq!(known::explain(&expected), Some(key));
     }
 }
@@ -244,10 +205,7 @@ fn every_listed_key_is_read() {
 #[test]
 fn the_manual_has_every_key() {
     let mut rows = String::new();
-    for section in SECTIONS
-        .iter()
-        .filter(|section| section.shape != Shape::Reserved)
-    {
+    for section in SECTIONS.iter().filter(|section| section.shape != Shape::Reserved) {
         let head = match section.shape {
             Shape::Once => format!("[{}]", section.name),
             Shape::Many | Shape::Reserved => format!("[[{}]]", section.name),
@@ -261,26 +219,12 @@ fn the_manual_has_every_key() {
                 Absent::Value(value) => format!("`{value}`"),
                 Absent::Says(words) => words.to_owned(),
             };
-            let known::Key {
-                name,
-                meaning,
-                unit,
-                since,
-                ..
-            } = key;
-            rows.push_str(&format!(
-                "| `{name}` | {meaning} | {unit} | {absent} | {since} |\n"
-            ));
+            let known::Key { name, meaning, unit, since, .. } = key;
+            rows.push_str(&format!("| `{name}` | {meaning} | {unit} | {absent} | {since} |\n"));
         }
     }
-    assert!(
-        DOC.contains(&rows),
-        "docs/formats/config.md should have:\n{rows}"
-    );
-    for section in SECTIONS
-        .iter()
-        .filter(|section| section.shape == Shape::Reserved)
-    {
+    assert!(DOC.contains(&rows), "docs/formats/config.md should have:\n{rows}");
+    for section in SECTIONS.iter().filter(|section| section.shape == Shape::Reserved) {
         assert!(DOC.contains(section.name), "{}", section.name);
     }
 }
@@ -396,52 +340,24 @@ fn everything_that_is_wrong_is_said_at_once() {
 
 /// What is replaced in `SMALL`, by what, and the errors; none named: any will do.
 const MISTAKES: &[(&str, &str, &str)] = &[
-    (
-        "[security]\n",
-        "[security]\nprofiel = 1\n",
-        "9 security.profiel",
-    ),
+    ("[security]\n", "[security]\nprofiel = 1\n", "9 security.profiel"),
     ("profile = \"demo\"\n", "", "8 security.profile"),
-    (
-        "= \"one\"\ncode",
-        "= \"One\"\ncode",
-        "11 station.name,19 terminal.station",
-    ),
+    ("= \"one\"\ncode", "= \"One\"\ncode", "11 station.name,19 terminal.station"),
     ("code = \"01\"\n", "code = \"01\"\ncode = \"02\"\n", "13 "),
     ("id = 100001", "id = 0", "14 participant.id"),
     ("id = 100001", "id = 100002", "18 terminal.acquirer"),
     ("[\"940801\"]", "[]", "16 participant.iins"),
-    (
-        "[\"940801\"]",
-        "[\"940801\", \"9408011\", \"940801\"]",
-        "16 participant.iins",
-    ),
-    (
-        "cap = \"5000000.00\"",
-        "cap = 5000000",
-        "17 participant.cap",
-    ),
+    ("[\"940801\"]", "[\"940801\", \"9408011\", \"940801\"]", "16 participant.iins"),
+    ("cap = \"5000000.00\"", "cap = 5000000", "17 participant.cap"),
     ("\"T1\"", "\"T12345678\"", "21 terminal.terminal"),
     ("\"SHOP\"", "\" SHOP\"", "22 terminal.retailer"),
     ("acquirer = 100001\n", "", "18 terminal.acquirer"),
     ("terminal = \"T1\"\n", "", "18 terminal.terminal"),
     ("\"T1\"\n", "\"T1\"\ncount = 2\n", "22 terminal.count"),
     ("terminal = \"T1\"", "from = \"T1\"", "18 terminal.count"),
-    (
-        "terminal = \"T1\"",
-        "from = \"T1\"\ncount = 10",
-        "21 terminal.from",
-    ),
-    (
-        "terminal = \"T1\"",
-        "from = \"T1\"\ncount = 9\nprobe = 10",
-        "23 terminal.probe",
-    ),
-    (
-        "terminal = \"T1\"",
-        "from = \"T1\"\ncount = 9\nshops = [3, 2]",
-        "23 terminal.shops",
-    ),
+    ("terminal = \"T1\"", "from = \"T1\"\ncount = 10", "21 terminal.from"),
+    ("terminal = \"T1\"", "from = \"T1\"\ncount = 9\nprobe = 10", "23 terminal.probe"),
+    ("terminal = \"T1\"", "from = \"T1\"\ncount = 9\nshops = [3, 2]", "23 terminal.shops"),
     (
         "terminal = \"T1\"",
         "from = \"T1\"\ncount = 9\nshops = [2, 3]\nprobe = 3",
@@ -452,43 +368,19 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[hub]\nhttp = \"0.0.0.0:8080\"\ntrunk = \"10.0.0.1:1\"\n[[station]]",
         "12 hub.trunk",
     ),
-    (
-        "[[station]]",
-        "[hub]\nhttp = \"0.0.0.0:8583\"\n[[station]]",
-        "12 listener.address",
-    ),
-    (
-        "[[station]]",
-        "[timers]\nhub_answer_ms = 15000\n[[station]]",
-        "11 timers.hub_answer_ms",
-    ),
+    ("[[station]]", "[hub]\nhttp = \"0.0.0.0:8583\"\n[[station]]", "12 listener.address"),
+    ("[[station]]", "[timers]\nhub_answer_ms = 15000\n[[station]]", "11 timers.hub_answer_ms"),
     (
         "[[station]]",
         "[timers]\nissuer_answer_ms = 25000\n[[station]]",
         "11 timers.issuer_answer_ms",
     ),
-    (
-        "[[station]]",
-        "[simulation]\naccounts = 99\n[[station]]",
-        "",
-    ),
-    (
-        "[[station]]",
-        "[simulation]\nprobe_account = 95\n[[station]]",
-        "11 simulation.probe_account",
-    ),
-    (
-        "[[station]]",
-        "[simulation]\nlost_account = 99\n[[station]]",
-        "11 simulation.lost_account",
-    ),
+    ("[[station]]", "[simulation]\naccounts = 99\n[[station]]", ""),
+    ("[[station]]", "[simulation]\nprobe_account = 95\n[[station]]", "11 simulation.probe_account"),
+    ("[[station]]", "[simulation]\nlost_account = 99\n[[station]]", "11 simulation.lost_account"),
     ("[[station]]", "[station]", "10 station,1 station"),
     ("[nation]", "[[nation]]", ""),
-    (
-        "[nation]",
-        "[journal]\nblock = 1024\n[nation]",
-        "3 journal.block",
-    ),
+    ("[nation]", "[journal]\nblock = 1024\n[nation]", "3 journal.block"),
     ("[nation]", "name = 1\n[nation]", "2 name"),
     ("[nation]", "# card 9408 0100 0000 0016\n[nation]", "2 "),
     ("\"Small\"", "\"A\\u001b[31m\"", "3 nation.name"),
@@ -532,10 +424,7 @@ fn errors_repeat_no_card_number() {
     ] {
         let said = message(&text);
         assert!(said.contains("this looks like a card number"), "{said}");
-        assert!(
-            !said.contains("94080100") && !said.contains("9408 0100"),
-            "{said}"
-        );
+        assert!(!said.contains("94080100") && !said.contains("9408 0100"), "{said}");
     }
 }
 
@@ -555,16 +444,10 @@ fn what_the_file_says_holds() {
     assert_eq!(station.dialects, ["iso87-ascii-bin"]);
     assert_eq!(nation.participants[0].dialect, "iso87-ascii-bin");
     assert_eq!(nation.timers.advice_repeat_ms, [1, 2, 3, 4, 5]);
-    assert_eq!(
-        (nation.timers.cut_ms, nation.link_timers.handshake_ms),
-        (65_536, 7)
-    );
+    assert_eq!((nation.timers.cut_ms, nation.link_timers.handshake_ms), (65_536, 7));
     assert_eq!(nation.journal.block, journal::Block::B4096);
     assert_eq!(nation.journal.segment_bytes, 16 << 20);
-    assert_eq!(
-        (nation.limits.connections, nation.limits.amount_max),
-        (3, won("7.00"))
-    );
+    assert_eq!((nation.limits.connections, nation.limits.amount_max), (3, won("7.00")));
 }
 
 #[test]
@@ -586,15 +469,9 @@ fn terminals_stand_once() {
         ("one", 100_002, "T1", true),
         ("two", 100_002, "T1", false),
     ] {
-        let expected: Vec<_> = clashes
-            .then(|| format!("{last} terminal.terminal"))
-            .into_iter()
-            .collect();
-        assert_eq!(
-            wrong(&more(station, acquirer, terminal)),
-            expected,
-            "{station} {acquirer}"
-        );
+        let expected: Vec<_> =
+            clashes.then(|| format!("{last} terminal.terminal")).into_iter().collect();
+        assert_eq!(wrong(&more(station, acquirer, terminal)), expected, "{station} {acquirer}");
     }
 }
 
@@ -610,18 +487,8 @@ fn outside_the_demo_any_address_is_taken() {
 fn ports_are_shifted_all_or_named() {
     let nation = Config::example();
     let moved = nation.shifted(1000, None);
-    let ports: Vec<_> = moved
-        .clone()
-        .addresses_mut()
-        .iter()
-        .map(|a| a.port())
-        .collect();
-    assert_eq!(
-        ports,
-        [
-            9080, 10583, 8583, 9583, 9081, 9584, 9082, 9585, 9083, 9586, 9084
-        ]
-    );
+    let ports: Vec<_> = moved.clone().addresses_mut().iter().map(|a| a.port()).collect();
+    assert_eq!(ports, [9080, 10583, 8583, 9583, 9081, 9584, 9082, 9585, 9083, 9586, 9084]);
     let http = "0.0.0.0:80".parse().unwrap();
     assert_eq!(nation.shifted(1000, Some(http)).hub.http, http);
     assert_eq!(nation.shifted(0, None), nation);
@@ -650,11 +517,7 @@ fn the_business_part_goes_through_the_journal_unchanged() {
         }
         let mut payload = Vec::new();
         let (kind, version) = switch::record::encode(fact, &mut payload);
-        assert_eq!(
-            kind == 6,
-            matches!(fact, Fact::Cap { .. }),
-            "{kind} {version}"
-        );
+        assert_eq!(kind == 6, matches!(fact, Fact::Cap { .. }), "{kind} {version}");
     }
     let journal = directory(&facts);
     assert_eq!(nation.business_difference(&journal), [""; 0]);
@@ -712,9 +575,7 @@ fn each_change_of_the_file_is_one_line() {
 #[test]
 fn local_time_is_the_nations() {
     // Source: GNU date, `TZ=Asia/Pyongyang date -d @1795338099`.
-    let local = Config::example()
-        .zone
-        .local(Timestamp::from_s(1_795_338_099));
+    let local = Config::example().zone.local(Timestamp::from_s(1_795_338_099));
     assert_eq!(local.to_string(), "2026-11-22T18:01:39");
 }
 
@@ -804,10 +665,7 @@ fn mutations_of_the_example_never_panic() {
             Err(errors) => {
                 let lines = text.split('\n').count();
                 assert!(!errors.errors.is_empty(), "seed {seed}");
-                assert!(
-                    errors.errors.iter().all(|e| (1..=lines).contains(&e.line)),
-                    "seed {seed}"
-                );
+                assert!(errors.errors.iter().all(|e| (1..=lines).contains(&e.line)), "seed {seed}");
             }
         }
     }

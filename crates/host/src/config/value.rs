@@ -21,10 +21,7 @@ pub(super) struct Wrong {
 }
 
 fn wrong<T>(what: impl Into<String>, fix: impl Into<String>) -> Result<T, Wrong> {
-    Err(Wrong {
-        what: what.into(),
-        fix: fix.into(),
-    })
+    Err(Wrong { what: what.into(), fix: fix.into() })
 }
 
 fn text<'v>(value: &'v DeValue<'_>, example: &str) -> Result<&'v str, Wrong> {
@@ -96,11 +93,7 @@ pub(super) fn station_name(value: &DeValue<'_>) -> Result<String, Wrong> {
     let good = name.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
         && name.len() <= STATION_NAME_MAX
         && name.bytes().all(plain);
-    if good {
-        Ok(name.to_owned())
-    } else {
-        wrong(format!("\"{name}\" is no station's name"), fix)
-    }
+    if good { Ok(name.to_owned()) } else { wrong(format!("\"{name}\" is no station's name"), fix) }
 }
 
 /// The name of a station, as others refer to it.
@@ -112,17 +105,10 @@ pub(super) fn reference(value: &DeValue<'_>) -> Result<String, Wrong> {
 pub(super) fn code(value: &DeValue<'_>) -> Result<[u8; 2], Wrong> {
     let code = text(value, "PY")?;
     match code.as_bytes() {
-        [a, b]
-            if [a, b]
-                .iter()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) =>
-        {
+        [a, b] if [a, b].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit()) => {
             Ok([*a, *b])
         }
-        _ => wrong(
-            format!("\"{code}\" is no code"),
-            "write two of A-Z and 0-9, as in \"PY\"",
-        ),
+        _ => wrong(format!("\"{code}\" is no code"), "write two of A-Z and 0-9, as in \"PY\""),
     }
 }
 
@@ -132,10 +118,7 @@ pub(super) fn currency_letters(value: &DeValue<'_>) -> Result<String, Wrong> {
     if letters.len() == 3 && letters.bytes().all(|b| b.is_ascii_uppercase()) {
         return Ok(letters.to_owned());
     }
-    wrong(
-        format!("\"{letters}\" is no currency"),
-        "write the three capitals of ISO 4217",
-    )
+    wrong(format!("\"{letters}\" is no currency"), "write the three capitals of ISO 4217")
 }
 
 /// A decimal string; without a currency (its own keys are wrong) only the digits are checked.
@@ -161,10 +144,7 @@ pub(super) fn amount(value: &DeValue<'_>, currency: Option<Currency>) -> Result<
         Err(AmountError::TooLarge) => {
             let most = Amount::new(scheme::limits::AMOUNT_MAX).unwrap_or_default();
             let fix = format!("write at most {}", known.show(most));
-            wrong(
-                format!("\"{written}\" is more than a message can carry (DE4)"),
-                fix,
-            )
+            wrong(format!("\"{written}\" is more than a message can carry (DE4)"), fix)
         }
     }
 }
@@ -189,15 +169,10 @@ pub(super) fn time_of_day_s(value: &DeValue<'_>) -> Result<u32, Wrong> {
         }
         _ => None,
     };
-    let parts = written
-        .split_once(':')
-        .and_then(|(h, m)| Some((two(h)?, two(m)?)));
+    let parts = written.split_once(':').and_then(|(h, m)| Some((two(h)?, two(m)?)));
     match parts {
         Some((hours @ 0..=23, minutes @ 0..=59)) => Ok(hours * 3600 + minutes * 60),
-        _ => wrong(
-            format!("\"{written}\" is no time of day"),
-            "write HH:MM, as in \"22:00\"",
-        ),
+        _ => wrong(format!("\"{written}\" is no time of day"), "write HH:MM, as in \"22:00\""),
     }
 }
 
@@ -213,10 +188,9 @@ pub(super) fn iin(value: &DeValue<'_>) -> Result<Iin, Wrong> {
     let digits = text(value, "940801")?;
     match Iin::new(digits) {
         Some(iin) => Ok(iin),
-        None => wrong(
-            format!("\"{digits}\" is no prefix"),
-            "write 1 to 8 digits, as in \"940801\"",
-        ),
+        None => {
+            wrong(format!("\"{digits}\" is no prefix"), "write 1 to 8 digits, as in \"940801\"")
+        }
     }
 }
 
@@ -252,10 +226,9 @@ fn fixed<const N: usize>(
     let written = text(value, example)?;
     let fix = format!("write 1 to {most} printable characters, as in \"{example}\"");
     match scheme::FixedText::new(written.as_bytes()) {
-        Ok(_) if written.trim() != written || written.is_empty() => wrong(
-            format!("\"{written}\" is empty or has spaces around it"),
-            fix,
-        ),
+        Ok(_) if written.trim() != written || written.is_empty() => {
+            wrong(format!("\"{written}\" is empty or has spaces around it"), fix)
+        }
         Ok(text) => Ok(text),
         Err(error @ (TextError::TooLong(_) | TextError::NotPrintable(_))) => {
             wrong(error.to_string(), fix)
@@ -285,19 +258,15 @@ pub(super) fn expiry(value: &DeValue<'_>) -> Result<[u8; 4], Wrong> {
         {
             Ok(digits)
         }
-        Ok(_) | Err(_) => wrong(
-            format!("\"{written}\" is no expiry"),
-            "write YYMM, as in \"3112\"",
-        ),
+        Ok(_) | Err(_) => {
+            wrong(format!("\"{written}\" is no expiry"), "write YYMM, as in \"3112\"")
+        }
     }
 }
 
 /// The security profile.
 pub(super) fn profile(value: &DeValue<'_>) -> Result<Profile, Wrong> {
-    choice(
-        value,
-        &[("demo", Profile::Demo), ("production", Profile::Production)],
-    )
+    choice(value, &[("demo", Profile::Demo), ("production", Profile::Production)])
 }
 
 /// What a terminal is for.
@@ -312,11 +281,8 @@ pub(super) fn role(value: &DeValue<'_>) -> Result<TerminalRole, Wrong> {
 
 /// Why a card is hot.
 pub(super) fn hot_reason(value: &DeValue<'_>) -> Result<Reason, Wrong> {
-    let reasons = [
-        ("lost", Reason::Lost),
-        ("stolen", Reason::Stolen),
-        ("restricted", Reason::Restricted),
-    ];
+    let reasons =
+        [("lost", Reason::Lost), ("stolen", Reason::Stolen), ("restricted", Reason::Restricted)];
     choice(value, &reasons)
 }
 
@@ -325,12 +291,6 @@ fn choice<T: Copy>(value: &DeValue<'_>, choices: &[(&str, T)]) -> Result<T, Wron
     if let Some((_, meant)) = choices.iter().find(|(name, _)| *name == written) {
         return Ok(*meant);
     }
-    let names: Vec<_> = choices
-        .iter()
-        .map(|(name, _)| format!("\"{name}\""))
-        .collect();
-    wrong(
-        format!("\"{written}\" is not known here"),
-        format!("write {}", names.join(" or ")),
-    )
+    let names: Vec<_> = choices.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    wrong(format!("\"{written}\" is not known here"), format!("write {}", names.join(" or ")))
 }

@@ -11,10 +11,7 @@ use super::limits::{ZONE_FIRST_YEAR, ZONE_LAST_YEAR};
 pub(super) fn by_name(name: &str) -> Result<(String, Zone), Option<String>> {
     let database = TimeZoneDatabase::bundled();
     let zone = database.get(name).map_err(|_| {
-        let names: Vec<String> = database
-            .available()
-            .map(|known| known.to_string())
-            .collect();
+        let names: Vec<String> = database.available().map(|known| known.to_string()).collect();
         nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
     })?;
     let canonical = zone.iana_name().unwrap_or(name).to_owned();
@@ -29,17 +26,12 @@ fn plain(zone: &TimeZone) -> Zone {
     let mut changes: Vec<ZoneChange> = Vec::new();
     for transition in zone.following(begin).take_while(|t| t.timestamp() < end) {
         let offset_s = transition.offset().seconds();
-        let before = changes
-            .last()
-            .map_or(first_offset_s, |change| change.offset_s);
+        let before = changes.last().map_or(first_offset_s, |change| change.offset_s);
         let Ok(seconds) = u64::try_from(transition.timestamp().as_second()) else {
             continue;
         };
         if offset_s != before {
-            changes.push(ZoneChange {
-                from: Timestamp::from_s(seconds),
-                offset_s,
-            });
+            changes.push(ZoneChange { from: Timestamp::from_s(seconds), offset_s });
         }
     }
     Zone::new(first_offset_s, changes)
@@ -79,10 +71,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_the_nearest() {
-        assert_eq!(
-            by_name("Asia/Pyongjang"),
-            Err(Some("Asia/Pyongyang".to_owned()))
-        );
+        assert_eq!(by_name("Asia/Pyongjang"), Err(Some("Asia/Pyongyang".to_owned())));
         assert_eq!(by_name("Nowhere/At-All-Whatever"), Err(None));
     }
 }

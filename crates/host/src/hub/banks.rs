@@ -3,9 +3,7 @@
 use interchange::network::{self, Function};
 use interchange::{Incoming, Place, Session, Source, issuer, to_request};
 use keys::UnsealError;
-use scheme::{
-    MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Stan, Timestamp,
-};
+use scheme::{MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Stan, Timestamp};
 use switch::hub::{Count, Input};
 use switch::{Answer, PeerId, ReplyTo};
 use wire::iso8583::{Dialect, Message};
@@ -54,7 +52,9 @@ impl HubRole {
 
     pub(crate) fn bank_closed(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         self.watch.forget(conn);
-        let Some(line) = self.banks.remove(&conn) else { return };
+        let Some(line) = self.banks.remove(&conn) else {
+            return;
+        };
         if let Some(bank) = line.bank.filter(|_| line.signed_on) {
             pipeline.log(Level::Warn, "bank_link_closed", vec![("bank", bank.to_string())]);
             self.drive(Input::Line { bank, line: conn, signed_on: false }, pipeline);
@@ -63,15 +63,15 @@ impl HubRole {
 
     pub(crate) fn bank_received(&mut self, conn: ConnId, bytes: &[u8], pipeline: &mut Pipeline) {
         let now = self.now;
-        let Some(line) = self.banks.get_mut(&conn) else { return };
+        let Some(line) = self.banks.get_mut(&conn) else {
+            return;
+        };
         line.last_heard = now;
         line.session.push(bytes);
         // Any message proves that the bank is there.
         line.echo = None;
         line.missed = 0;
-        while let Some(incoming) =
-            self.banks.get_mut(&conn).and_then(|line| line.session.take())
-        {
+        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|line| line.session.take()) {
             match incoming {
                 Incoming::Message(message) => self.bank_message(conn, &message, pipeline),
                 Incoming::Unreadable(message) => {
@@ -151,16 +151,17 @@ impl HubRole {
         pipeline: &mut Pipeline,
     ) {
         let refused = Reason::Terminal.response_code();
-        let known = claimed
-            .filter(|bank| self.hub.state().directory().participants.contains_key(bank));
+        let known =
+            claimed.filter(|bank| self.hub.state().directory().participants.contains_key(bank));
         let Some(bank) = known else {
             self.answer_network(conn, message, refused, pipeline);
             pipeline.close(conn, CloseReason::UnknownIdentity);
             return;
         };
-        let taken = self.banks.iter().any(|(other, line)| {
-            *other != conn && line.bank == Some(bank) && line.missed == 0
-        });
+        let taken = self
+            .banks
+            .iter()
+            .any(|(other, line)| *other != conn && line.bank == Some(bank) && line.missed == 0);
         if taken {
             // Until certificates prove who is who, the first claim stands while it is alive.
             pipeline.log(Level::Warn, "identity_taken", vec![("bank", bank.to_string())]);
@@ -223,7 +224,9 @@ impl HubRole {
             Err(reason) => return self.refuse_bank(conn, message, reason, pipeline),
         };
         let ticket = self.ticket();
-        let Some(line) = self.banks.get_mut(&conn) else { return };
+        let Some(line) = self.banks.get_mut(&conn) else {
+            return;
+        };
         if !line.session.expect_answer(ticket, message) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
@@ -306,7 +309,9 @@ impl HubRole {
     pub(super) fn look_at_bank(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let (now, timers) = (self.now, self.config.timers);
         let half_frame_ms = self.config.link_timers.half_frame_ms;
-        let Some(line) = self.banks.get_mut(&conn) else { return };
+        let Some(line) = self.banks.get_mut(&conn) else {
+            return;
+        };
         if line.half_since.is_some_and(|since| now >= since.plus_ms(half_frame_ms)) {
             pipeline.close(conn, CloseReason::Idle);
             return;

@@ -185,8 +185,7 @@ pub(crate) fn payment_view(payment: &Payment, state: &switch::hub::State) -> Pay
         currency: directory.currency.alpha().to_owned(),
         response_code: if pending { String::new() } else { payment.code.to_string() },
         text: (!text.is_empty()).then(|| text.to_owned()),
-        approval_code: (!payment.approval.is_blank())
-            .then(|| payment.approval.as_str().to_owned()),
+        approval_code: (!payment.approval.is_blank()).then(|| payment.approval.as_str().to_owned()),
         stan: seen.stan.to_string(),
         station: station.map(|station| station.name.clone()),
         terminal: seen.terminal.as_str().to_owned(),

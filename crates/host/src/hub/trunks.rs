@@ -126,10 +126,14 @@ impl HubRole {
         bytes: &[u8],
         pipeline: &mut Pipeline,
     ) {
-        let Some(trunk) = self.trunks.get_mut(&station) else { return };
+        let Some(trunk) = self.trunks.get_mut(&station) else {
+            return;
+        };
         trunk.link.push(bytes);
         loop {
-            let Some(trunk) = self.trunks.get_mut(&station) else { return };
+            let Some(trunk) = self.trunks.get_mut(&station) else {
+                return;
+            };
             match trunk.link.next(self.now) {
                 Ok(None) => return,
                 Ok(Some(LinkEvent::Hello { .. })) => {
@@ -153,13 +157,7 @@ impl HubRole {
         }
     }
 
-    fn deliver(
-        &mut self,
-        station: StationId,
-        kind: Kind,
-        payload: &[u8],
-        pipeline: &mut Pipeline,
-    ) {
+    fn deliver(&mut self, station: StationId, kind: Kind, payload: &[u8], pipeline: &mut Pipeline) {
         match kind {
             Kind::Request | Kind::Reversal => {
                 match payload::read_request(payload, &self.config.zone, &self.vault) {
@@ -177,11 +175,7 @@ impl HubRole {
                     }
                 }
             }
-            Kind::Withdraw
-            | Kind::Answer
-            | Kind::Hello
-            | Kind::Acknowledge
-            | Kind::Heartbeat => {}
+            Kind::Withdraw | Kind::Answer | Kind::Hello | Kind::Acknowledge | Kind::Heartbeat => {}
         }
     }
 

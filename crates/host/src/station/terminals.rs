@@ -44,7 +44,9 @@ impl StationRole {
         pipeline: &mut Pipeline,
     ) {
         let now = self.now;
-        let Some(line) = self.terminals.get_mut(&conn) else { return };
+        let Some(line) = self.terminals.get_mut(&conn) else {
+            return;
+        };
         line.last_heard = now;
         line.session.push(bytes);
         while let Some(incoming) =
@@ -128,7 +130,9 @@ impl StationRole {
         };
         let ticket = self.next_ticket;
         self.next_ticket = ticket.saturating_add(1);
-        let Some(line) = self.terminals.get_mut(&conn) else { return };
+        let Some(line) = self.terminals.get_mut(&conn) else {
+            return;
+        };
         if !line.session.expect_answer(ticket, message) {
             return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
         }
@@ -168,12 +172,15 @@ impl StationRole {
     /// Time to look at a connection: half a frame for too long, or silence.
     pub(super) fn look_at_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let timers = self.config.link_timers;
-        let Some(line) = self.terminals.get(&conn) else { return };
+        let Some(line) = self.terminals.get(&conn) else {
+            return;
+        };
         let half = line.half_since.map(|since| since.plus_ms(timers.half_frame_ms));
         let idle = line.last_heard.plus_ms(timers.idle_terminal_ms);
         let due = half.map_or(idle, |half| half.min(idle));
         // A request under way keeps its connection.
-        if due <= self.now && (half.is_some_and(|half| half <= self.now) || line.session.waiting() == 0)
+        if due <= self.now
+            && (half.is_some_and(|half| half <= self.now) || line.session.waiting() == 0)
         {
             pipeline.close(conn, CloseReason::Idle);
             return;

@@ -220,11 +220,8 @@ impl Link {
             self.acknowledged(hello.heard);
         }
         self.credit = hello.credit;
-        self.sent = self
-            .outgoing
-            .front()
-            .map_or(self.next, |frame| frame.sequence)
-            .saturating_sub(1);
+        self.sent =
+            self.outgoing.front().map_or(self.next, |frame| frame.sequence).saturating_sub(1);
         LinkEvent::Hello { station: hello.station, renewed }
     }
 
@@ -331,7 +328,9 @@ impl Link {
     /// How the trunk is: silent is one from which nothing came, or at which nothing of ours
     /// arrives, so that a one-way cut shows too.
     pub fn state(&self, now: Timestamp) -> TrunkState {
-        let Some(silent) = self.silent_ms(now) else { return TrunkState::Cut };
+        let Some(silent) = self.silent_ms(now) else {
+            return TrunkState::Cut;
+        };
         match silent {
             ms if ms >= self.timers.cut_ms => TrunkState::Cut,
             ms if ms >= self.timers.suspect_ms => TrunkState::Suspect,

@@ -152,13 +152,17 @@ impl Frame {
     /// Reads one frame from the front of `bytes`: the frame (none for a kind that may be ignored)
     /// and how long it was; nothing when more bytes are needed.
     pub fn read(bytes: &[u8]) -> Result<Option<(Option<Self>, usize)>, TrunkError> {
-        let Some(prefix) = bytes.first_chunk::<4>() else { return Ok(None) };
+        let Some(prefix) = bytes.first_chunk::<4>() else {
+            return Ok(None);
+        };
         let announced = u32::from_le_bytes(*prefix);
         let total = usize::try_from(announced).unwrap_or(usize::MAX).saturating_add(4);
         if !(HEADER + CRC..=TRUNK_FRAME_MAX).contains(&total) {
             return Err(TrunkError::Length(announced));
         }
-        let Some(whole) = bytes.get(..total) else { return Ok(None) };
+        let Some(whole) = bytes.get(..total) else {
+            return Ok(None);
+        };
         let (covered, crc) = whole.split_at(total - CRC);
         if crc32c::crc32c(covered).to_le_bytes() != crc {
             return Err(TrunkError::Checksum);

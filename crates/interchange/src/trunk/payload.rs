@@ -268,7 +268,8 @@ fn put_carried(w: &mut Writer<'_>, carried: &Carried) {
 fn get_carried(r: &mut Reader<'_>) -> Result<Carried, switch::Corrupt> {
     let mut carried = Carried::NONE;
     for _ in 0..r.u8("carried fields")? {
-        let de = r.checked("carried field", Reader::u8, |de| (2..=128).contains(&de).then_some(de))?;
+        let de =
+            r.checked("carried field", Reader::u8, |de| (2..=128).contains(&de).then_some(de))?;
         carried.push(de, r.long("carried field")?);
     }
     Ok(carried)

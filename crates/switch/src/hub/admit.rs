@@ -263,7 +263,9 @@ impl Hub {
 
     /// Those who wait for a payment get its answer.
     pub(super) fn answer_waiters(&mut self, id: PaymentId, carried: Carried, out: &mut Effects) {
-        let Some(flight) = self.flights.remove(&id) else { return };
+        let Some(flight) = self.flights.remove(&id) else {
+            return;
+        };
         if let Some(deadline) = flight.deadline {
             self.deadlines.remove(&(deadline, id));
         }
@@ -272,7 +274,9 @@ impl Hub {
         if let Some(asked) = asked {
             self.asked.remove(&asked);
         }
-        let Some(mut answer) = self.first_answer(id) else { return };
+        let Some(mut answer) = self.first_answer(id) else {
+            return;
+        };
         let approved = answer.code.is_approved();
         out.push(Effect::Count(if approved { Count::Approved } else { Count::Declined }));
         answer.carried = carried;

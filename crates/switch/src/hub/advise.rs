@@ -63,7 +63,9 @@ impl Hub {
         while self.schedule.fresh < made {
             let number = self.schedule.fresh;
             self.schedule.fresh = number.saturating_add(1);
-            let Some(bank) = self.state.advice(number).map(|advice| advice.bank) else { continue };
+            let Some(bank) = self.state.advice(number).map(|advice| advice.bank) else {
+                continue;
+            };
             let item = Item { bank, sent: 0, due: None, recovered: false, found: false };
             self.schedule.items.insert(number, item);
             if self.lines(bank) > 0 {
@@ -113,17 +115,25 @@ impl Hub {
             self.schedule.forget(number);
             return;
         };
-        let Some(payment) = self.state.payments().get(advice.payment).cloned() else { return };
-        let Some(original) = payment.trace else { return };
-        let Some(line) = self.pick_line(advice.bank) else { return };
-        let Some(item) = self.schedule.items.get_mut(&number) else { return };
+        let Some(payment) = self.state.payments().get(advice.payment).cloned() else {
+            return;
+        };
+        let Some(original) = payment.trace else {
+            return;
+        };
+        let Some(line) = self.pick_line(advice.bank) else {
+            return;
+        };
+        let Some(item) = self.schedule.items.get_mut(&number) else {
+            return;
+        };
         let repeat = item.sent > 0 || item.recovered;
         item.sent = item.sent.saturating_add(1);
         let due = self.now.plus_ms(self.config.timers.advice_gap_ms(item.sent));
         item.due = Some(due);
         self.schedule.due.insert((due, number));
-        let stuck = !item.found
-            && self.now.ms_since(advice.since) >= self.config.timers.advice_finding_ms;
+        let stuck =
+            !item.found && self.now.ms_since(advice.since) >= self.config.timers.advice_finding_ms;
         item.found |= stuck;
         out.push(Effect::Advise {
             line,

@@ -93,7 +93,9 @@ impl Hub {
     pub(super) fn repay_overcap(&mut self, participant: ParticipantId, out: &mut Effects) {
         let Position { room, overcap, .. } = self.state.position(participant);
         let minor = u64::try_from(room.min(overcap)).ok();
-        let Some(amount) = minor.and_then(Amount::new).filter(|a| !a.is_zero()) else { return };
+        let Some(amount) = minor.and_then(Amount::new).filter(|a| !a.is_zero()) else {
+            return;
+        };
         let transfer = self.own_transfer_id(OVERCAP_REPAID);
         let fact = Fact::OvercapRepaid { participant, amount, transfer };
         self.propose(fact, Next::Nothing, None, out);

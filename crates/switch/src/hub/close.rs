@@ -42,8 +42,12 @@ impl Hub {
             return;
         };
         // While the engine is asked to close it, the first answer stands.
-        let Some(flight) = self.flights.get_mut(&id) else { return };
-        let Some(deadline) = flight.deadline.take() else { return };
+        let Some(flight) = self.flights.get_mut(&id) else {
+            return;
+        };
+        let Some(deadline) = flight.deadline.take() else {
+            return;
+        };
         self.deadlines.remove(&(deadline, id));
         let IssuerAnswer { code, approval, text, carried, bank, .. } = answer;
         let outcome = match verdict(code) {
@@ -71,7 +75,9 @@ impl Hub {
         if let Some(flight) = self.flights.get_mut(&id) {
             flight.deadline = None;
         }
-        let Some(issuer) = self.issuer_of(id) else { return };
+        let Some(issuer) = self.issuer_of(id) else {
+            return;
+        };
         let advice = self.trace(issuer);
         let outcome = Outcome::Voided { reason: Reason::IssuerLate, advice };
         self.close(id, outcome, Carried::NONE, out);
@@ -88,7 +94,9 @@ impl Hub {
             .map(|payment| payment.id)
             .collect();
         for id in open {
-            let Some(issuer) = self.issuer_of(id) else { continue };
+            let Some(issuer) = self.issuer_of(id) else {
+                continue;
+            };
             let advice = self.trace(issuer);
             let outcome = Outcome::Voided { reason: Reason::Restarted, advice };
             self.close(id, outcome, Carried::NONE, out);
@@ -98,11 +106,8 @@ impl Hub {
     }
 
     fn close(&mut self, id: PaymentId, outcome: Outcome, carried: Carried, out: &mut Effects) {
-        let key = self
-            .state
-            .payments()
-            .get(id)
-            .map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
+        let key =
+            self.state.payments().get(id).map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
         let next = Next::AnswerWaiters { carried };
         self.propose(Fact::Closed(Closed { id, outcome }), next, key, out);
     }

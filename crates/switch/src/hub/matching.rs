@@ -54,13 +54,12 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
             Match::Conflict
         };
     }
-    let window =
-        if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
+    let window = if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
     let by_content = candidates.find(|payment| {
         let seen = &payment.seen;
         let apart = gap_ms(seen.first_received, request.first_received);
-        let day = seen.local.date() == request.local.date()
-            || apart <= timers.same_content_other_day_ms;
+        let day =
+            seen.local.date() == request.local.date() || apart <= timers.same_content_other_day_ms;
         day && apart <= window && same_content(seen, request)
     });
     if let Some(payment) = by_content {
@@ -86,11 +85,7 @@ fn same_content(seen: &Seen, request: &Request) -> bool {
 }
 
 /// Finds the original of a reversal: DE90 by K2, else K3, else K4 within 24 h.
-pub fn original<'a>(
-    state: &'a State,
-    timers: &Timers,
-    reversal: &Request,
-) -> Option<Original<'a>> {
+pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Option<Original<'a>> {
     let (acquirer, terminal) = (reversal.acquirer, reversal.terminal);
     let payments = state.payments();
     let stan = stan_of(reversal);
@@ -120,8 +115,8 @@ pub fn original<'a>(
     newest(payments.by_stan(acquirer, terminal, stan).filter(|payment| {
         let seen = &payment.seen;
         let apart = gap_ms(seen.first_received, reversal.first_received);
-        let day = seen.local.date() == reversal.local.date()
-            || apart <= timers.same_content_other_day_ms;
+        let day =
+            seen.local.date() == reversal.local.date() || apart <= timers.same_content_other_day_ms;
         day && apart <= timers.repeat_ms && reversal.card.is_some() && same_content(seen, reversal)
     }))
 }

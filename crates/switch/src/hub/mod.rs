@@ -31,8 +31,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ledger::{Transfer, TransferStatus};
 use scheme::{
-    Amount, ApprovalCode, ParticipantId, PaymentId, Processing, Reason, ResponseCode,
-    Rrn, Stan, TerminalId, Timestamp, Zone, transfer_id_of_record,
+    Amount, ApprovalCode, ParticipantId, PaymentId, Processing, Reason, ResponseCode, Rrn, Stan,
+    TerminalId, Timestamp, Zone, transfer_id_of_record,
 };
 
 pub use payments::{Payment, Payments, Status};

@@ -231,8 +231,12 @@ impl Payments {
     /// One that must still be `kept` stays, and is looked at again when it comes round.
     pub(crate) fn forget(&mut self, horizon: Timestamp, kept: impl Fn(&Payment) -> bool) {
         for _ in 0..self.window.len() {
-            let Some(id) = self.window.front().copied() else { return };
-            let Some(payment) = self.by_id.get(&id) else { return };
+            let Some(id) = self.window.front().copied() else {
+                return;
+            };
+            let Some(payment) = self.by_id.get(&id) else {
+                return;
+            };
             if payment.at >= horizon {
                 return;
             }

@@ -85,7 +85,9 @@ impl Hub {
         next: Next,
         out: &mut Effects,
     ) {
-        let Some(payment) = self.state.payments().get(id) else { return };
+        let Some(payment) = self.state.payments().get(id) else {
+            return;
+        };
         let (issuer, seen) = (payment.issuer, payment.seen);
         let Some(issuer) = issuer else { return };
         let partial = !in_flight && returned != seen.amount;
@@ -102,12 +104,7 @@ impl Hub {
     }
 
     /// The acquirer has no room for what must go back: its overcap account pays (R-ACCOUNTS).
-    pub(super) fn reverse_by_overcap(
-        &mut self,
-        reversed: Reversed,
-        next: Next,
-        out: &mut Effects,
-    ) {
+    pub(super) fn reverse_by_overcap(&mut self, reversed: Reversed, next: Next, out: &mut Effects) {
         let key = self
             .state
             .payments()

@@ -175,7 +175,9 @@ impl State {
 
     /// A hold ends: posted to the acquirer, or given back to the issuer.
     fn release(&mut self, hold: u128, flags: TransferFlags) {
-        let Some(payment) = self.payments.get(PaymentId::of_transfer(hold)) else { return };
+        let Some(payment) = self.payments.get(PaymentId::of_transfer(hold)) else {
+            return;
+        };
         let Some(issuer) = payment.issuer else { return };
         let amount = i128::from(payment.seen.amount.minor());
         let route = legs::route(issuer, payment.seen.acquirer, self.directory.currency);
@@ -212,7 +214,9 @@ impl State {
         actual: Option<Amount>,
         since: Timestamp,
     ) {
-        let Some(bank) = self.payments.get(id).and_then(|payment| payment.issuer) else { return };
+        let Some(bank) = self.payments.get(id).and_then(|payment| payment.issuer) else {
+            return;
+        };
         let scalars = self.scalars.get_mut();
         scalars.last_stan.insert(bank, trace.stan);
         let number = scalars.advices_made;
@@ -224,8 +228,12 @@ impl State {
     }
 
     fn discharge(&mut self, bank: ParticipantId, trace: Trace) {
-        let Some(number) = self.advice_of.remove(&(bank, trace)) else { return };
-        let Some(advice) = self.advices.remove(&number) else { return };
+        let Some(number) = self.advice_of.remove(&(bank, trace)) else {
+            return;
+        };
+        let Some(advice) = self.advices.remove(&number) else {
+            return;
+        };
         self.sets.remove(&advice);
         self.payments.change(advice.payment, |payment| payment.reversal_acknowledged = true);
     }
@@ -248,7 +256,9 @@ impl State {
                 return;
             }
             self.tombstone_order.pop_first();
-            let Some(tombstones) = self.tombstones.get_mut(&key) else { continue };
+            let Some(tombstones) = self.tombstones.get_mut(&key) else {
+                continue;
+            };
             for gone in tombstones.extract_if(.., |t| t.first_received < horizon) {
                 self.sets.remove(&gone);
             }

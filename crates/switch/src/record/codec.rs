@@ -340,7 +340,8 @@ fn get_tombstone(r: &mut Reader<'_>) -> Result<Tombstone, Corrupt> {
 
 fn put_finding(w: &mut Writer<'_>, finding: &Finding) {
     w.u8(finding.kind as u8).u128(finding.payment.map_or(0, PaymentId::get));
-    w.u40(finding.participant.map_or(0, ParticipantId::get)).u8(u8::from(finding.original.is_some()));
+    w.u40(finding.participant.map_or(0, ParticipantId::get))
+        .u8(u8::from(finding.original.is_some()));
     if let Some(original) = &finding.original {
         put_original(w, original);
     }
@@ -350,7 +351,9 @@ fn get_finding(r: &mut Reader<'_>) -> Result<Finding, Corrupt> {
     let kind = |number| FindingKind::ALL.into_iter().find(|kind| *kind as u8 == number);
     Ok(Finding {
         kind: r.checked("finding", Reader::u8, kind)?,
-        payment: r.checked("payment id", Reader::u128, PaymentId::new).map(Some)?
+        payment: r
+            .checked("payment id", Reader::u128, PaymentId::new)
+            .map(Some)?
             .filter(|id| id.get() != 0),
         participant: ParticipantId::new(r.u40("participant")?),
         original: match r.u8("flags")? {

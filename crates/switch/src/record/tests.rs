@@ -50,12 +50,16 @@ fn trace(stan: u32) -> Trace {
     Trace { stan: Stan::new(stan).unwrap(), transmitted: MonthTime::new(1_122_081_500).unwrap() }
 }
 
+const DATE: BusinessDate = BusinessDate(20_779);
+
 fn one_of_each() -> Vec<Fact> {
-    let id = PaymentId::new(0x3295_df94_2c8d_198e_750a_abc1_4ca3_d9d0).unwrap();
-    let text = Text25::new(b"NOT SUFFICIENT").unwrap();
-    let code = ResponseCode::of(b"51");
-    let date = BusinessDate(20_779);
-    let without_card = Seen { card: None, station: None, rrn_sent: false, ..seen() };
+    let mut all = business();
+    all.extend(payments());
+    all.extend(others());
+    all
+}
+
+fn business() -> Vec<Fact> {
     vec![
         Fact::Nation {
             name: "Four stations".into(),
@@ -74,12 +78,28 @@ fn one_of_each() -> Vec<Fact> {
         Fact::Cap { participant: bank(1), amount: seen().amount, transfer: u128::MAX - 1 },
         Fact::HotCard { token: Token(5), reason: Reason::Lost },
         Fact::Epoch { epoch: u64::MAX },
+        Fact::OvercapRepaid { participant: bank(1), amount: seen().amount, transfer: 3 },
+        Fact::Cutover { cycle: 2, date: DATE },
+        Fact::Netted { participant: bank(1), amount: seen().amount, paid_out: true, transfer: 4 },
+    ]
+}
+
+fn id() -> PaymentId {
+    PaymentId::new(0x3295_df94_2c8d_198e_750a_abc1_4ca3_d9d0).unwrap()
+}
+
+fn payments() -> Vec<Fact> {
+    let id = id();
+    let text = Text25::new(b"NOT SUFFICIENT").unwrap();
+    let code = ResponseCode::of(b"51");
+    let without_card = Seen { card: None, station: None, rrn_sent: false, ..seen() };
+    vec![
         Fact::Opened(Opened {
             id,
             seen: seen(),
             issuer: bank(100_002),
             trace: trace(1),
-            business_date: date,
+            business_date: DATE,
             cycle: 9,
         }),
         Fact::Declined(Declined {
@@ -87,7 +107,7 @@ fn one_of_each() -> Vec<Fact> {
             seen: without_card,
             reason: Reason::Card,
             issuer: None,
-            business_date: date,
+            business_date: DATE,
             cycle: 9,
         }),
         Fact::Closed(Closed {
@@ -107,6 +127,12 @@ fn one_of_each() -> Vec<Fact> {
             code: ResponseCode::of(b"17"),
             advice: trace(3),
         }),
+    ]
+}
+
+fn others() -> Vec<Fact> {
+    let code = ResponseCode::of(b"51");
+    vec![
         Fact::Tombstone(Tombstone {
             acquirer: bank(100_001),
             terminal: seen().terminal,
@@ -123,7 +149,7 @@ fn one_of_each() -> Vec<Fact> {
         Fact::Discharged { bank: bank(100_002), trace: trace(4), code },
         Fact::Finding(Finding {
             kind: FindingKind::Overcap,
-            payment: Some(id),
+            payment: Some(id()),
             participant: Some(bank(7)),
             original: Some(OriginalRef {
                 mti: 200,
@@ -133,9 +159,6 @@ fn one_of_each() -> Vec<Fact> {
                 forwarding: 0,
             }),
         }),
-        Fact::OvercapRepaid { participant: bank(1), amount: seen().amount, transfer: 3 },
-        Fact::Cutover { cycle: 2, date },
-        Fact::Netted { participant: bank(1), amount: seen().amount, paid_out: true, transfer: 4 },
     ]
 }
 

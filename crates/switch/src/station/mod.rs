@@ -348,9 +348,7 @@ impl Station {
                 && known.original == request.original
         };
         let tickets = self.by_key.get(&key).into_iter().flatten().copied();
-        let found = tickets
-            .into_iter()
-            .find(|ticket| self.flights.get(ticket).is_some_and(same));
+        let found = tickets.into_iter().find(|ticket| self.flights.get(ticket).is_some_and(same));
         let Some(flight) = found.and_then(|ticket| self.flights.get_mut(&ticket)) else {
             return false;
         };
@@ -416,7 +414,9 @@ impl Station {
 
     /// No answer in time, or the trunk is cut: the reversal becomes durable first, then 91.
     fn give_up(&mut self, ticket: u64, out: &mut Effects) {
-        let Some(flight) = self.end(ticket) else { return };
+        let Some(flight) = self.end(ticket) else {
+            return;
+        };
         out.push(Effect::Withdraw { ticket });
         if let Some(number) = flight.owed {
             self.send_owed(number, out);
@@ -521,14 +521,8 @@ impl Station {
 }
 
 fn rrn(local: scheme::CivilDateTime, code: [u8; 2], counter: u64) -> Rrn {
-    let new_year = scheme::CivilDateTime {
-        month: 1,
-        day: 1,
-        hour: 0,
-        minute: 0,
-        second: 0,
-        ..local
-    };
+    let new_year =
+        scheme::CivilDateTime { month: 1, day: 1, hour: 0, minute: 0, second: 0, ..local };
     let day = local.seconds().saturating_sub(new_year.seconds()) / 86_400;
     let mut text = [b'0'; 12];
     let year_digit = u64::from(local.year);
