@@ -72,9 +72,7 @@ impl Batch {
         time_ns: u64,
         payload: &[u8],
     ) -> Result<(), BatchError> {
-        self.push_with(kind, version, time_ns, |bytes| {
-            bytes.extend_from_slice(payload)
-        })
+        self.push_with(kind, version, time_ns, |bytes| bytes.extend_from_slice(payload))
     }
 
     /// As [`Batch::push`], for a payload that `write` appends to the buffer it is given. `write`
@@ -86,19 +84,15 @@ impl Batch {
         time_ns: u64,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), BatchError> {
-        let since = whole_micros(time_ns)
-            .checked_sub(self.time_ns)
-            .ok_or(BatchError::TimeBeforeFrame)?;
+        let since =
+            whole_micros(time_ns).checked_sub(self.time_ns).ok_or(BatchError::TimeBeforeFrame)?;
         let micros =
             u32::try_from(since.wrapping_div(1000)).map_err(|_| BatchError::TimeTooLate)?;
         self.frame.truncate(self.end);
         let start = self.end.saturating_add(ENVELOPE_BYTES);
         self.frame.resize(start, 0);
         write(&mut self.frame);
-        assert!(
-            self.frame.len() >= start,
-            "the writer of a payload only appends"
-        );
+        assert!(self.frame.len() >= start, "the writer of a payload only appends");
         let length = self.frame.len().saturating_sub(start);
         let refusal = if length > RECORD_BYTES_MAX {
             Some(BatchError::RecordTooLong)

@@ -141,11 +141,7 @@ impl fmt::Display for DiskError {
             DiskErrorKind::Crashed => "the disk has lost power",
         };
         write!(f, "{:?} of {:?}: {kind}", self.op, self.name)?;
-        if self.detail.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " ({})", self.detail)
-        }
+        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail) }
     }
 }
 

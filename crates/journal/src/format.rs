@@ -107,9 +107,7 @@ pub(crate) fn crc_around(bytes: &[u8], hole: usize) -> u32 {
 /// Whether all bytes are zero. Compares memory with memory, so that 64 MiB take milliseconds.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     static ZEROS: [u8; BLOCK_BYTES_MAX] = [0; BLOCK_BYTES_MAX];
-    bytes
-        .chunks(BLOCK_BYTES_MAX)
-        .all(|chunk| *chunk == ZEROS[..chunk.len()])
+    bytes.chunks(BLOCK_BYTES_MAX).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 /// `bytes` rounded up to a whole number of `block`s (a power of two).

@@ -108,10 +108,7 @@ impl fmt::Display for OpenError {
             Self::Absent => f.write_str("there is no journal here"),
             Self::WrongNode { found } => write!(f, "this is the journal of {found}"),
             Self::Newer { file, version } => {
-                write!(
-                    f,
-                    "{file} has format version {version}; use a newer program"
-                )
+                write!(f, "{file} has format version {version}; use a newer program")
             }
             Self::Refused { record, why } => write!(f, "record {record}: {why}"),
             Self::Options => f.write_str("a segment must be a whole number of blocks"),
@@ -144,10 +141,7 @@ pub fn open<D: Disk>(
     let head = match read_head(&mut disk)? {
         HeadRead::Found(head) => head,
         HeadRead::Newer(version) => {
-            return Err(OpenError::Newer {
-                file: HEAD_FILE.into(),
-                version,
-            });
+            return Err(OpenError::Newer { file: HEAD_FILE.into(), version });
         }
         HeadRead::Broken => return Err(OpenError::Damaged(head_lost())),
         HeadRead::Absent if never_used(&mut disk, &names, &segments)? => {
@@ -156,31 +150,10 @@ pub fn open<D: Disk>(
         HeadRead::Absent => return Err(OpenError::Damaged(head_lost())),
     };
     check_identity(&segments, &head, &options)?;
-    let mut recovery = Recovery {
-        head: found(&head),
-        ..Recovery::default()
-    };
-    let start = start(
-        &mut disk,
-        &names,
-        &segments,
-        &head.newest,
-        replay,
-        &mut recovery,
-    )?;
-    let end = replay_from(
-        &mut disk,
-        &segments,
-        &head.newest,
-        start,
-        replay,
-        &mut recovery,
-    )?;
-    if let Some(cut) = &recovery.cut
-        && let Some(file) = segments.iter().find(|file| file.name == cut.file)
-    {
-        repair(&mut disk, file, cut)?;
-    }
+    let mut recovery = Recovery { head: found(&head), ..Recovery::default() };
+    let start = start(&mut disk, &names, &segments, &head.newest, replay, &mut recovery)?;
+    let end = replay_from(&mut disk, &segments, &head.newest, start, replay, &mut recovery)?;
+    clear_tail(&mut disk, &segments, &head.newest, end, recovery.cut.as_ref())?;
     resume_writing(disk, options, now_ns, &segments, &head.newest, end)
         .map(|writer| (writer, recovery))
 }
@@ -196,12 +169,7 @@ fn tidy<D: Disk>(disk: &mut D) -> Result<Vec<String>, OpenError> {
     let mut names = disk.list()?;
     names.sort_unstable();
     // Only the active segment and the one made ahead can hold unsynced writes.
-    for name in names
-        .iter()
-        .rev()
-        .filter(|name| segment_number(name).is_some())
-        .take(2)
-    {
+    for name in names.iter().rev().filter(|name| segment_number(name).is_some()).take(2) {
         disk.sync(name)?;
     }
     if names.iter().any(|name| name == HEAD_FILE) {
@@ -293,10 +261,7 @@ fn found(head: &HeadFile) -> HeadFound {
     if head.newest.stopped {
         HeadFound::Stopped
     } else {
-        HeadFound::Running {
-            frame: head.newest.frame,
-            slot_torn: head.broken_slot.is_some(),
-        }
+        HeadFound::Running { frame: head.newest.frame, slot_torn: head.broken_slot.is_some() }
     }
 }
 
@@ -306,10 +271,7 @@ fn check_identity(
     head: &HeadFile,
     options: &Options,
 ) -> Result<(), OpenError> {
-    let nodes = segments
-        .iter()
-        .filter_map(SegmentFile::valid)
-        .map(|header| header.node);
+    let nodes = segments.iter().filter_map(SegmentFile::valid).map(|header| header.node);
     for node in core::iter::once(head.newest.node).chain(nodes) {
         if node != options.node {
             return Err(OpenError::WrongNode { found: node });
@@ -317,10 +279,7 @@ fn check_identity(
     }
     for file in segments {
         if let HeaderRead::Newer(version) = file.header {
-            return Err(OpenError::Newer {
-                file: file.name.clone(),
-                version,
-            });
+            return Err(OpenError::Newer { file: file.name.clone(), version });
         }
     }
     if let Some(damage) = missing_segment(segments, &head.newest) {
@@ -358,10 +317,7 @@ fn start<D: Disk>(
     for record in newest_first(names) {
         let taken = match Snapshot::read(disk, head.node, record)? {
             None => Err(String::new()),
-            Some(found) => replay(Replay::Snapshot {
-                record,
-                bytes: found.payload(),
-            }),
+            Some(found) => replay(Replay::Snapshot { record, bytes: found.payload() }),
         };
         if taken.is_ok() {
             recovery.snapshot_used = Some(record);
@@ -379,18 +335,12 @@ fn start<D: Disk>(
         let first = segments.iter().find_map(SegmentFile::valid);
         let broken = segments.first().is_some_and(|file| file.valid().is_none());
         OpenError::Damaged(Damage {
-            file: segments
-                .first()
-                .map_or_else(|| segment_name(1), |file| file.name.clone()),
+            file: segments.first().map_or_else(|| segment_name(1), |file| file.name.clone()),
             offset: 0,
             frame: first.map_or(1, |header| header.first_frame),
             from_record: next,
             to_record: first.map(|header| header.first_record.saturating_sub(1)),
-            flaw: if broken {
-                Flaw::SegmentHeader
-            } else {
-                Flaw::HistoryMissing
-            },
+            flaw: if broken { Flaw::SegmentHeader } else { Flaw::HistoryMissing },
         })
     })
 }
@@ -419,18 +369,13 @@ fn replay_from<D: Disk>(
                 for record in walk.records(&frame).filter(|record| record.number > skip) {
                     recovery.records = recovery.records.saturating_add(1);
                     let number = record.number;
-                    replay(Replay::Record(record)).map_err(|why| OpenError::Refused {
-                        record: number,
-                        why,
-                    })?;
+                    replay(Replay::Record(record))
+                        .map_err(|why| OpenError::Refused { record: number, why })?;
                 }
             }
             Step::Newer(version) => {
                 let file = segments.get(walk.at.index).map(|file| file.name.clone());
-                return Err(OpenError::Newer {
-                    file: file.unwrap_or_default(),
-                    version,
-                });
+                return Err(OpenError::Newer { file: file.unwrap_or_default(), version });
             }
             step @ (Step::Broken(_) | Step::End) => {
                 match judge(disk, segments, head, walk.at, step)? {
@@ -457,6 +402,30 @@ fn behind_snapshot(
         })),
         Some(_) | None => Ok(at),
     }
+}
+
+/// Makes a torn tail unwritten space again, and removes what a killed run had made ahead: whether
+/// that was finished, or its header half written, is not known.
+fn clear_tail<D: Disk>(
+    disk: &mut D,
+    segments: &[SegmentFile],
+    head: &HeadSlot,
+    end: Position,
+    cut: Option<&Cut>,
+) -> Result<(), OpenError> {
+    if let (Some(cut), Some(active)) = (cut, segments.get(end.index))
+        && cut.file == active.name
+    {
+        repair(disk, active, cut)?;
+    }
+    let ahead = segments.get(end.index.saturating_add(1)..).unwrap_or(&[]);
+    if !head.stopped && !ahead.is_empty() {
+        for file in ahead {
+            disk.remove(&file.name)?;
+        }
+        disk.sync_dir()?;
+    }
+    Ok(())
 }
 
 /// Names the recovered end in a new head, so that it is acknowledged from now on, and gives the
@@ -493,9 +462,6 @@ fn resume_writing<D: Disk>(
         hash: mark.hash,
     };
     let head = replace_head(&mut disk, slot)?;
-    let active = Active {
-        header: *header,
-        offset: at.offset,
-    };
+    let active = Active { header: *header, offset: at.offset };
     Ok(Writer::at(disk, options, mark, active, head, now_ns))
 }

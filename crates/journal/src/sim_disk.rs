@@ -119,8 +119,7 @@ impl SimDisk {
         }
         self.names = self.durable_names.clone();
         let names = &self.names;
-        self.files
-            .retain(|file, _| names.values().any(|named| named == file));
+        self.files.retain(|file, _| names.values().any(|named| named == file));
         let mut files = core::mem::take(&mut self.files);
         for file in files.values_mut() {
             self.tear(file);
@@ -138,11 +137,7 @@ impl SimDisk {
 
     /// Changes one durable byte behind everybody's back.
     pub fn flip(&mut self, name: &str, offset: u64, mask: u8) {
-        let Some(file) = self
-            .names
-            .get(name)
-            .and_then(|file| self.files.get_mut(file))
-        else {
+        let Some(file) = self.names.get(name).and_then(|file| self.files.get_mut(file)) else {
             return;
         };
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
@@ -164,14 +159,7 @@ impl SimDisk {
         let file = self.names.get(name).copied().unwrap_or(self.next_file);
         self.next_file = self.next_file.max(file.saturating_add(1));
         let durable = bytes.clone();
-        self.files.insert(
-            file,
-            File {
-                bytes,
-                durable,
-                unsynced: Vec::new(),
-            },
-        );
+        self.files.insert(file, File { bytes, durable, unsynced: Vec::new() });
         self.names.insert(name.into(), file);
         self.durable_names.insert(name.into(), file);
     }
@@ -303,11 +291,7 @@ impl SimDisk {
     }
 
     fn end(&self, op: DiskOp, name: &str, going: bool) -> Result<(), DiskError> {
-        if going {
-            Ok(())
-        } else {
-            Err(error(DiskErrorKind::Crashed, op, name, ""))
-        }
+        if going { Ok(()) } else { Err(error(DiskErrorKind::Crashed, op, name, "")) }
     }
 
     fn file(&mut self, op: DiskOp, name: &str) -> Result<&mut File, DiskError> {
@@ -362,17 +346,9 @@ impl Disk for SimDisk {
         self.next_file = id.saturating_add(1);
         let len = to_usize(len);
         let unsynced = vec![Change::Length(len)];
-        self.files.insert(
-            id,
-            File {
-                bytes: vec![0; len],
-                durable: Vec::new(),
-                unsynced,
-            },
-        );
+        self.files.insert(id, File { bytes: vec![0; len], durable: Vec::new(), unsynced });
         self.names.insert(name.into(), id);
-        self.unsynced_names
-            .push(NameChange::Create(name.into(), id));
+        self.unsynced_names.push(NameChange::Create(name.into(), id));
         self.end(op, name, going)
     }
 
@@ -394,17 +370,9 @@ impl Disk for SimDisk {
         let offset = to_usize(offset);
         let file = self.file(op, name)?;
         if offset.saturating_add(bytes.len()) > file.bytes.len() {
-            return Err(error(
-                DiskErrorKind::Io,
-                op,
-                name,
-                "beyond the end of the file",
-            ));
+            return Err(error(DiskErrorKind::Io, op, name, "beyond the end of the file"));
         }
-        let change = Change::Write {
-            offset,
-            bytes: bytes.to_vec(),
-        };
+        let change = Change::Write { offset, bytes: bytes.to_vec() };
         apply(&mut file.bytes, &change);
         file.unsynced.push(change);
         self.end(op, name, going)
@@ -488,12 +456,7 @@ fn apply_name(names: &mut BTreeMap<String, u64>, change: &NameChange) {
 }
 
 fn error(kind: DiskErrorKind, op: DiskOp, name: &str, detail: &str) -> DiskError {
-    DiskError {
-        kind,
-        op,
-        name: name.into(),
-        detail: detail.into(),
-    }
+    DiskError { kind, op, name: name.into(), detail: detail.into() }
 }
 
 fn to_usize(value: u64) -> usize {
@@ -502,12 +465,6 @@ fn to_usize(value: u64) -> usize {
 
 /// A disk past the cache takes nothing else, so a journal that asks for it is wrong.
 fn assert_aligned(offset: u64, len: usize) {
-    assert!(
-        offset.is_multiple_of(SECTOR as u64),
-        "reads and writes begin at a block"
-    );
-    assert!(
-        len.is_multiple_of(SECTOR),
-        "reads and writes are whole blocks"
-    );
+    assert!(offset.is_multiple_of(SECTOR as u64), "reads and writes begin at a block");
+    assert!(len.is_multiple_of(SECTOR), "reads and writes are whole blocks");
 }

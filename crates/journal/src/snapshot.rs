@@ -48,9 +48,7 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// The caller's bytes.
     pub(crate) fn payload(&self) -> &[u8] {
-        self.bytes
-            .get(HEADER_BYTES..HEADER_BYTES.saturating_add(self.length))
-            .unwrap_or(&[])
+        self.bytes.get(HEADER_BYTES..HEADER_BYTES.saturating_add(self.length)).unwrap_or(&[])
     }
 
     /// Reads the snapshot after `record`; `None` if it does not hold.
@@ -63,11 +61,9 @@ impl Snapshot {
         let file_bytes = disk.len(&name)?.unwrap_or(0);
         let most = SNAPSHOT_BYTES_MAX.saturating_add(HEADER_BYTES as u64);
         let whole = file_bytes.is_multiple_of(HEADER_BYTES as u64);
-        let (true, true, Ok(file_bytes)) = (
-            whole,
-            (1..=most).contains(&file_bytes),
-            usize::try_from(file_bytes),
-        ) else {
+        let (true, true, Ok(file_bytes)) =
+            (whole, (1..=most).contains(&file_bytes), usize::try_from(file_bytes))
+        else {
             return Ok(None);
         };
         let mut bytes = vec![0; file_bytes];
@@ -80,13 +76,7 @@ impl Snapshot {
 
 fn check(bytes: Vec<u8>, node: NodeId, record: u64) -> Option<Snapshot> {
     let length = usize::try_from(u64_at(&bytes, LENGTH)).ok()?;
-    let expected = header(
-        node,
-        record,
-        u64_at(&bytes, EPOCH),
-        u64_at(&bytes, TIME),
-        length,
-    );
+    let expected = header(node, record, u64_at(&bytes, EPOCH), u64_at(&bytes, TIME), length);
     let mut found = bytes.get(..HEADER_BYTES)?.to_vec();
     let hash: [u8; 32] = take(&found, HASH);
     put(&mut found, HASH, &[0; 32]);
@@ -96,11 +86,7 @@ fn check(bytes: Vec<u8>, node: NodeId, record: u64) -> Option<Snapshot> {
     let holds = <[u8; 32]>::from(sum.finalize()) == hash
         && found == expected
         && bytes.len() == HEADER_BYTES.saturating_add(round_up(length, HEADER_BYTES));
-    holds.then_some(Snapshot {
-        record,
-        bytes,
-        length,
-    })
+    holds.then_some(Snapshot { record, bytes, length })
 }
 
 /// The header with the hash's place zero, as it is hashed.
@@ -150,13 +136,7 @@ impl SnapshotJob {
         payload.resize(round_up(payload.len(), HEADER_BYTES), 0);
         let mut sum = Sha256::new();
         sum.update(&header);
-        Some(Self {
-            record,
-            header,
-            payload,
-            written: 0,
-            sum,
-        })
+        Some(Self { record, header, payload, written: 0, sum })
     }
 
     /// Makes the file that is to be filled.
@@ -171,10 +151,7 @@ impl SnapshotJob {
     /// One piece.
     pub(crate) fn step<D: Disk>(&mut self, disk: &mut D) -> Result<SnapshotStep, DiskError> {
         if self.written < self.payload.len() {
-            let end = self
-                .written
-                .saturating_add(PIECE_BYTES)
-                .min(self.payload.len());
+            let end = self.written.saturating_add(PIECE_BYTES).min(self.payload.len());
             let piece = &self.payload[self.written..end];
             let at = HEADER_BYTES.saturating_add(self.written);
             disk.write(SNAPSHOT_TEMP, at as u64, piece)?;
@@ -195,10 +172,7 @@ impl SnapshotJob {
 
 /// The records of all snapshots, newest first.
 pub(crate) fn newest_first(names: &[String]) -> Vec<u64> {
-    let mut records: Vec<u64> = names
-        .iter()
-        .filter_map(|name| snapshot_record(name))
-        .collect();
+    let mut records: Vec<u64> = names.iter().filter_map(|name| snapshot_record(name)).collect();
     records.sort_unstable_by(|a, b| b.cmp(a));
     records
 }

@@ -19,10 +19,7 @@ pub struct StageLimits {
 
 impl Default for StageLimits {
     fn default() -> Self {
-        Self {
-            bytes: STAGE_BYTES,
-            effects: STAGE_EFFECTS,
-        }
+        Self { bytes: STAGE_BYTES, effects: STAGE_EFFECTS }
     }
 }
 
@@ -100,10 +97,7 @@ impl<E> Stage<E> {
     /// the batch back for its memory.
     pub fn committed(&mut self, batch: Batch) {
         let effects = self.flying.take();
-        assert!(
-            effects.is_some(),
-            "a batch is committed only after it was cut"
-        );
+        assert!(effects.is_some(), "a batch is committed only after it was cut");
         self.free.extend(effects.into_iter().flatten());
         if self.forming.is_empty() {
             self.forming = batch;

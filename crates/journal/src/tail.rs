@@ -71,23 +71,13 @@ fn judge_active<D: Disk>(
     let extent = written(disk, &file.name, at.offset, file.len)?;
     let short = file.len < header.segment_bytes;
     if file.len > header.segment_bytes || (head.stopped && short) {
-        return Ok(Tail::Damaged(untouched(
-            file,
-            file.len,
-            at,
-            Flaw::SegmentLength,
-        )));
+        return Ok(Tail::Damaged(untouched(file, file.len, at, Flaw::SegmentLength)));
     }
     let end = match extent {
         None if !short => return Ok(Tail::Clean),
         None => at.offset.min(file.len),
         Some((first, _)) if head.stopped => {
-            return Ok(Tail::Damaged(untouched(
-                file,
-                first,
-                at,
-                Flaw::UnwrittenNotZero,
-            )));
+            return Ok(Tail::Damaged(untouched(file, first, at, Flaw::UnwrittenNotZero)));
         }
         Some((_, end)) => end,
     };
@@ -98,16 +88,9 @@ fn judge_active<D: Disk>(
             ..untouched(file, at.offset, at, Flaw::FrameBroken)
         }));
     }
-    let most = at
-        .offset
-        .saturating_add(frame_in_flight(disk, file, header, at)?);
+    let most = at.offset.saturating_add(frame_in_flight(disk, file, header, at)?);
     if end > most {
-        return Ok(Tail::Damaged(untouched(
-            file,
-            most,
-            at,
-            Flaw::UnwrittenNotZero,
-        )));
+        return Ok(Tail::Damaged(untouched(file, most, at, Flaw::UnwrittenNotZero)));
     }
     let end = if short { header.segment_bytes } else { end };
     Ok(Tail::Torn(Cut {
@@ -156,20 +139,10 @@ fn judge_ahead<D: Disk>(
     }
     for block in [Block::B512, Block::B4096] {
         if let Some((offset, _)) = find_frame(disk, file, block, 0, end, 0)? {
-            return Ok(Tail::Damaged(untouched(
-                file,
-                offset,
-                at,
-                Flaw::SegmentHeader,
-            )));
+            return Ok(Tail::Damaged(untouched(file, offset, at, Flaw::SegmentHeader)));
         }
     }
-    Ok(Tail::Torn(Cut {
-        file: file.name.clone(),
-        offset: 0,
-        bytes: end,
-        frame: at.sequence,
-    }))
+    Ok(Tail::Torn(Cut { file: file.name.clone(), offset: 0, bytes: end, frame: at.sequence }))
 }
 
 /// Damage at a position, with the last record that is touched as far as it can be known: the one
@@ -197,10 +170,7 @@ pub(crate) fn damage_at<D: Disk>(
         None if head.record >= at.record => Some(head.record),
         None => None,
     };
-    Ok(Damage {
-        to_record,
-        ..untouched(file, at.offset, at, flaw)
-    })
+    Ok(Damage { to_record, ..untouched(file, at.offset, at, flaw) })
 }
 
 /// Where a walk can go on behind damage at `at`: the next whole frame of this segment, or the next
@@ -250,10 +220,7 @@ pub(crate) fn repair<D: Disk>(
     if file.len < segment_bytes {
         disk.truncate(&cut.file, segment_bytes)?;
     }
-    let end = cut
-        .offset
-        .saturating_add(cut.bytes)
-        .next_multiple_of(BLOCK_BYTES_MAX as u64);
+    let end = cut.offset.saturating_add(cut.bytes).next_multiple_of(BLOCK_BYTES_MAX as u64);
     zero_fill(disk, &cut.file, cut.offset, end.min(segment_bytes))?;
     disk.sync(&cut.file)
 }
@@ -269,11 +236,7 @@ pub(crate) fn zero_fill<D: Disk>(
     let mut offset = from;
     while offset < to {
         let piece = to.saturating_sub(offset).min(PIECE_BYTES as u64);
-        disk.write(
-            name,
-            offset,
-            &zeros[..usize::try_from(piece).unwrap_or(PIECE_BYTES)],
-        )?;
+        disk.write(name, offset, &zeros[..usize::try_from(piece).unwrap_or(PIECE_BYTES)])?;
         offset = offset.saturating_add(piece);
     }
     Ok(())

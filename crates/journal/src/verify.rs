@@ -72,10 +72,7 @@ impl fmt::Display for VerifyError {
             Self::Disk(error) => write!(f, "{error}"),
             Self::Absent => f.write_str("there is no journal here"),
             Self::Newer { file, version } => {
-                write!(
-                    f,
-                    "{file} has format version {version}; use a newer program"
-                )
+                write!(f, "{file} has format version {version}; use a newer program")
             }
             Self::Refused { record, why } => write!(f, "record {record}: {why}"),
         }
@@ -111,12 +108,7 @@ pub fn verify<D: Disk>(
         report.damage.extend(missing_segment(&segments, &slot));
     }
     check_headers(&segments, &slot, head.is_some(), &mut report)?;
-    let mut verifier = Verifier {
-        extent,
-        head: slot,
-        report,
-        visit,
-    };
+    let mut verifier = Verifier { extent, head: slot, report, visit };
     verifier.segments(&mut disk, &segments)?;
     verifier.snapshots(&mut disk, &names)?;
     let mut report = verifier.report;
@@ -142,10 +134,7 @@ fn verify_head<D: Disk>(
         HeadRead::Found(head) => head,
         HeadRead::Absent | HeadRead::Broken => return Ok(None),
         HeadRead::Newer(version) => {
-            return Err(VerifyError::Newer {
-                file: HEAD_FILE.into(),
-                version,
-            });
+            return Err(VerifyError::Newer { file: HEAD_FILE.into(), version });
         }
     };
     report.stopped = head.newest.stopped;
@@ -168,10 +157,7 @@ fn check_headers(
     for (index, file) in segments.iter().enumerate() {
         let flaw = match &file.header {
             HeaderRead::Newer(version) => {
-                return Err(VerifyError::Newer {
-                    file: file.name.clone(),
-                    version: *version,
-                });
+                return Err(VerifyError::Newer { file: file.name.clone(), version: *version });
             }
             HeaderRead::Valid(header) => {
                 record = header.first_record;
@@ -182,10 +168,7 @@ fn check_headers(
             }
         };
         if let Some(flaw) = flaw {
-            let later = segments
-                .iter()
-                .skip(index.saturating_add(1))
-                .find_map(SegmentFile::valid);
+            let later = segments.iter().skip(index.saturating_add(1)).find_map(SegmentFile::valid);
             report.damage.push(Damage {
                 file: file.name.clone(),
                 offset: 0,
@@ -244,10 +227,7 @@ impl Verifier<'_> {
                 }
                 Step::Newer(version) => {
                     let file = segments.get(walk.at.index).map(|file| file.name.clone());
-                    return Err(VerifyError::Newer {
-                        file: file.unwrap_or_default(),
-                        version,
-                    });
+                    return Err(VerifyError::Newer { file: file.unwrap_or_default(), version });
                 }
                 Step::Broken(flaw) => Some(flaw),
                 Step::End => None,
@@ -268,19 +248,12 @@ impl Verifier<'_> {
         self.report.frames = self.report.frames.saturating_add(1);
         self.report.records = self.report.records.saturating_add(u64::from(frame.records));
         self.report.last_record = frame.last_record();
-        if self
-            .report
-            .damage
-            .iter()
-            .any(|damage| damage.from_record <= frame.last_record())
-        {
+        if self.report.damage.iter().any(|damage| damage.from_record <= frame.last_record()) {
             return Ok(());
         }
         for record in walk.records(frame) {
-            (self.visit)(record).map_err(|why| VerifyError::Refused {
-                record: record.number,
-                why,
-            })?;
+            (self.visit)(record)
+                .map_err(|why| VerifyError::Refused { record: record.number, why })?;
         }
         Ok(())
     }

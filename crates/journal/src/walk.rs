@@ -37,10 +37,7 @@ pub(crate) fn load_segments<D: Disk>(
     disk: &mut D,
     names: &[String],
 ) -> Result<Vec<SegmentFile>, DiskError> {
-    let mut numbers: Vec<u64> = names
-        .iter()
-        .filter_map(|name| segment_number(name))
-        .collect();
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();
     let mut segments = Vec::with_capacity(numbers.len());
     let mut block = vec![0; BLOCK_BYTES_MAX];
@@ -55,12 +52,7 @@ pub(crate) fn load_segments<D: Disk>(
         {
             header = HeaderRead::Broken;
         }
-        segments.push(SegmentFile {
-            number,
-            name,
-            len,
-            header,
-        });
+        segments.push(SegmentFile { number, name, len, header });
     }
     Ok(segments)
 }
@@ -138,12 +130,7 @@ pub(crate) struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Starts at a position in a segment whose header holds.
     pub(crate) fn new(segments: &'a [SegmentFile], at: Position) -> Self {
-        Self {
-            segments,
-            at,
-            window: Window::default(),
-            frame: (0, 0),
-        }
+        Self { segments, at, window: Window::default(), frame: (0, 0) }
     }
 
     /// The records of the frame that [`Walk::next`] returned last.
@@ -191,10 +178,7 @@ impl<'a> Walk<'a> {
                 return Ok(Step::Broken(Flaw::SegmentOutOfPlace));
             }
             let time_ns = self.at.time_ns.max(next.time_ns);
-            self.at = Position {
-                time_ns,
-                ..Position::start(next_index, next)
-            };
+            self.at = Position { time_ns, ..Position::start(next_index, next) };
         }
     }
 
@@ -210,25 +194,17 @@ impl<'a> Walk<'a> {
         if room < block as u64 {
             return Ok(Parsed::Zero);
         }
-        let bytes = self
-            .window
-            .fill(disk, self.at.index, segment, self.at.offset, block)?;
+        let bytes = self.window.fill(disk, self.at.index, segment, self.at.offset, block)?;
         if bytes.len() < block {
             // The file is short. What is left of the block may be the start of a frame.
-            return Ok(if is_zero(bytes) {
-                Parsed::Zero
-            } else {
-                Parsed::Broken
-            });
+            return Ok(if is_zero(bytes) { Parsed::Zero } else { Parsed::Broken });
         }
         let mut parsed = parse_frame(bytes, block);
         if let Parsed::More(want) = parsed
             && want as u64 <= room
         {
             let offset = self.at.offset;
-            let bytes = self
-                .window
-                .fill(disk, self.at.index, segment, offset, want)?;
+            let bytes = self.window.fill(disk, self.at.index, segment, offset, want)?;
             parsed = parse_frame(bytes, block);
         }
         Ok(match parsed {
@@ -319,15 +295,8 @@ pub(crate) fn written<D: Disk>(
     to: u64,
 ) -> Result<Option<(u64, u64)>, DiskError> {
     let mut found: Option<(u64, u64)> = None;
-    let piece = to
-        .saturating_sub(from)
-        .next_multiple_of(BLOCK_BYTES_MAX as u64);
-    let mut buf = vec![
-        0;
-        usize::try_from(piece)
-            .unwrap_or(PIECE_BYTES)
-            .min(PIECE_BYTES)
-    ];
+    let piece = to.saturating_sub(from).next_multiple_of(BLOCK_BYTES_MAX as u64);
+    let mut buf = vec![0; usize::try_from(piece).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
     let mut offset = from;
     while offset < to {
         let read = disk.read(name, offset, &mut buf)?;
@@ -409,9 +378,7 @@ pub(crate) fn contradicts(
     at: &Position,
 ) -> Option<Flaw> {
     // The head may have been written when the next segment was in use but still empty.
-    let in_use = segments
-        .get(at.index)
-        .is_some_and(|file| file.number == head.segment);
+    let in_use = segments.get(at.index).is_some_and(|file| file.number == head.segment);
     let disagrees = frame.sequence == head.frame
         && (at.previous != head.hash
             || frame.last_record() != head.record
@@ -434,21 +401,13 @@ pub(crate) fn missing_segment(segments: &[SegmentFile], head: &HeadSlot) -> Opti
         }
         expected = expected.saturating_add(1);
     }
-    let last = segments
-        .last()
-        .map_or(0, |file| file.number)
-        .max(head.segment);
+    let last = segments.last().map_or(0, |file| file.number).max(head.segment);
     if expected > last {
         return None;
     }
     let before = segments.iter().rev().find(|file| file.number < expected);
-    let after = segments
-        .iter()
-        .find(|file| file.number > expected)
-        .and_then(SegmentFile::valid);
-    let first = before
-        .and_then(SegmentFile::valid)
-        .map_or(1, |header| header.first_record);
+    let after = segments.iter().find(|file| file.number > expected).and_then(SegmentFile::valid);
+    let first = before.and_then(SegmentFile::valid).map_or(1, |header| header.first_record);
     Some(Damage {
         file: segment_name(expected),
         offset: 0,

@@ -16,7 +16,7 @@ use crate::format::{
 use crate::limits::{
     FRAME_BYTES_MAX, HEAD_EVERY_NS, PIECE_BYTES, SEGMENT_BYTES, SEGMENT_NUMBER_MAX,
 };
-use crate::snapshot::{SnapshotJob, SnapshotStep};
+use crate::snapshot::{SNAPSHOT_TEMP, SnapshotJob, SnapshotStep};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -138,31 +138,19 @@ impl fmt::Display for Fault {
         match self {
             Self::Disk(error) => write!(f, "{error}"),
             Self::Refused(error) => {
-                write!(
-                    f,
-                    "the journal stopped at an earlier error and must be reopened: {error}"
-                )
+                write!(f, "the journal stopped at an earlier error and must be reopened: {error}")
             }
             Self::NoSpace => f.write_str("no space for the next segment or snapshot"),
             Self::EmptyBatch => f.write_str("the batch holds no record"),
             Self::FrameTooLarge => f.write_str("the frame is larger than a segment can hold"),
             Self::OutOfTurn { expected, next } => {
-                write!(
-                    f,
-                    "the batch begins with record {expected}, the journal is at {next}"
-                )
+                write!(f, "the batch begins with record {expected}, the journal is at {next}")
             }
             Self::EpochBack { given, current } => {
-                write!(
-                    f,
-                    "epoch {given} is over; the journal is in epoch {current}"
-                )
+                write!(f, "epoch {given} is over; the journal is in epoch {current}")
             }
             Self::SnapshotAhead { record, durable } => {
-                write!(
-                    f,
-                    "a snapshot at record {record}, but only {durable} are durable"
-                )
+                write!(f, "a snapshot at record {record}, but only {durable} are durable")
             }
             Self::SnapshotTooLarge => f.write_str("the snapshot is over its limit"),
             Self::SnapshotBusy => f.write_str("another snapshot is being written"),
@@ -290,7 +278,11 @@ impl<D: Disk> Writer<D> {
         match job.step(&mut self.disk) {
             Ok(SnapshotStep::More) => self.snapshot = Some(job),
             Ok(SnapshotStep::Done) => {}
-            Err(error) if error.kind == DiskErrorKind::NoSpace => return Err(Fault::NoSpace),
+            Err(error) if error.kind == DiskErrorKind::NoSpace => {
+                let removed = self.disk.remove(SNAPSHOT_TEMP);
+                self.guard(removed)?;
+                return Err(Fault::NoSpace);
+            }
             Err(error) => self.guard(Err(error))?,
         }
         Ok(Work::More)
@@ -325,10 +317,7 @@ impl<D: Disk> Writer<D> {
     pub fn start_epoch(&mut self, epoch: u64, now_ns: u64) -> Result<(), Fault> {
         self.refuse_if_failed()?;
         if epoch < self.mark.epoch {
-            return Err(Fault::EpochBack {
-                given: epoch,
-                current: self.mark.epoch,
-            });
+            return Err(Fault::EpochBack { given: epoch, current: self.mark.epoch });
         }
         if epoch > self.mark.epoch {
             self.mark.epoch = epoch;
@@ -346,10 +335,7 @@ impl<D: Disk> Writer<D> {
     ) -> Result<(), Fault> {
         self.refuse_if_failed()?;
         if record > self.mark.record {
-            return Err(Fault::SnapshotAhead {
-                record,
-                durable: self.mark.record,
-            });
+            return Err(Fault::SnapshotAhead { record, durable: self.mark.record });
         }
         if self.snapshot.is_some() {
             return Err(Fault::SnapshotBusy);
@@ -470,10 +456,7 @@ impl<D: Disk> Writer<D> {
         };
         let written = write_header(&mut self.disk, &header);
         self.guard(written)?;
-        self.active = Active {
-            header,
-            offset: header.block.bytes() as u64,
-        };
+        self.active = Active { header, offset: header.block.bytes() as u64 };
         self.spare = Spare::Missing;
         Ok(())
     }
@@ -517,9 +500,7 @@ impl<D: Disk> Writer<D> {
                 let piece = segment_bytes.saturating_sub(filled).min(PIECE_BYTES as u64);
                 let zeros = usize::try_from(piece).unwrap_or(PIECE_BYTES);
                 self.disk.write(name, filled, &self.zeros[..zeros])?;
-                Ok(Spare::Filling {
-                    filled: filled.saturating_add(piece),
-                })
+                Ok(Spare::Filling { filled: filled.saturating_add(piece) })
             }
             Spare::Filling { .. } => {
                 self.disk.sync(name)?;
@@ -586,10 +567,7 @@ pub(crate) fn replace_head<D: Disk>(disk: &mut D, slot: HeadSlot) -> Result<Head
         disk.remove(HEAD_TEMP)?;
     }
     disk.create(HEAD_TEMP, HEAD_BYTES as u64)?;
-    let second = HeadSlot {
-        generation: slot.generation.saturating_add(1),
-        ..slot
-    };
+    let second = HeadSlot { generation: slot.generation.saturating_add(1), ..slot };
     let mut bytes = vec![0; HEAD_BYTES];
     for slot in [slot, second] {
         let at = usize::try_from(slot.offset()).unwrap_or(0);

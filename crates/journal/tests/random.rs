@@ -1,9 +1,5 @@
 //! Random journals, random power cuts: what is recovered is a beginning of what was written.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "test code outside test functions"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
 
 use journal::sim_disk::{SimDisk, Tearing};
 use journal::{Batch, Block, Extent, NodeId, Options, Replay, open, verify};
@@ -11,15 +7,18 @@ use proptest::prelude::*;
 
 fn options(block: Block, blocks: u64) -> Options {
     let segment_bytes = blocks * block.bytes() as u64;
-    Options {
-        block,
-        segment_bytes,
-        ..Options::new(NodeId::default())
-    }
+    Options { block, segment_bytes, ..Options::new(NodeId::default()) }
+}
+
+/// The same cases each time, and more of them where `JOURNAL_SEEDS` says so.
+fn cases() -> ProptestConfig {
+    let cases = 64 * u32::try_from(support::seeds(1)).unwrap();
+    let rng_seed = proptest::test_runner::RngSeed::Fixed(2);
+    ProptestConfig { failure_persistence: None, cases, rng_seed, ..ProptestConfig::default() }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases())]
 
     #[test]
     fn a_power_cut_leaves_a_beginning(

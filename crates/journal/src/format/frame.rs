@@ -50,9 +50,7 @@ impl FrameHeader {
     /// The number of its last record.
     #[must_use]
     pub fn last_record(&self) -> u64 {
-        self.first_record
-            .saturating_add(u64::from(self.records))
-            .saturating_sub(1)
+        self.first_record.saturating_add(u64::from(self.records)).saturating_sub(1)
     }
 
     pub(super) fn write(&self, bytes: &mut [u8]) {
@@ -138,11 +136,7 @@ pub(crate) fn parse_frame(bytes: &[u8], block: usize) -> Parsed {
     if version > FORMAT_VERSION {
         return Parsed::Newer(version);
     }
-    if well_formed(&header, frame, block) {
-        Parsed::Frame(header)
-    } else {
-        Parsed::Broken
-    }
+    if well_formed(&header, frame, block) { Parsed::Frame(header) } else { Parsed::Broken }
 }
 
 /// Version 1: reserved fields zero, at least one record, length and padding agree.
@@ -156,10 +150,7 @@ fn well_formed(header: &FrameHeader, frame: &[u8], block: usize) -> bool {
         && u64_at(frame, RESERVED_B) == 0
         && header.records > 0
         && header.first_record > 0
-        && header
-            .first_record
-            .checked_add(u64::from(header.records))
-            .is_some()
+        && header.first_record.checked_add(u64::from(header.records)).is_some()
         && round_up(end, block) == frame.len()
         && frame.get(end..).is_some_and(is_zero)
         && Records::new(header, frame).well_formed()
@@ -207,11 +198,7 @@ impl<'a> Records<'a> {
     pub(crate) fn new(header: &FrameHeader, frame: &'a [u8]) -> Self {
         let length = usize::try_from(header.length).unwrap_or(usize::MAX);
         let end = FRAME_HEADER_BYTES.saturating_add(length);
-        Self {
-            header: *header,
-            rest: frame.get(FRAME_HEADER_BYTES..end).unwrap_or(&[]),
-            index: 0,
-        }
+        Self { header: *header, rest: frame.get(FRAME_HEADER_BYTES..end).unwrap_or(&[]), index: 0 }
     }
 
     /// Whether the envelopes fill the frame exactly, with as many records as the header says.
@@ -229,16 +216,10 @@ impl<'a> Iterator for Records<'a> {
         let (payload, rest) = rest.split_at_checked(usize::from(u16_at(envelope, 0)))?;
         let micros = u64::from(u32_at(envelope, 4));
         let view = RecordView {
-            number: self
-                .header
-                .first_record
-                .saturating_add(u64::from(self.index)),
+            number: self.header.first_record.saturating_add(u64::from(self.index)),
             frame: self.header.sequence,
             epoch: self.header.epoch,
-            time_ns: self
-                .header
-                .time_ns
-                .saturating_add(micros.saturating_mul(1000)),
+            time_ns: self.header.time_ns.saturating_add(micros.saturating_mul(1000)),
             kind: envelope[2],
             version: envelope[3],
             payload,

@@ -57,11 +57,7 @@ pub(crate) struct HeadSlot {
 impl HeadSlot {
     /// Where the slot stands in the file.
     pub(crate) fn offset(&self) -> u64 {
-        if self.generation.is_multiple_of(2) {
-            0
-        } else {
-            SLOT_BYTES as u64
-        }
+        if self.generation.is_multiple_of(2) { 0 } else { SLOT_BYTES as u64 }
     }
 
     /// The slot's bytes.
@@ -69,11 +65,7 @@ impl HeadSlot {
         let mut bytes = vec![0; SLOT_BYTES];
         put(&mut bytes, 0, &MAGIC);
         put_u16(&mut bytes, VERSION, FORMAT_VERSION);
-        put_u16(
-            &mut bytes,
-            FLAGS,
-            if self.stopped { FLAG_STOPPED } else { 0 },
-        );
+        put_u16(&mut bytes, FLAGS, if self.stopped { FLAG_STOPPED } else { 0 });
         put_u64(&mut bytes, GENERATION, self.generation);
         put_u64(&mut bytes, EPOCH, self.epoch);
         put_u64(&mut bytes, FRAME, self.frame);
@@ -113,11 +105,7 @@ impl HeadSlot {
             node: NodeId(take(bytes, NODE)),
             hash: Hash(take(bytes, HASH)),
         };
-        if slot.to_bytes() == bytes {
-            SlotRead::Valid(slot)
-        } else {
-            SlotRead::Broken
-        }
+        if slot.to_bytes() == bytes { SlotRead::Valid(slot) } else { SlotRead::Broken }
     }
 }
 
@@ -166,11 +154,6 @@ impl HeadFile {
                 SlotRead::Valid(_) | SlotRead::Broken => broken_slot = Some(place),
             }
         }
-        newest
-            .map(|newest| Self {
-                newest,
-                broken_slot,
-            })
-            .ok_or(HeadError::Broken)
+        newest.map(|newest| Self { newest, broken_slot }).ok_or(HeadError::Broken)
     }
 }

@@ -53,11 +53,7 @@ impl SegmentHeader {
         let mut bytes = vec![0; self.block.bytes()];
         put(&mut bytes, 0, &MAGIC);
         put_u16(&mut bytes, VERSION, FORMAT_VERSION);
-        put_u32(
-            &mut bytes,
-            BLOCK,
-            if self.block == Block::B512 { 512 } else { 4096 },
-        );
+        put_u32(&mut bytes, BLOCK, if self.block == Block::B512 { 512 } else { 4096 });
         put_u64(&mut bytes, NUMBER, self.number);
         put_u64(&mut bytes, SEGMENT_BYTES, self.segment_bytes);
         put_u64(&mut bytes, FIRST_FRAME, self.first_frame);
@@ -139,8 +135,5 @@ pub(crate) fn segment_number(name: &str) -> Option<u64> {
     if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    digits
-        .parse()
-        .ok()
-        .filter(|number| (1..=SEGMENT_NUMBER_MAX).contains(number))
+    digits.parse().ok().filter(|number| (1..=SEGMENT_NUMBER_MAX).contains(number))
 }

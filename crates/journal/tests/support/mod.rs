@@ -1,10 +1,6 @@
 //! What the journal's tests share: a small journal on a simulated disk.
 #![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "test code outside test functions"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
 
 use journal::sim_disk::SimDisk;
 use journal::{
@@ -20,11 +16,7 @@ pub(crate) type Plain = (u8, u8, u64, Vec<u8>);
 pub(crate) fn options(block: Block) -> Options {
     Options {
         block,
-        segment_bytes: if block == Block::B512 {
-            SEGMENT
-        } else {
-            8 * SEGMENT
-        },
+        segment_bytes: if block == Block::B512 { SEGMENT } else { 8 * SEGMENT },
         head_every_ns: 1_000,
         ..Options::new(NodeId::from_name("hub").unwrap())
     }
@@ -36,12 +28,7 @@ pub(crate) fn record(number: u64) -> Plain {
     let length = usize::try_from(number * 37 % 390).unwrap();
     let byte = u8::try_from(number % 251).unwrap() | 1;
     let time_ns = 1_700_000_000_000_000_000 + number * 1_000;
-    (
-        u8::try_from(number % 7).unwrap(),
-        1,
-        time_ns,
-        vec![byte; length],
-    )
+    (u8::try_from(number % 7).unwrap(), 1, time_ns, vec![byte; length])
 }
 
 /// A batch of `count` records from `first` on.
@@ -82,10 +69,7 @@ pub(crate) fn reopen(disk: SimDisk, options: Options) -> Result<Opened, OpenErro
             Replay::Record(view) => {
                 assert_eq!(view.number, last + 1, "records come in order, without gaps");
                 let (kind, version, time_ns, payload) = record(view.number);
-                assert_eq!(
-                    (view.kind, view.version, view.time_ns),
-                    (kind, version, time_ns)
-                );
+                assert_eq!((view.kind, view.version, view.time_ns), (kind, version, time_ns));
                 assert_eq!(view.payload, payload, "record {}", view.number);
                 last = view.number;
                 if first == 0 {
@@ -96,13 +80,7 @@ pub(crate) fn reopen(disk: SimDisk, options: Options) -> Result<Opened, OpenErro
         Ok(())
     })?;
     assert_eq!(writer.mark().record, last);
-    Ok(Opened {
-        writer,
-        recovery,
-        snapshot,
-        first,
-        last,
-    })
+    Ok(Opened { writer, recovery, snapshot, first, last })
 }
 
 /// Verifies without changing, and checks the records given.
@@ -136,8 +114,5 @@ pub(crate) fn filled(block: Block, frames: u64, snapshots: bool) -> Writer<SimDi
 
 /// How many seeds to try: `few`, or more where `JOURNAL_SEEDS` says so.
 pub(crate) fn seeds(few: u64) -> u64 {
-    std::env::var("JOURNAL_SEEDS")
-        .ok()
-        .and_then(|seeds| seeds.parse().ok())
-        .unwrap_or(few)
+    std::env::var("JOURNAL_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(few)
 }
