@@ -1,5 +1,6 @@
 //! Random journals, random power cuts: what is recovered is a beginning of what was written.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
+mod support;
 
 use journal::sim_disk::{SimDisk, Tearing};
 use journal::{Batch, Block, Extent, NodeId, Options, Replay, open, verify};

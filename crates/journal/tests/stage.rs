@@ -1,5 +1,6 @@
 //! The stage: no effect leaves before the records it depends on are durable, and none is lost.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
+mod support;
 
 use journal::{Batch, BatchError, Stage, StageLimits};
 use proptest::prelude::*;
