@@ -1,2 +1,43 @@
-//! node.
+//! The shell: sockets, files, clock, event loop, supervisor.
+//!
+//! How things flow: a process has one event loop that drives its machine with whole read buffers
+//! and one write per connection and turn, one commit thread that owns its journal's files, and one
+//! thread for pages, metrics and questions, which reach the machine through a bounded queue. `up`
+//! is a supervisor of such processes.
+//! What bounds it: [`limits`]. Deliberately absent: any decision about a payment, a batch or a
+//! recovery; TLS, until the keys-and-defence work.
 #![forbid(unsafe_code)]
+
+mod adapters;
+pub mod client;
+pub mod clock;
+pub mod commit;
+pub mod disk;
+pub mod driven;
+pub mod error;
+pub mod event_loop;
+pub mod http;
+pub mod json;
+mod key_files;
+pub mod layout;
+pub mod limits;
+mod lock;
+pub mod logging;
+mod options;
+mod process;
+pub mod questions;
+mod role;
+mod roles;
+mod running;
+mod signals;
+mod socket_path;
+#[cfg(test)]
+mod testing;
+
+pub use error::{RunError, RunErrorKind};
+pub use layout::Layout;
+pub use lock::Lock;
+pub use options::RunOptions;
+pub use role::RoleName;
+pub use roles::{run_bank, run_hub, run_shops, run_station};
+pub use running::{Running, RunningRole};

@@ -1,0 +1,131 @@
+//! Hub and stations in the loop.
+
+use std::net::SocketAddr;
+
+use host::view::{Overview, Query, Reply};
+use host::{Clocks, Door, Host, Peer, Role};
+
+use crate::driven::{Action, Answer, Driven, Event, Question};
+
+/// The ticket of this adapter's own question; the loop counts from 1 and never comes here.
+const OWN_TICKET: u64 = u64::MAX;
+
+/// A host, its doors by number, and whether it does its work.
+#[derive(Debug)]
+pub(crate) struct HostDriven {
+    host: Host,
+    role: Role,
+    doors: Vec<Door>,
+    hub_trunk: SocketAddr,
+    wishes: Vec<host::Action>,
+    /// Questions for [`Question::Ready`], whose overview is on its way.
+    ready_tickets: Vec<u64>,
+    ready: bool,
+}
+
+impl HostDriven {
+    /// An opened host; `doors` in the order in which the loop has them.
+    pub(crate) fn new(host: Host, role: Role, doors: Vec<Door>, hub_trunk: SocketAddr) -> Self {
+        let (wishes, ready_tickets) = (Vec::new(), Vec::new());
+        Self { host, role, doors, hub_trunk, wishes, ready_tickets, ready: false }
+    }
+
+    fn tell(&mut self, clocks: Clocks, event: host::Event<'_>, out: &mut Vec<Action>) {
+        let mut wishes = std::mem::take(&mut self.wishes);
+        self.host.handle(clocks, event, &mut wishes);
+        for wish in wishes.drain(..) {
+            self.pass_on(wish, out);
+        }
+        self.wishes = wishes;
+    }
+
+    fn pass_on(&mut self, wish: host::Action, out: &mut Vec<Action>) {
+        out.push(match wish {
+            host::Action::Dial(Peer::HubTrunk) => Action::Dial { call: 0, to: self.hub_trunk },
+            host::Action::Send { conn, bytes } => Action::Send { conn, bytes },
+            host::Action::Close { conn, why } => Action::Close { conn, why: why.name() },
+            host::Action::Commit(batch) => Action::Commit(batch),
+            host::Action::Snapshot { record, body } => Action::Snapshot { record, body },
+            host::Action::Stopped => Action::Stopped,
+            host::Action::Log(line) => Action::Log(line),
+            host::Action::Halt { what } => Action::Halt { what },
+            host::Action::Reply { ticket, reply } => {
+                let own = ticket == OWN_TICKET;
+                let asked = self.ready_tickets.iter().position(|ready| *ready == ticket);
+                if !own && asked.is_none() {
+                    let answer = Answer::Host(reply);
+                    return out.push(Action::Reply { ticket, answer });
+                }
+                self.ready = self.does_its_work(&reply);
+                if own {
+                    return;
+                }
+                self.ready_tickets.retain(|ready| *ready != ticket);
+                Action::Reply { ticket, answer: Answer::Ready(self.ready) }
+            }
+        });
+    }
+
+    /// A hub does its work once it listens; a station once its trunk is up.
+    fn does_its_work(&self, reply: &Reply) -> bool {
+        match (self.role, reply) {
+            (Role::Hub, Reply::Overview(_)) => true,
+            (Role::Station(_), Reply::Overview(Overview { peers, .. })) => {
+                peers.iter().any(|peer| peer.state == "up")
+            }
+            (
+                Role::Hub | Role::Station(_),
+                Reply::Accounts(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere,
+            ) => false,
+        }
+    }
+
+    fn asked(&mut self, clocks: Clocks, ticket: u64, question: Question, out: &mut Vec<Action>) {
+        let query = match question {
+            Question::Host(query) => query,
+            Question::Ready => {
+                self.ready_tickets.push(ticket);
+                Query::Overview
+            }
+            Question::Book | Question::Shops => {
+                return out.push(Action::Reply { ticket, answer: Answer::NotHere });
+            }
+        };
+        self.tell(clocks, host::Event::Query { ticket, query }, out);
+    }
+}
+
+impl Driven for HostDriven {
+    fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        let event = match event {
+            Event::Started => host::Event::Started,
+            Event::Accepted { conn, door } => {
+                // The loop was given these doors, in this order.
+                let Some(door) = self.doors.get(door).copied() else {
+                    return out.push(Action::Close { conn, why: "no_door" });
+                };
+                host::Event::Accepted { conn, door }
+            }
+            Event::Dialled { conn, .. } => host::Event::Dialled { conn, peer: Peer::HubTrunk },
+            Event::DialFailed { .. } => host::Event::DialFailed { peer: Peer::HubTrunk },
+            Event::Received { conn, bytes } => host::Event::Received { conn, bytes },
+            Event::Closed { conn } => host::Event::Closed { conn },
+            Event::Committed { batch, room_ahead } => host::Event::Committed { batch, room_ahead },
+            Event::DiskFailed { what } => host::Event::DiskFailed { what },
+            Event::Asked { ticket, question } => return self.asked(clocks, ticket, question, out),
+            Event::Timeout => host::Event::Timeout,
+            Event::Stop => host::Event::Stop,
+        };
+        self.tell(clocks, event, out);
+    }
+
+    fn next_timeout(&self) -> Option<u64> {
+        self.host.next_timeout()
+    }
+
+    fn is_ready(&mut self, clocks: Clocks, out: &mut Vec<Action>) -> bool {
+        let query = Query::Overview;
+        self.tell(clocks, host::Event::Query { ticket: OWN_TICKET, query }, out);
+        self.ready
+    }
+}

@@ -1,0 +1,321 @@
+//! The commit thread: the one owner of a role's journal files.
+//!
+//! How things flow: the event loop sends a batch, the thread appends and syncs it and sends it
+//! back with a wake-up. Between batches it keeps the head at most 100 ms behind, fills the next
+//! segment and writes a snapshot, one bounded piece at a time, so that a batch waits for one piece
+//! at most. The first fault of the disk ends it: nothing is retried as if it had not happened.
+//! What bounds it: one batch in flight by contract, [`crate::limits::COMMIT_ORDERS`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use host::Level;
+use journal::{Batch, Disk, Fault, Work, Writer};
+use mio::Waker;
+
+use crate::clock::SteadyClock;
+use crate::error::RunError;
+use crate::limits::{COMMIT_ORDERS, HEAD_EVERY, SPACE_RETRY, SPACE_WAIT};
+use crate::logging::Log;
+
+/// What the loop wants of the journal.
+#[derive(Debug)]
+enum Order {
+    Commit(Batch),
+    Snapshot { record: u64, body: Vec<u8> },
+    Stop,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The batch is durable.
+    Committed {
+        /// The batch, back for its memory.
+        batch: Batch,
+        /// Whether the journal has space one segment ahead.
+        room_ahead: bool,
+    },
+    /// The journal has failed; nothing more will become durable.
+    DiskFailed {
+        /// The journal's own words.
+        what: String,
+    },
+}
+
+/// What the thread has counted; written by it alone, read by `/metrics`.
+#[derive(Debug, Default)]
+pub struct CommitCounts {
+    /// Batches made durable.
+    pub commits: AtomicU64,
+    /// Records in them.
+    pub records: AtomicU64,
+    /// Bytes of their frames, padding included.
+    pub bytes: AtomicU64,
+    /// Time of writing and syncing, ns in all.
+    pub busy_ns: AtomicU64,
+    /// The longest of them, ns.
+    pub longest_ns: AtomicU64,
+    /// Heads written.
+    pub heads: AtomicU64,
+    /// Snapshots begun.
+    pub snapshots: AtomicU64,
+    /// Whether there is no space one segment ahead.
+    pub no_room: AtomicBool,
+}
+
+/// The loop's end of the commit thread.
+#[derive(Debug)]
+pub struct Committer {
+    orders: SyncSender<Order>,
+    outcomes: Receiver<Outcome>,
+    counts: Arc<CommitCounts>,
+    thread: JoinHandle<Result<(), Fault>>,
+}
+
+impl Committer {
+    /// Starts the thread. `waker` tells the loop that an outcome waits.
+    pub fn spawn<D: Disk + Send + 'static>(
+        writer: Writer<D>,
+        clock: SteadyClock,
+        waker: Arc<Waker>,
+        log: Arc<Log>,
+    ) -> Result<Self, RunError> {
+        let (orders, receiver) = sync_channel(COMMIT_ORDERS);
+        let (sender, outcomes) = sync_channel(COMMIT_ORDERS);
+        let counts = Arc::new(CommitCounts::default());
+        let scribe = Scribe {
+            writer,
+            clock,
+            outcomes: sender,
+            waker,
+            log,
+            counts: Arc::clone(&counts),
+            head_at: clock.now_ns(),
+            behind: false,
+            more: true,
+            looked: Instant::now(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("commit".to_owned())
+            .spawn(move || scribe.run(&receiver))
+            .map_err(|error| RunError::system("start the commit thread", error))?;
+        Ok(Self { orders, outcomes, counts, thread })
+    }
+
+    /// Hands over the next batch. `false`: the thread is gone, or a batch is in flight already.
+    pub fn commit(&self, batch: Batch) -> bool {
+        self.orders.try_send(Order::Commit(batch)).is_ok()
+    }
+
+    /// Begins a snapshot. `false`: the thread is gone or has too much to do.
+    pub fn snapshot(&self, record: u64, body: Vec<u8>) -> bool {
+        self.orders.try_send(Order::Snapshot { record, body }).is_ok()
+    }
+
+    /// What has come back, if anything. A thread that died without a word is a failed disk.
+    pub fn take(&self) -> Option<Outcome> {
+        match self.outcomes.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(TryRecvError::Empty) if self.thread.is_finished() => {
+                // It may have spoken between the look and the end.
+                let last = self.outcomes.try_recv().ok();
+                let what = "the commit thread has died".to_owned();
+                Some(last.unwrap_or(Outcome::DiskFailed { what }))
+            }
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
+        }
+    }
+
+    /// What the thread has counted.
+    pub fn counts(&self) -> Arc<CommitCounts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Stops the journal cleanly, once what was ordered before is durable.
+    pub fn stop(self) -> Result<(), String> {
+        // A thread that is gone has left its fault in the handle.
+        let _ = self.orders.send(Order::Stop);
+        drop(self.orders);
+        match self.thread.join() {
+            Ok(result) => result.map_err(|fault| fault.to_string()),
+            Err(_) => Err("the commit thread has died".to_owned()),
+        }
+    }
+}
+
+/// The thread itself.
+struct Scribe<D> {
+    writer: Writer<D>,
+    clock: SteadyClock,
+    outcomes: SyncSender<Outcome>,
+    waker: Arc<Waker>,
+    log: Arc<Log>,
+    counts: Arc<CommitCounts>,
+    /// No later than the writer's own time of its last head.
+    head_at: u64,
+    /// Whether frames are durable that the head does not name.
+    behind: bool,
+    /// Whether maintenance has more to do.
+    more: bool,
+    /// When space was last looked for.
+    looked: Instant,
+}
+
+impl<D: Disk> Scribe<D> {
+    fn run(mut self, orders: &Receiver<Order>) -> Result<(), Fault> {
+        loop {
+            let done = match self.next(orders) {
+                Ok(Order::Commit(batch)) => self.commit(batch),
+                Ok(Order::Snapshot { record, body }) => self.snapshot(record, body),
+                Ok(Order::Stop) => {
+                    let now = self.clock.now_ns();
+                    return self.writer.stop(now).map(|_| ());
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(),
+                // The loop is gone without a stop: the journal stays as a kill leaves it.
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            if let Err(fault) = done {
+                self.tell(Outcome::DiskFailed { what: fault.to_string() });
+                return Err(fault);
+            }
+        }
+    }
+
+    /// The next order, or `Timeout` when there is something else to do first.
+    fn next(&self, orders: &Receiver<Order>) -> Result<Order, RecvTimeoutError> {
+        if self.more {
+            return orders.recv_timeout(Duration::ZERO);
+        }
+        if self.behind {
+            let due = self.head_at.saturating_add(nanoseconds(HEAD_EVERY));
+            let wait = Duration::from_nanos(due.saturating_sub(self.clock.now_ns()));
+            return orders.recv_timeout(wait);
+        }
+        if !self.writer.has_room_ahead() {
+            return orders.recv_timeout(SPACE_RETRY);
+        }
+        orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+    }
+
+    fn commit(&mut self, mut batch: Batch) -> Result<(), Fault> {
+        let began = Instant::now();
+        let appended = self.append(&mut batch)?;
+        let took = nanoseconds(began.elapsed());
+        let counts = &self.counts;
+        counts.commits.fetch_add(1, Ordering::Relaxed);
+        counts.records.fetch_add(u64::from(batch.len()), Ordering::Relaxed);
+        counts.bytes.fetch_add(appended.bytes, Ordering::Relaxed);
+        counts.busy_ns.fetch_add(took, Ordering::Relaxed);
+        counts.longest_ns.fetch_max(took, Ordering::Relaxed);
+        let room_ahead = self.writer.has_room_ahead();
+        self.tell(Outcome::Committed { batch, room_ahead });
+        self.behind = true;
+        self.more = true;
+        self.publish()
+    }
+
+    /// Appends, waiting a while for space when there is none at all: nothing was written then.
+    fn append(&mut self, batch: &mut Batch) -> Result<journal::Appended, Fault> {
+        let until = Instant::now() + SPACE_WAIT;
+        loop {
+            match self.writer.append(batch) {
+                Err(Fault::NoSpace) if Instant::now() < until => {
+                    self.note_room();
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn snapshot(&mut self, record: u64, body: Vec<u8>) -> Result<(), Fault> {
+        match self.writer.begin_snapshot(record, self.clock.now_ns(), body) {
+            Ok(()) => {
+                self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+                self.more = true;
+                Ok(())
+            }
+            Err(fault) => self.forgive(fault),
+        }
+    }
+
+    /// What can wait.
+    fn idle(&mut self) -> Result<(), Fault> {
+        if self.behind {
+            self.publish()?;
+        }
+        let room = self.writer.has_room_ahead();
+        if !self.more && (room || self.looked.elapsed() < SPACE_RETRY) {
+            return Ok(());
+        }
+        self.looked = Instant::now();
+        match self.writer.maintain() {
+            Ok(work) => self.more = work == Work::More && self.writer.has_room_ahead(),
+            Err(fault) => {
+                self.more = false;
+                self.forgive(fault)?;
+            }
+        }
+        self.note_room();
+        Ok(())
+    }
+
+    fn publish(&mut self) -> Result<(), Fault> {
+        let now = self.clock.now_ns();
+        if now.saturating_sub(self.head_at) < nanoseconds(HEAD_EVERY) {
+            return Ok(());
+        }
+        self.writer.publish_head(now)?;
+        self.counts.heads.fetch_add(1, Ordering::Relaxed);
+        self.head_at = now;
+        self.behind = false;
+        Ok(())
+    }
+
+    /// A snapshot that cannot be taken costs recovery time, nothing else.
+    fn forgive(&self, fault: Fault) -> Result<(), Fault> {
+        match fault {
+            Fault::NoSpace
+            | Fault::SnapshotAhead { .. }
+            | Fault::SnapshotTooLarge
+            | Fault::SnapshotBusy => {
+                let values = [("why", fault.to_string())];
+                self.log.say(Level::Warn, "snapshot_not_taken", &values);
+                Ok(())
+            }
+            Fault::Disk(_)
+            | Fault::Refused(_)
+            | Fault::EmptyBatch
+            | Fault::FrameTooLarge
+            | Fault::OutOfTurn { .. }
+            | Fault::EpochBack { .. }
+            | Fault::SegmentsExhausted => Err(fault),
+        }
+    }
+
+    fn note_room(&self) {
+        let none = !self.writer.has_room_ahead();
+        if self.counts.no_room.swap(none, Ordering::Relaxed) != none {
+            let (level, event) = match none {
+                true => (Level::Error, "journal_no_room_ahead"),
+                false => (Level::Info, "journal_room_ahead"),
+            };
+            self.log.say(level, event, &[]);
+        }
+    }
+
+    fn tell(&self, outcome: Outcome) {
+        // A loop that is gone needs no answer, and a loop that cannot be woken finds it later.
+        let _ = self.outcomes.try_send(outcome);
+        let _ = self.waker.wake();
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

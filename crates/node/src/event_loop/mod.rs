@@ -1,0 +1,776 @@
+//! The event loop of a role: one thread, one poll, no decisions.
+//!
+//! How things flow: a turn waits for the system, hands over whole read buffers, commits that came
+//! back, questions and timers, carries out what the machine wants, and at its end writes once to
+//! each connection that has something to send. Commits run on their own thread.
+//! What bounds it: [`crate::limits`]: reads and accepts of a turn, unsent bytes of a connection and
+//! of all, connections, the time that a peer may leave bytes unread.
+//! Deliberately absent: TLS (it comes between read and hand-over), decisions about a payment.
+
+mod connection;
+mod counts;
+mod write_queue;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::{ErrorKind, Read};
+use std::net::{Shutdown, SocketAddr};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use host::{ConnId, Level};
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+pub use counts::LoopCounts;
+
+use crate::clock;
+use crate::commit::{Committer, Outcome};
+use crate::driven::{Action, Driven, Event};
+use crate::error::{RunError, RunErrorKind};
+use crate::limits::{
+    ACCEPT_PAUSE, ACCEPTS_PER_TURN, CONNECTIONS_MAX, DIAL_WAIT, EVENTS_PER_TURN, LINGER,
+    PREDECESSOR_LOOK, READ_BYTES, READS_PER_TURN, READY_LOOK, SLEEP_MAX, STOP_WAIT,
+    WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
+};
+use crate::logging::Log;
+use crate::questions::{Desk, Tray};
+use connection::{Connection, Phase};
+use write_queue::Flushed;
+
+const WAKER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+const DOORS: usize = 2;
+/// Connections have the tokens from here on: their number plus this.
+const CONNECTIONS: usize = 1024;
+
+/// What exists before the machine does: the poll, its waker, the desk for questions.
+#[derive(Debug)]
+pub struct Reactor {
+    poll: Poll,
+    waker: Arc<Waker>,
+    desk: Desk,
+    tray: Tray,
+    ready: Arc<AtomicBool>,
+    counts: Arc<LoopCounts>,
+}
+
+impl Reactor {
+    /// A poll of its own.
+    pub fn new() -> Result<Self, RunError> {
+        let failed = |error| RunError::system("make an event loop", error);
+        let poll = Poll::new().map_err(failed)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER).map_err(failed)?);
+        let (desk, tray) = Desk::new(Arc::clone(&waker));
+        let (ready, counts) = (Arc::default(), Arc::default());
+        Ok(Self { poll, waker, desk, tray, ready, counts })
+    }
+
+    /// Wakes the loop from other threads.
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Where questions are put.
+    pub fn desk(&self) -> Desk {
+        self.desk.clone()
+    }
+
+    /// What the loop counts.
+    pub fn counts(&self) -> Arc<LoopCounts> {
+        Arc::clone(&self.counts)
+    }
+}
+
+/// A door that is open: bound, not yet accepting.
+#[derive(Debug)]
+pub struct OpenDoor {
+    listener: std::net::TcpListener,
+    address: SocketAddr,
+}
+
+impl OpenDoor {
+    /// Listens at `address`, waiting at most `wait` for a predecessor to let go of it. `what` names
+    /// the door in errors.
+    pub fn bind(what: &str, address: SocketAddr, wait: Duration) -> Result<Self, RunError> {
+        let until = Instant::now() + wait;
+        let place = || format!("{what} {address}");
+        loop {
+            let error = match std::net::TcpListener::bind(address) {
+                Ok(listener) => return Self::of(listener).map_err(|e| address_error(&place(), &e)),
+                Err(error) => error,
+            };
+            match error.kind() {
+                ErrorKind::AddrInUse if Instant::now() < until => {
+                    std::thread::sleep(PREDECESSOR_LOOK);
+                }
+                ErrorKind::AddrInUse => {
+                    return Err(RunError::new(
+                        RunErrorKind::PortInUse,
+                        "another process listens at this address",
+                        place(),
+                        "stop it, or choose other ports with --port-base or in the configuration",
+                    ));
+                }
+                _ => return Err(address_error(&place(), &error)),
+            }
+        }
+    }
+
+    fn of(listener: std::net::TcpListener) -> std::io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it listens, its port chosen by the system if it was 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The listener, for somebody else's loop.
+    pub(crate) fn into_listener(self) -> std::net::TcpListener {
+        self.listener
+    }
+}
+
+fn address_error(place: &str, error: &std::io::Error) -> RunError {
+    let message = format!("cannot listen here: {error}");
+    let remedy = "give an address of this machine and a port that this user may use";
+    RunError::new(RunErrorKind::Address, message, place, remedy)
+}
+
+/// What a loop is given.
+pub struct Parts<D> {
+    /// The machine.
+    pub driven: D,
+    /// Its doors, in the order of their numbers.
+    pub doors: Vec<OpenDoor>,
+    /// The thread that owns its journal, if it has one.
+    pub committer: Option<Committer>,
+    /// A byte here asks for a stop; a second one for an end at once.
+    pub signals: StdUnixStream,
+    /// Where to log.
+    pub log: Arc<Log>,
+    /// Called once, when the role does its work.
+    pub on_ready: Box<dyn FnOnce()>,
+}
+
+impl<D> std::fmt::Debug for Parts<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("doors", &self.doors).finish_non_exhaustive()
+    }
+}
+
+struct Door {
+    listener: TcpListener,
+    /// Whether the system may have more callers than were taken.
+    pending: bool,
+    /// Not before this, CLOCK_BOOTTIME in ns: the system had no room.
+    retry_at: u64,
+}
+
+/// What the machine is still to be told of this turn's own doing.
+enum Owed {
+    Closed(ConnId),
+    DialFailed(u64),
+}
+
+/// The loop. See the module's header.
+pub struct EventLoop<D> {
+    driven: D,
+    reactor: Reactor,
+    doors: Vec<Door>,
+    committer: Option<Committer>,
+    signals: UnixStream,
+    log: Arc<Log>,
+    on_ready: Option<Box<dyn FnOnce()>>,
+    ready_look: u64,
+    conns: BTreeMap<ConnId, Connection>,
+    next_conn: ConnId,
+    deadlines: BTreeSet<(u64, ConnId)>,
+    /// Connections with something to send, in the order of their first bytes.
+    dirty: Vec<ConnId>,
+    /// Connections that had more to read than one turn allows.
+    readable: VecDeque<ConnId>,
+    unsent: usize,
+    owed: VecDeque<Owed>,
+    out: Vec<Action>,
+    buffer: Vec<u8>,
+    signalled: u32,
+    stop_by: Option<u64>,
+    stopped: bool,
+    halted: Option<String>,
+}
+
+impl<D> std::fmt::Debug for EventLoop<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventLoop").field("connections", &self.conns.len()).finish_non_exhaustive()
+    }
+}
+
+impl<D: Driven> EventLoop<D> {
+    /// Puts the parts together.
+    pub fn new(reactor: Reactor, parts: Parts<D>) -> Result<Self, RunError> {
+        let failed = |error| RunError::system("watch sockets", error);
+        let registry = reactor.poll.registry();
+        let mut doors = Vec::new();
+        for (place, door) in parts.doors.into_iter().enumerate() {
+            let mut listener = TcpListener::from_std(door.listener);
+            registry
+                .register(&mut listener, Token(DOORS + place), Interest::READABLE)
+                .map_err(failed)?;
+            doors.push(Door { listener, pending: false, retry_at: 0 });
+        }
+        parts.signals.set_nonblocking(true).map_err(failed)?;
+        let mut signals = UnixStream::from_std(parts.signals);
+        registry.register(&mut signals, SIGNALS, Interest::READABLE).map_err(failed)?;
+        Ok(Self {
+            driven: parts.driven,
+            doors,
+            committer: parts.committer,
+            signals,
+            log: parts.log,
+            on_ready: Some(parts.on_ready),
+            ready_look: 0,
+            conns: BTreeMap::new(),
+            next_conn: 1,
+            deadlines: BTreeSet::new(),
+            dirty: Vec::new(),
+            readable: VecDeque::new(),
+            unsent: 0,
+            owed: VecDeque::new(),
+            out: Vec::new(),
+            buffer: vec![0; READ_BYTES],
+            signalled: 0,
+            stop_by: None,
+            stopped: false,
+            halted: None,
+            reactor,
+        })
+    }
+
+    /// Whether the role does its work, for `/readyz`.
+    pub fn ready(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.reactor.ready)
+    }
+
+    /// Runs until the machine has stopped or cannot go on.
+    pub fn run(mut self) -> Result<(), RunError> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        self.tell(Event::Started);
+        self.end_of_turn();
+        while !self.stopped && self.halted.is_none() {
+            let sleep = self.sleep();
+            match self.reactor.poll.poll(&mut events, Some(sleep)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(RunError::system("wait for events", error)),
+            }
+            LoopCounts::add(&self.reactor.counts.turns, 1);
+            self.turn(&events);
+            self.end_of_turn();
+        }
+        self.finish()
+    }
+
+    /// The machine's last word, and the journal's.
+    fn finish(mut self) -> Result<(), RunError> {
+        let committer = self.committer.take();
+        if let Some(what) = self.halted {
+            self.log.say(Level::Error, "halted", &[("why", what.clone())]);
+            // The journal is left as a kill would leave it: the next start finds what is durable.
+            let remedy = "the next start recovers what is durable; if it halts again, see the log";
+            return Err(RunError::new(RunErrorKind::Halted, what, "", remedy));
+        }
+        if let Some(committer) = committer {
+            committer.stop().map_err(|what| {
+                let remedy = "check the disk; the next start recovers what is durable";
+                RunError::new(RunErrorKind::Journal, what, "journal", remedy)
+            })?;
+        }
+        self.log.say(Level::Info, "stopped", &[]);
+        Ok(())
+    }
+
+    /// How long the system may let us sleep.
+    fn sleep(&self) -> Duration {
+        let pending = |door: &Door| door.pending && door.retry_at == 0;
+        if !self.readable.is_empty() || self.doors.iter().any(pending) || !self.owed.is_empty() {
+            return Duration::ZERO;
+        }
+        let boot = clock::boot();
+        let retries = self.doors.iter().filter(|door| door.pending).map(|door| door.retry_at);
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let ready = self.on_ready.as_ref().map(|_| self.ready_look);
+        let times = [self.driven.next_timeout(), deadline, ready, self.stop_by];
+        let next = times.into_iter().flatten().chain(retries).min();
+        next.map_or(SLEEP_MAX, |next| clock::until(boot, next).min(SLEEP_MAX))
+    }
+
+    fn turn(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                WAKER => {}
+                SIGNALS => self.signal(),
+                Token(token) if token < CONNECTIONS => {
+                    if let Some(door) = self.doors.get_mut(token - DOORS) {
+                        door.pending = true;
+                    }
+                }
+                Token(token) => {
+                    let conn = (token - CONNECTIONS) as ConnId;
+                    if event.is_writable() || event.is_error() || event.is_write_closed() {
+                        self.writable(conn);
+                    }
+                    let ended = event.is_read_closed() || event.is_error();
+                    if event.is_readable() || ended {
+                        self.queue_read(conn, ended);
+                    }
+                }
+            }
+        }
+        self.outcomes();
+        for _ in 0..self.readable.len() {
+            if let Some(conn) = self.readable.pop_front() {
+                self.read(conn);
+            }
+        }
+        self.accept_all();
+        while let Some((ticket, question)) = self.reactor.tray.next() {
+            LoopCounts::add(&self.reactor.counts.questions, 1);
+            self.tell(Event::Asked { ticket, question });
+        }
+        let boot = clock::boot();
+        if self.driven.next_timeout().is_some_and(|at| at <= boot) {
+            self.tell(Event::Timeout);
+        }
+        self.overdue(boot);
+        self.look_ready(boot);
+    }
+
+    /// One write to each connection that has something to send; then the machine is told what
+    /// that and its own wishes led to.
+    fn end_of_turn(&mut self) {
+        self.flush_all();
+        // What these lead to is carried out in the next turn, which follows at once.
+        for _ in 0..self.owed.len() {
+            match self.owed.pop_front() {
+                Some(Owed::Closed(conn)) => self.tell(Event::Closed { conn }),
+                Some(Owed::DialFailed(call)) => self.tell(Event::DialFailed { call }),
+                None => {}
+            }
+        }
+        self.flush_all();
+        let counts = &self.reactor.counts;
+        counts.connections.store(self.conns.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Hands an event over and carries out what the machine wants.
+    fn tell(&mut self, event: Event<'_>) {
+        let mut out = std::mem::take(&mut self.out);
+        self.driven.handle(clock::read(), event, &mut out);
+        self.carry_out(&mut out);
+        self.out = out;
+    }
+
+    fn carry_out(&mut self, out: &mut Vec<Action>) {
+        for action in out.drain(..) {
+            match action {
+                Action::Dial { call, to } => self.dial(call, to),
+                Action::Send { conn, bytes } => self.send(conn, bytes),
+                Action::Close { conn, why } => self.close(conn, why),
+                Action::Commit(batch) => {
+                    let taken = self.committer.as_ref().is_some_and(|c| c.commit(batch));
+                    if !taken {
+                        let what = "a batch found no commit thread to take it";
+                        self.halted = Some(what.to_owned());
+                    }
+                }
+                Action::Snapshot { record, body } => {
+                    let taken = self.committer.as_ref().is_some_and(|c| c.snapshot(record, body));
+                    if !taken {
+                        self.log.say(Level::Warn, "snapshot_not_taken", &[]);
+                    }
+                }
+                Action::Stopped => self.stopped = true,
+                Action::Reply { ticket, answer } => {
+                    // Whoever asked may have given up.
+                    let _ = self.reactor.tray.answer(ticket, answer);
+                }
+                Action::Log(line) => self.log.line(&line),
+                Action::Halt { what } => self.halted = Some(what),
+            }
+        }
+    }
+
+    fn signal(&mut self) {
+        let mut bytes = [0; 64];
+        while let Ok(count) = self.signals.read(&mut bytes) {
+            if count == 0 {
+                break;
+            }
+            self.signalled += u32::try_from(count).unwrap_or(u32::MAX);
+        }
+        match (self.signalled, self.stop_by) {
+            (0, _) => {}
+            (_, None) => {
+                self.log.say(Level::Info, "stopping", &[]);
+                self.stop_by = Some(clock::after(clock::boot(), STOP_WAIT));
+                self.signalled = 1;
+                self.tell(Event::Stop);
+            }
+            (1, Some(_)) => {}
+            (_, Some(_)) => self.halted = Some("told twice to stop".to_owned()),
+        }
+    }
+
+    fn outcomes(&mut self) {
+        while let Some(outcome) = self.committer.as_ref().and_then(Committer::take) {
+            match outcome {
+                Outcome::Committed { batch, room_ahead } => {
+                    self.tell(Event::Committed { batch, room_ahead });
+                }
+                Outcome::DiskFailed { what } => {
+                    self.committer = None;
+                    self.tell(Event::DiskFailed { what: what.clone() });
+                    // A machine that goes on without its disk does not exist.
+                    self.halted.get_or_insert(what);
+                }
+            }
+        }
+    }
+
+    fn look_ready(&mut self, boot: u64) {
+        if self.on_ready.is_none() || self.ready_look > boot {
+            return;
+        }
+        self.ready_look = clock::after(boot, READY_LOOK);
+        let mut out = std::mem::take(&mut self.out);
+        let ready = self.driven.is_ready(clock::read(), &mut out);
+        self.carry_out(&mut out);
+        self.out = out;
+        if ready && let Some(on_ready) = self.on_ready.take() {
+            self.reactor.ready.store(true, Ordering::Release);
+            on_ready();
+        }
+    }
+
+    fn overdue(&mut self, boot: u64) {
+        if self.stop_by.is_some_and(|by| by <= boot) {
+            self.halted.get_or_insert("the stop took too long".to_owned());
+        }
+        while let Some((at, conn)) = self.deadlines.first().copied() {
+            if at > boot {
+                return;
+            }
+            self.deadlines.remove(&(at, conn));
+            let Some(connection) = self.conns.get_mut(&conn) else { continue };
+            connection.deadline = None;
+            match connection.phase {
+                Phase::Dialling { .. } => self.gone(conn, "dial_late"),
+                Phase::Open | Phase::Closing { .. } => self.gone(conn, "slow_reader"),
+                Phase::Lingering => self.gone(conn, "lingered"),
+            }
+        }
+    }
+
+    fn set_deadline(&mut self, conn: ConnId, deadline: Option<u64>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        if let Some(old) = std::mem::replace(&mut connection.deadline, deadline) {
+            self.deadlines.remove(&(old, conn));
+        }
+        if let Some(new) = deadline {
+            self.deadlines.insert((new, conn));
+        }
+    }
+}
+
+/// Connections: coming, going, reading, writing.
+impl<D: Driven> EventLoop<D> {
+    fn accept_all(&mut self) {
+        for place in 0..self.doors.len() {
+            self.accept(place);
+        }
+    }
+
+    fn accept(&mut self, place: usize) {
+        let boot = clock::boot();
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some(door) = self.doors.get_mut(place) else { return };
+            if !door.pending || door.retry_at > boot {
+                return;
+            }
+            door.retry_at = 0;
+            match door.listener.accept() {
+                Ok((stream, peer)) => self.take_in(place, stream, peer),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => door.pending = false,
+                    // That caller is gone again; the next may be there.
+                    ErrorKind::Interrupted
+                    | ErrorKind::ConnectionAborted
+                    | ErrorKind::ConnectionReset => {}
+                    _ => {
+                        door.retry_at = clock::after(boot, ACCEPT_PAUSE);
+                        let values = [("why", error.to_string())];
+                        self.log.say(Level::Error, "accept_failed", &values);
+                    }
+                },
+            }
+        }
+    }
+
+    fn take_in(&mut self, place: usize, stream: TcpStream, peer: SocketAddr) {
+        if self.conns.len() >= CONNECTIONS_MAX {
+            // Dropping the stream closes it: refused before it costs anything.
+            self.reactor.counts.closed("too_many");
+            return;
+        }
+        LoopCounts::add(&self.reactor.counts.accepted, 1);
+        if let Some(conn) = self.add(stream, peer, Phase::Open) {
+            self.tell(Event::Accepted { conn, door: place });
+        }
+    }
+
+    fn add(&mut self, mut stream: TcpStream, peer: SocketAddr, phase: Phase) -> Option<ConnId> {
+        let conn = self.next_conn;
+        self.next_conn += 1;
+        // One write per turn holds everything there is to send: waiting for more gains nothing.
+        let _ = stream.set_nodelay(true);
+        let token = usize::try_from(conn).ok().and_then(|conn| conn.checked_add(CONNECTIONS));
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.reactor.poll.registry();
+        match token.map(|token| stream.register(registry, Token(token), interest)) {
+            Some(Ok(())) => {
+                self.conns.insert(conn, Connection::new(stream, peer, phase));
+                Some(conn)
+            }
+            Some(Err(_)) | None => {
+                self.reactor.counts.closed("not_watched");
+                None
+            }
+        }
+    }
+
+    fn dial(&mut self, call: u64, to: SocketAddr) {
+        let conn = match TcpStream::connect(to) {
+            Ok(stream) => self.add(stream, to, Phase::Dialling { call }),
+            Err(_) => None,
+        };
+        match conn {
+            Some(conn) => {
+                let by = clock::after(clock::boot(), DIAL_WAIT);
+                self.set_deadline(conn, Some(by));
+            }
+            None => {
+                LoopCounts::add(&self.reactor.counts.dials_failed, 1);
+                self.owed.push_back(Owed::DialFailed(call));
+            }
+        }
+    }
+
+    fn writable(&mut self, conn: ConnId) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        match connection.phase {
+            Phase::Dialling { call } => self.dialled(conn, call),
+            Phase::Open | Phase::Closing { .. } => {
+                if connection.queue.unsent() > 0 && !connection.dirty {
+                    connection.dirty = true;
+                    self.dirty.push(conn);
+                }
+            }
+            Phase::Lingering => {}
+        }
+    }
+
+    /// The call has an end, unless the system woke us for nothing.
+    fn dialled(&mut self, conn: ConnId, call: u64) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let failed = !matches!(connection.stream.take_error(), Ok(None));
+        let through = connection.stream.peer_addr();
+        match through {
+            Ok(_) if !failed => {
+                connection.phase = Phase::Open;
+                self.set_deadline(conn, None);
+                LoopCounts::add(&self.reactor.counts.dialled, 1);
+                self.tell(Event::Dialled { conn, call });
+                self.queue_read(conn, false);
+            }
+            Err(error) if !failed && error.kind() == ErrorKind::NotConnected => {}
+            Ok(_) | Err(_) => self.gone(conn, "dial_failed"),
+        }
+    }
+
+    fn queue_read(&mut self, conn: ConnId, ended: bool) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.ended |= ended;
+        if !connection.readable {
+            connection.readable = true;
+            self.readable.push_back(conn);
+        }
+    }
+
+    /// Hands over what the system has, a bounded number of whole buffers.
+    fn read(&mut self, conn: ConnId) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        for _ in 0..READS_PER_TURN {
+            let Some(connection) = self.conns.get_mut(&conn) else { break };
+            connection.readable = false;
+            if matches!(connection.phase, Phase::Dialling { .. }) {
+                self.buffer = buffer;
+                return;
+            }
+            match connection.stream.read(&mut buffer) {
+                Ok(0) => {
+                    self.gone(conn, "peer");
+                    break;
+                }
+                Ok(count) => {
+                    LoopCounts::add(&self.reactor.counts.reads, 1);
+                    LoopCounts::add(&self.reactor.counts.read_bytes, count);
+                    // Less than a whole buffer: there was no more, and the system tells of what
+                    // comes from now on. An end that it has told of already is still to be read.
+                    let drained = count < buffer.len() && !connection.ended;
+                    // Bytes behind a decision to close are nobody's.
+                    if connection.phase == Phase::Open {
+                        self.tell(Event::Received { conn, bytes: &buffer[..count] });
+                    }
+                    if drained {
+                        self.buffer = buffer;
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.buffer = buffer;
+                    return;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    self.gone(conn, "error");
+                    break;
+                }
+            }
+        }
+        self.buffer = buffer;
+        // The system tells of new bytes only once it has been read empty.
+        self.queue_read(conn, false);
+    }
+
+    fn send(&mut self, conn: ConnId, bytes: Vec<u8>) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        if connection.phase != Phase::Open || bytes.is_empty() {
+            return;
+        }
+        self.unsent += bytes.len();
+        connection.queue.push(bytes);
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(conn);
+        }
+        let queued = connection.queue.unsent();
+        if queued > WRITE_QUEUE_BYTES || self.unsent > WRITE_QUEUES_BYTES {
+            self.overfull(conn);
+        }
+    }
+
+    /// Too much waits: the system may still take it; if not, the peer does not read.
+    fn overfull(&mut self, conn: ConnId) {
+        self.flush(conn);
+        let unsent = self.conns.get(&conn).map_or(0, |c| c.queue.unsent());
+        if unsent > WRITE_QUEUE_BYTES || (unsent > 0 && self.unsent > WRITE_QUEUES_BYTES) {
+            self.gone(conn, "slow_reader");
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, why: &'static str) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        if connection.phase == Phase::Open {
+            connection.phase = Phase::Closing { why };
+            if !connection.dirty {
+                connection.dirty = true;
+                self.dirty.push(conn);
+            }
+        }
+    }
+
+    fn flush_all(&mut self) {
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for conn in dirty.drain(..) {
+            if let Some(connection) = self.conns.get_mut(&conn) {
+                connection.dirty = false;
+                self.flush(conn);
+            }
+        }
+        // Nothing becomes dirty while it is flushed; the list keeps its memory.
+        self.dirty = dirty;
+    }
+
+    fn flush(&mut self, conn: ConnId) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let mut written = 0;
+        let had = connection.queue.unsent();
+        let flushed = connection.queue.flush(&mut connection.stream, &mut written);
+        self.unsent -= written;
+        LoopCounts::add(&self.reactor.counts.writes, usize::from(had > 0));
+        LoopCounts::add(&self.reactor.counts.written_bytes, written);
+        match (flushed, connection.phase) {
+            (Ok(Flushed::All), Phase::Closing { why }) => self.linger(conn, why),
+            (Ok(Flushed::All), Phase::Open) => self.set_deadline(conn, None),
+            (Ok(Flushed::All), Phase::Dialling { .. } | Phase::Lingering) => {}
+            (Ok(Flushed::Blocked), _) => {
+                // The clock runs anew whenever the peer has taken something.
+                if written > 0 || connection.deadline.is_none() {
+                    let by = clock::after(clock::boot(), WRITE_STALL);
+                    self.set_deadline(conn, Some(by));
+                }
+            }
+            (Err(_), _) => self.gone(conn, "error"),
+        }
+    }
+
+    /// Ends our side; the machine is told that it is over.
+    fn linger(&mut self, conn: ConnId, why: &'static str) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.phase = Phase::Lingering;
+        let peer = connection.peer;
+        // A peer that is gone already needs no end.
+        let _ = connection.stream.shutdown(Shutdown::Write);
+        self.reactor.counts.closed(why);
+        let values = [("why", why.to_owned()), ("peer", peer.to_string())];
+        self.log.say(Level::Info, "connection_closed", &values);
+        self.owed.push_back(Owed::Closed(conn));
+        let by = clock::after(clock::boot(), LINGER);
+        self.set_deadline(conn, Some(by));
+        self.queue_read(conn, false);
+    }
+
+    /// The connection is no more, for a reason of the peer's, the system's or the loop's.
+    fn gone(&mut self, conn: ConnId, why: &'static str) {
+        self.set_deadline(conn, None);
+        let Some(mut connection) = self.conns.remove(&conn) else { return };
+        self.unsent -= connection.queue.unsent();
+        // The system forgets a closed descriptor anyway.
+        let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
+        match connection.phase {
+            Phase::Dialling { call } => {
+                LoopCounts::add(&self.reactor.counts.dials_failed, 1);
+                self.owed.push_back(Owed::DialFailed(call));
+            }
+            Phase::Open | Phase::Closing { .. } => {
+                self.reactor.counts.closed(why);
+                if why == "slow_reader" {
+                    let peer = connection.peer.to_string();
+                    let values = [("why", why.to_owned()), ("peer", peer)];
+                    self.log.say(Level::Warn, "connection_closed", &values);
+                }
+                self.owed.push_back(Owed::Closed(conn));
+            }
+            Phase::Lingering => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Pages, API and metrics of a role: its own thread, on TCP and on `DIR/run/ROLE.sock`.
+//!
+//! How things flow: a request becomes a question, the question goes through the bounded desk into
+//! the event loop, and the answer, durable state as plain values, becomes JSON here. Totals are
+//! kept for 250 ms, so that any number of pages costs four questions a second.
+//! What bounds it: connections, idle time, the desk, the time of an answer ([`crate::limits`]).
+//! Deliberately absent: anything that a payment waits for.
+
+mod listener;
+mod metrics;
+mod refusal;
+mod routes;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use host::Level;
+use tokio::sync::{Mutex, oneshot};
+
+use crate::commit::CommitCounts;
+use crate::error::RunError;
+use crate::event_loop::{LoopCounts, OpenDoor};
+use crate::logging::Log;
+use crate::questions::Desk;
+use crate::role::RoleName;
+use crate::socket_path;
+use listener::Bounded;
+
+/// What pages are made of.
+#[derive(Debug)]
+pub struct Pages {
+    role: RoleName,
+    desk: Desk,
+    turns: Arc<LoopCounts>,
+    commits: Option<Arc<CommitCounts>>,
+    overview: Mutex<Option<(Instant, Bytes)>>,
+}
+
+impl Pages {
+    /// Pages of this role.
+    pub fn new(
+        role: RoleName,
+        desk: Desk,
+        turns: Arc<LoopCounts>,
+        commits: Option<Arc<CommitCounts>>,
+    ) -> Self {
+        Self { role, desk, turns, commits, overview: Mutex::new(None) }
+    }
+}
+
+/// The running thread. Stops when this is dropped or [`Server::stop`] is called.
+#[derive(Debug)]
+pub struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+impl Server {
+    /// Serves `pages` on a socket of mode 0600 and, if given, at an address.
+    pub fn start(
+        pages: Pages,
+        door: Option<OpenDoor>,
+        socket: &Path,
+        log: Arc<Log>,
+    ) -> Result<Self, RunError> {
+        let failed = |error| RunError::system("serve pages", error);
+        let unix = socket_path::listen(socket)?;
+        unix.set_nonblocking(true).map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(failed)?;
+        let (stop, stopped) = oneshot::channel();
+        let work = async move {
+            if let Err(error) = serve(pages, door, unix, stopped).await {
+                log.say(Level::Error, "pages_failed", &[("why", error.to_string())]);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("pages".to_owned())
+            .spawn(move || runtime.block_on(work))
+            .map_err(failed)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread), socket: socket.to_owned() })
+    }
+
+    /// Ends it, open connections included, and removes the socket.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A page that panicked has been logged by the runtime; nothing waits for it.
+            let _ = thread.join();
+            let _ = std::fs::remove_file(&self.socket);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn serve(
+    pages: Pages,
+    door: Option<OpenDoor>,
+    unix: std::os::unix::net::UnixListener,
+    stopped: oneshot::Receiver<()>,
+) -> std::io::Result<()> {
+    let router = routes::router(Arc::new(pages));
+    let local = Bounded::new(tokio::net::UnixListener::from_std(unix)?);
+    let local = axum::serve(local, router.clone());
+    let remote = match door {
+        Some(door) => {
+            let listener = tokio::net::TcpListener::from_std(door.into_listener())?;
+            Some(axum::serve(Bounded::new(listener), router))
+        }
+        None => None,
+    };
+    let remote = async {
+        match remote {
+            Some(remote) => remote.await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        result = async { local.await } => result,
+        result = remote => result,
+        _ = stopped => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Limits of the shell, each with its reason.
+
+use std::time::Duration;
+
+/// One read buffer, bytes: 300 messages of 200 bytes in one system call, and small enough to stay
+/// in the second-level cache.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Read buffers that one connection may fill in a turn, so that a flood on one connection keeps
+/// no other waiting for more than 256 KiB of work.
+pub const READS_PER_TURN: usize = 4;
+/// Events taken from the system at once: every connection of a busy hub fits.
+pub const EVENTS_PER_TURN: usize = 1024;
+/// Connections that one listener takes in a turn, so that a reconnect storm shares the loop.
+pub const ACCEPTS_PER_TURN: usize = 64;
+/// Connections of a process. A door's own bound (`host::limits::CONNECTIONS_MAX`) is met first;
+/// this keeps a process with several doors below the file limits that are common.
+pub const CONNECTIONS_MAX: usize = 24_000;
+/// Unsent bytes of one connection: 10,000 answers. A peer that lets more gather does not read.
+pub const WRITE_QUEUE_BYTES: usize = 2 * 1024 * 1024;
+/// Unsent bytes of all connections together; beyond it the connection that adds more is closed.
+pub const WRITE_QUEUES_BYTES: usize = 256 * 1024 * 1024;
+/// Memory that an empty write queue may keep, bytes.
+pub const WRITE_QUEUE_KEPT: usize = 64 * 1024;
+/// How long unsent bytes may wait for a peer to read.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+/// How long a closed connection is still drained, so that the peer gets what was sent last.
+pub const LINGER: Duration = Duration::from_secs(1);
+/// How long a call may take; on a local network it is milliseconds.
+pub const DIAL_WAIT: Duration = Duration::from_secs(5);
+/// Longest sleep of the loop: the system's timers stand still while the machine is suspended,
+/// CLOCK_BOOTTIME does not, so a deadline passed in suspension is seen this late at most.
+pub const SLEEP_MAX: Duration = Duration::from_secs(1);
+/// A listener that the system refuses (no file descriptors) is tried again after this.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Orders that wait for the commit thread: one batch, one snapshot and the stop are all there is.
+pub const COMMIT_ORDERS: usize = 4;
+/// How often the journal's head follows the last durable frame at least.
+pub const HEAD_EVERY: Duration = Duration::from_millis(100);
+/// How often space for the next segment is looked for after there was none.
+pub const SPACE_RETRY: Duration = Duration::from_secs(1);
+/// How long a batch that finds no space at all waits for some before the role gives up.
+pub const SPACE_WAIT: Duration = Duration::from_secs(10);
+/// Bounce buffer of direct input and output, bytes: a piece of zero-filling at once.
+pub const BOUNCE_BYTES: usize = 1024 * 1024;
+/// Alignment in memory that O_DIRECT asks for on every common device.
+pub const MEMORY_ALIGN: usize = 4096;
+/// Files of a journal kept open: the active segment, the next, the head, a snapshot, an old one.
+pub const OPEN_FILES: usize = 6;
+
+/// Questions of pages and commands that wait for the event loop.
+pub const QUESTIONS_MAX: usize = 64;
+/// How long a question may wait for its answer.
+pub const QUESTION_WAIT: Duration = Duration::from_secs(2);
+/// How old the totals on a page may be.
+pub const OVERVIEW_AGE: Duration = Duration::from_millis(250);
+/// Connections to the pages of one role at once.
+pub const HTTP_CONNECTIONS: usize = 128;
+/// A page's connection that says nothing for so long is closed.
+pub const HTTP_IDLE: Duration = Duration::from_secs(30);
+/// Payments that a question without `limit` gets.
+pub const PAYMENTS_DEFAULT: usize = 50;
+/// Largest answer that [`crate::client`] takes, bytes: a simulated bank's whole book.
+pub const ANSWER_BYTES: usize = 512 * 1024 * 1024;
+/// How long [`crate::client`] waits for a whole answer.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a new process waits for a lock or a port that its predecessor still holds.
+pub const PREDECESSOR_WAIT: Duration = Duration::from_secs(3);
+/// How often it looks.
+pub const PREDECESSOR_LOOK: Duration = Duration::from_millis(50);
+
+/// Log lines of a role in one second; what is over is counted, and the count is logged.
+pub const LOG_LINES_PER_S: u32 = 500;
+/// A log file longer than this, bytes, is put aside.
+pub const LOG_BYTES: u64 = 16 * 1024 * 1024;
+/// Log files put aside that are kept.
+pub const LOG_FILES: u32 = 4;
+
+/// First wait before a child that died again is started again; doubles up to [`RESTART_MAX`]. The
+/// first restart is immediate.
+pub const RESTART_MIN: Duration = Duration::from_secs(1);
+/// Longest wait before a child is started again.
+pub const RESTART_MAX: Duration = Duration::from_secs(30);
+/// A child that lived this long is healthy: its next restart is immediate again.
+pub const HEALTHY: Duration = Duration::from_secs(60);
+/// How long children of one kind have to stop before they are killed.
+pub const STOP_WAIT: Duration = Duration::from_secs(5);
+/// How often the supervisor looks after its children.
+pub const WATCH_EVERY: Duration = Duration::from_millis(50);
+/// How often a role that is not ready yet looks whether it is.
+pub const READY_LOOK: Duration = Duration::from_millis(50);
+/// How long a shop waits for answers under way before it stops.
+pub const SHOP_STOP_WAIT: Duration = Duration::from_secs(2);
+
+const _: () = assert!(BOUNCE_BYTES.is_multiple_of(MEMORY_ALIGN));
+const _: () = assert!(READ_BYTES * READS_PER_TURN <= WRITE_QUEUE_BYTES);
+const _: () = assert!(journal::limits::FRAME_BYTES_MAX >= MEMORY_ALIGN);
+const _: () = assert!(HEAD_EVERY.as_nanos() as u64 == journal::limits::HEAD_EVERY_NS);

@@ -1,0 +1,90 @@
+//! The bounded way of a question from a page's thread into the event loop and back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use mio::Waker;
+use tokio::sync::oneshot;
+
+use crate::driven::{Answer, Question};
+use crate::limits::{QUESTION_WAIT, QUESTIONS_MAX};
+
+/// Where pages put their questions.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    questions: SyncSender<Asked>,
+    waker: Arc<Waker>,
+}
+
+/// Why a question got no answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NoAnswer {
+    /// Too many questions wait.
+    Full,
+    /// No answer in time.
+    Late,
+    /// The role is stopping.
+    Stopping,
+}
+
+#[derive(Debug)]
+struct Asked {
+    question: Question,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// The loop's end.
+#[derive(Debug)]
+pub(crate) struct Tray {
+    questions: Receiver<Asked>,
+    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+    next: u64,
+}
+
+impl Desk {
+    /// A desk and the loop's end of it.
+    pub(crate) fn new(waker: Arc<Waker>) -> (Self, Tray) {
+        let (sender, questions) = sync_channel(QUESTIONS_MAX);
+        let tray = Tray { questions, waiting: BTreeMap::new(), next: 1 };
+        (Self { questions: sender, waker }, tray)
+    }
+
+    /// Asks, and waits for the answer at most [`QUESTION_WAIT`].
+    pub async fn ask(&self, question: Question) -> Result<Answer, NoAnswer> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { question, answer };
+        self.questions.try_send(asked).map_err(|error| match error {
+            std::sync::mpsc::TrySendError::Full(_) => NoAnswer::Full,
+            std::sync::mpsc::TrySendError::Disconnected(_) => NoAnswer::Stopping,
+        })?;
+        // A loop that cannot be woken finds the question on its next turn.
+        let _ = self.waker.wake();
+        match tokio::time::timeout(QUESTION_WAIT, answered).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) => Err(NoAnswer::Stopping),
+            Err(_) => Err(NoAnswer::Late),
+        }
+    }
+}
+
+impl Tray {
+    /// The next question, with a ticket for its answer.
+    pub(crate) fn next(&mut self) -> Option<(u64, Question)> {
+        self.waiting.retain(|_, answer| !answer.is_closed());
+        if self.waiting.len() >= QUESTIONS_MAX {
+            return None;
+        }
+        let asked = self.questions.try_recv().ok()?;
+        let ticket = self.next;
+        self.next += 1;
+        self.waiting.insert(ticket, asked.answer);
+        Some((ticket, asked.question))
+    }
+
+    /// Brings an answer to whoever asked, if he still waits.
+    pub(crate) fn answer(&mut self, ticket: u64, answer: Answer) -> bool {
+        let waiting = self.waiting.remove(&ticket);
+        waiting.is_some_and(|asked| asked.send(answer).is_ok())
+    }
+}

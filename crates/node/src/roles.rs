@@ -1,0 +1,304 @@
+//! The processes of a nation, each from its options to its end.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use host::config::{ParticipantSection, TerminalRole};
+use host::{Config, Door, Host, HostError, HostKeys, Level, Role};
+use journal::{NodeId, OpenError, Options, Recovery, Replay, Writer};
+use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
+use parties::shop::{Manners, ShopConfig, ShopTimes};
+use parties::{BankHost, Shop};
+use scheme::{Amount, ParticipantId, RetailerId, StationId, TerminalId, Timestamp};
+
+use crate::adapters::{BankDriven, HostDriven, ShopsDriven};
+use crate::clock;
+use crate::commit::Committer;
+use crate::disk::FileDisk;
+use crate::driven::Driven;
+use crate::error::{RunError, RunErrorKind};
+use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
+use crate::http::{Pages, Server};
+use crate::key_files;
+use crate::limits::PREDECESSOR_WAIT;
+use crate::options::RunOptions;
+use crate::process::Process;
+use crate::role::RoleName;
+
+/// Runs the hub until it is told to stop.
+pub fn run_hub(options: &RunOptions) -> Result<(), RunError> {
+    let process = Process::begin(RoleName::Hub, options)?;
+    let http = process.config.hub.http;
+    run_host(&process, Role::Hub, http)
+}
+
+/// Runs the station of that name until it is told to stop.
+pub fn run_station(name: &str, options: &RunOptions) -> Result<(), RunError> {
+    let role = RoleName::Station(name.to_owned());
+    let known = options.configuration()?;
+    let station = known.station_named(name).ok_or_else(|| unknown(&role))?;
+    let process = Process::begin(role, options)?;
+    run_host(&process, Role::Station(station.id), station.http)
+}
+
+/// Runs a simulated bank until it is told to stop.
+pub fn run_bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
+    let role = RoleName::Bank(id);
+    let known = options.configuration()?;
+    let participant = known.participant(id).ok_or_else(|| unknown(&role))?;
+    let process = Process::begin(role, options)?;
+    let mut bank = BankHost::new(bank_config(&known, participant)?);
+    let clocks = clock::read();
+    let (writer, recovery) = open_bank(&process, &mut bank, clocks.wall)?;
+    report(&process, &recovery);
+    let last = Timestamp(writer.mark().time_ns);
+    let driven = BankDriven::new(bank, known.hub.banks, clocks, last);
+    let reactor = Reactor::new()?;
+    let steady = clock::SteadyClock::start(clocks);
+    let log = Arc::clone(&process.log);
+    let committer = Committer::spawn(writer, steady, reactor.waker(), log)?;
+    run(&process, reactor, driven, Vec::new(), Some(committer), None)
+}
+
+/// Runs the simulated shops of all stations until they are told to stop.
+pub fn run_shops(options: &RunOptions) -> Result<(), RunError> {
+    let process = Process::begin(RoleName::Shops, options)?;
+    let config = &process.config;
+    let rate = options.traffic.unwrap_or(config.simulation.payments_per_s);
+    let shops = shop_configs(config, rate);
+    let shops = shops.into_iter().map(|(shop, at)| (Shop::new(shop), at)).collect();
+    let driven = ShopsDriven::new(shops, clock::read());
+    run(&process, Reactor::new()?, driven, Vec::new(), None, None)
+}
+
+fn run_host(process: &Process, role: Role, http: SocketAddr) -> Result<(), RunError> {
+    let vault = key_files::vault(&process.layout, &process.role)?;
+    let disk = open_disk(process)?;
+    let clocks = clock::read();
+    let opened = Host::open(role, &process.config, HostKeys { vault }, disk, clocks)
+        .map_err(|error| host_error(process, error))?;
+    report(process, &opened.recovery);
+    for notice in opened.notices {
+        process.log.say(Level::Warn, "notice", &[("what", notice)]);
+    }
+    let mut doors = Vec::new();
+    let mut kinds = Vec::new();
+    for door in opened.host.doors() {
+        let name = door_name(door.door);
+        doors.push((name, OpenDoor::bind(name, door.address, PREDECESSOR_WAIT)?));
+        kinds.push(door.door);
+    }
+    let http = OpenDoor::bind("http", http, PREDECESSOR_WAIT)?;
+    let reactor = Reactor::new()?;
+    let steady = clock::SteadyClock::start(clocks);
+    let log = Arc::clone(&process.log);
+    let committer = Committer::spawn(opened.writer, steady, reactor.waker(), log)?;
+    let driven = HostDriven::new(opened.host, role, kinds, process.config.hub.trunk);
+    run(process, reactor, driven, doors, Some(committer), Some(http))
+}
+
+/// The loop of any role, with its pages beside it.
+fn run<D: Driven>(
+    process: &Process,
+    reactor: Reactor,
+    driven: D,
+    doors: Vec<(&'static str, OpenDoor)>,
+    committer: Option<Committer>,
+    http: Option<OpenDoor>,
+) -> Result<(), RunError> {
+    let named = doors.iter().map(|(name, door)| (*name, door.address()));
+    let pages = http.iter().map(|door| ("http", door.address()));
+    let addresses: BTreeMap<String, String> =
+        named.chain(pages).map(|(name, at)| (name.to_owned(), at.to_string())).collect();
+    let commits = committer.as_ref().map(Committer::counts);
+    let pages = Pages::new(process.role.clone(), reactor.desk(), reactor.counts(), commits);
+    let socket = process.layout.socket(&process.role);
+    let server = Server::start(pages, http, &socket, Arc::clone(&process.log))?;
+    process.enter(&addresses)?;
+    let parts = Parts {
+        driven,
+        doors: doors.into_iter().map(|(_, door)| door).collect(),
+        committer,
+        signals: process.signals()?,
+        log: Arc::clone(&process.log),
+        on_ready: process.announce(&addresses),
+    };
+    let result = EventLoop::new(reactor, parts)?.run();
+    server.stop();
+    process.leave();
+    result
+}
+
+fn door_name(door: Door) -> &'static str {
+    match door {
+        Door::Terminals => "terminals",
+        Door::Banks => "banks",
+        Door::Trunk => "trunk",
+    }
+}
+
+fn open_disk(process: &Process) -> Result<FileDisk, RunError> {
+    let path = process.layout.journal(&process.role);
+    FileDisk::open(&path).map_err(|error| RunError::file("open the journal", &path, &error))
+}
+
+fn open_bank(
+    process: &Process,
+    bank: &mut BankHost,
+    now: Timestamp,
+) -> Result<(Writer<FileDisk>, Recovery), RunError> {
+    let disk = open_disk(process)?;
+    // `bank-` and at most eleven digits: 16 bytes.
+    let node = NodeId::from_name(&process.role.to_string()).unwrap_or_default();
+    let journal = process.config.journal;
+    let segment_bytes = journal.segment_bytes;
+    let options = Options { block: journal.block, segment_bytes, ..Options::new(node) };
+    let mut replay = |item: Replay<'_>| match item {
+        Replay::Snapshot { .. } => Err("a bank writes no snapshots".to_owned()),
+        Replay::Record(record) => bank.replay(&record).map_err(|error| error.to_string()),
+    };
+    journal::open(disk, options, now.0, &mut replay).map_err(|error| journal_error(process, error))
+}
+
+fn report(process: &Process, recovery: &Recovery) {
+    let cut = recovery.cut.as_ref();
+    let values = [
+        ("records", recovery.records.to_string()),
+        ("frames", recovery.frames.to_string()),
+        ("head", format!("{:?}", recovery.head)),
+        ("cut_bytes", cut.map_or(0, |cut| cut.bytes).to_string()),
+        ("snapshot", format!("{:?}", recovery.snapshot_used)),
+    ];
+    let odd = cut.is_some() || !recovery.snapshots_refused.is_empty();
+    let level = if odd { Level::Warn } else { Level::Info };
+    process.log.say(level, "recovered", &values);
+    for file in &recovery.snapshots_refused {
+        process.log.say(Level::Warn, "snapshot_refused", &[("file", file.clone())]);
+    }
+}
+
+fn unknown(role: &RoleName) -> RunError {
+    let message = "the configuration does not know this role";
+    let remedy = "see the names in the configuration";
+    RunError::new(RunErrorKind::UnknownRole, message, role.to_string(), remedy)
+}
+
+fn host_error(process: &Process, error: HostError) -> RunError {
+    match error {
+        HostError::Journal(error) => journal_error(process, error),
+        HostError::UnknownRole => unknown(&process.role),
+        HostError::Epoch(_) => {
+            let place = process.layout.journal(&process.role).display().to_string();
+            RunError::new(RunErrorKind::Journal, error.to_string(), place, "check the disk")
+        }
+    }
+}
+
+fn journal_error(process: &Process, error: OpenError) -> RunError {
+    let place = process.layout.journal(&process.role).display().to_string();
+    let (kind, remedy) = match &error {
+        OpenError::Damaged(_) => (
+            RunErrorKind::JournalDamaged,
+            "nothing was changed; `bongsu ledger verify` reads all that holds; restore a backup",
+        ),
+        OpenError::Disk(_) => (RunErrorKind::Journal, "check the disk and its free space"),
+        OpenError::WrongNode { .. } => (RunErrorKind::Journal, "put back this role's own journal"),
+        OpenError::Newer { .. } => (RunErrorKind::Journal, "use the program that wrote it"),
+        OpenError::Absent | OpenError::Refused { .. } | OpenError::Options => {
+            (RunErrorKind::Journal, "see `bongsu ledger verify`")
+        }
+    };
+    RunError::new(kind, error.to_string(), place, remedy)
+}
+
+fn bank_config(config: &Config, section: &ParticipantSection) -> Result<BankConfig, RunError> {
+    let simulation = &config.simulation;
+    let iin = section.iins.first().copied().ok_or_else(|| {
+        let message = "a simulated bank needs a card prefix";
+        let place = format!("participant {}", section.id);
+        RunError::new(RunErrorKind::Config, message, place, "give it `iins`")
+    })?;
+    let (first, last) = simulation.shop_accounts;
+    let (below, to) = (simulation.refill_below, simulation.opening);
+    Ok(BankConfig {
+        id: section.id,
+        iin,
+        currency: config.currency,
+        accounts: simulation.accounts,
+        opening: simulation.opening,
+        special: vec![
+            (simulation.rich_account, Special::Holds(simulation.rich_opening)),
+            (simulation.empty_account, Special::Holds(Amount::ZERO)),
+            (simulation.blocked_account, Special::Blocked),
+            (simulation.lost_account, Special::Lost),
+        ],
+        expiry: simulation.expiry,
+        refill: Some(Refill { first, last, below, to }),
+        connections: simulation.bank_connections,
+        seed: section.id.get(),
+        times: BankTimes::default(),
+        faults: BankFaults::default(),
+    })
+}
+
+/// One shop for each retailer's shop terminals at each station; the rate is shared by terminals.
+fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig, SocketAddr)> {
+    type Key = (StationId, ParticipantId, RetailerId);
+    let mut shops: BTreeMap<Key, Vec<TerminalId>> = BTreeMap::new();
+    for terminal in config.terminals.iter().filter(|t| t.role == TerminalRole::Shop) {
+        let key = (terminal.station, terminal.acquirer, terminal.retailer);
+        shops.entry(key).or_default().push(terminal.terminal);
+    }
+    let all: usize = shops.values().map(Vec::len).sum();
+    let simulation = &config.simulation;
+    let issuers: Vec<_> = config.participants.iter().filter_map(|p| p.iins.first()).collect();
+    let mut list = Vec::new();
+    for ((station, acquirer, retailer), terminals) in shops {
+        let Some(at) = config.station(station).map(|section| section.listen) else { continue };
+        let share = u64::from(rate_per_s) * 1000 * terminals.len() as u64;
+        let shop = ShopConfig {
+            station,
+            retailer,
+            acquirer,
+            issuers: issuers.iter().map(|iin| **iin).collect(),
+            account_first: simulation.shop_accounts.0,
+            account_last: simulation.shop_accounts.1,
+            expiry: simulation.expiry,
+            amount_min_minor: simulation.amount_min.minor(),
+            amount_max_minor: simulation.amount_max.minor(),
+            currency: config.currency,
+            zone: config.zone.clone(),
+            rate_per_1000_s: share.checked_div(all as u64).unwrap_or(0),
+            connections: terminals.len().clamp(1, 3),
+            in_flight_max: 256,
+            seed: u64::from(station.0),
+            times: ShopTimes::default(),
+            manners: Manners::default(),
+            terminals,
+        };
+        list.push((shop, at));
+    }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shops_of_the_example_share_the_rate_and_use_their_own_terminals() {
+        let config = Config::example();
+        let shops = shop_configs(&config, 20);
+        assert_eq!(shops.len(), config.stations.len());
+        let rate: u64 = shops.iter().map(|(shop, _)| shop.rate_per_1000_s).sum();
+        assert_eq!(rate, 20_000);
+        let (first, at) = &shops[0];
+        let names: Vec<_> = first.terminals.iter().map(ToString::to_string).collect();
+        assert_eq!(names.first().map(String::as_str), Some("PYO00011"));
+        assert_eq!(names.last().map(String::as_str), Some("PYO00019"));
+        assert_eq!(names.len(), 9);
+        assert_eq!(at.port(), 8583);
+        assert_eq!(shop_configs(&config, 0)[0].0.rate_per_1000_s, 0);
+    }
+}
