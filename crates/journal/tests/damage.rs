@@ -467,3 +467,15 @@ fn the_rest_of_a_sealed_segment_must_be_zero() {
         assert!(matches!(opened, Err(OpenError::Damaged(_))), "byte {offset}");
     }
 }
+
+#[test]
+fn a_stopped_segment_that_lost_unwritten_space_is_damage() {
+    let disk = stopped();
+    let end = frames(&disk, LAST).last().unwrap().1;
+    for at in [end, end + 1, 3071] {
+        let short = cut(&disk, LAST, at, true);
+        let (report, last) = check(&short, Extent::All);
+        assert_eq!((report.damage[0].flaw, last), (Flaw::SegmentLength, 10), "ends at {at}");
+        assert!(matches!(reopen(short, tiny()), Err(OpenError::Damaged(_))), "ends at {at}");
+    }
+}
