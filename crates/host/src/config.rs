@@ -23,7 +23,7 @@ mod tests;
 mod value;
 mod zone;
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use scheme::{
     Amount, Currency, Iin, ParticipantId, Reason, RetailerId, StationId, TerminalId, Token, Zone,

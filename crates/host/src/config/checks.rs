@@ -2,7 +2,7 @@
 //! and times that contradict each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use scheme::{ParticipantId, StationId, TerminalId};
 use switch::Timers;

@@ -1,7 +1,7 @@
 //! The sections of the file, one after the other, each into its own type. What sections say
 //! together is checked in `checks`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use journal::Block;
 use scheme::{Amount, Currency, ParticipantId, StationId, TerminalId, Zone};

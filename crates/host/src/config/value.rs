@@ -1,6 +1,6 @@
 //! Single values of the file: TOML in, the scheme's own types out, or what is wrong and what to do.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use scheme::{
     Amount, AmountError, Currency, Iin, ParticipantId, Reason, RetailerId, TerminalId, TextError,

@@ -1,0 +1,351 @@
+//! Hub, one station and the example's four banks, wired in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use host::view::{Overview, Query, Reply};
+use host::{Action, Clocks, Config, Door, Event, Host, HostKeys, Opened, Peer, Role};
+use journal::sim_disk::SimDisk;
+use journal::Writer;
+use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+use parties::BankHost;
+use parties::bank::BankConfig;
+use scheme::{Mti, StationId, Timestamp};
+use wire::frame::{Deframer, Framing, write_frame};
+use wire::iso8583::{Dialect, Message};
+
+const HUB: usize = 0;
+const STATION: usize = 1;
+const FIRST_BANK: usize = 2;
+
+enum Machine {
+    Host { host: Box<Host>, writer: Writer<SimDisk> },
+    Bank { bank: Box<BankHost> },
+    Terminal { deframer: Deframer, answers: VecDeque<Message> },
+}
+
+/// A pipe between two machines; each side knows it by the same number.
+struct Pipe {
+    ends: [usize; 2],
+}
+
+pub(crate) struct World {
+    config: Config,
+    now: u64,
+    machines: Vec<Option<Machine>>,
+    pipes: BTreeMap<u64, Pipe>,
+    next_pipe: u64,
+    wire: VecDeque<(usize, u64, Vec<u8>)>,
+    muted: bool,
+    replies: Vec<Reply>,
+}
+
+fn vault() -> CardVault {
+    let key = |byte: u8| Key128::from_random([byte; 16]);
+    let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
+    CardVault::new(TokenKey::new(key(1)), ring)
+}
+
+pub(crate) fn field(message: &Message, de: u8) -> &str {
+    message.text(de).unwrap_or("")
+}
+
+impl World {
+    pub(crate) fn start() -> Self {
+        let mut config = Config::example();
+        config.journal.hub_segment_bytes = 1 << 20;
+        config.journal.segment_bytes = 1 << 20;
+        let mut world = Self {
+            config,
+            now: 1_795_330_800_000_000_000,
+            machines: Vec::new(),
+            pipes: BTreeMap::new(),
+            next_pipe: 1,
+            wire: VecDeque::new(),
+            muted: false,
+            replies: Vec::new(),
+        };
+        for role in [Role::Hub, Role::Station(StationId(1))] {
+            let machine = world.open(role, SimDisk::new(7));
+            world.machines.push(Some(machine));
+        }
+        let banks: Vec<_> =
+            world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
+        for (id, iin) in banks {
+            let bank = Box::new(BankHost::new(BankConfig::example(id, iin, 1)));
+            world.machines.push(Some(Machine::Bank { bank }));
+        }
+        world.event(HUB, Event::Started);
+        world.event(STATION, Event::Started);
+        world.pass(5000);
+        let overview = world.overview();
+        assert!(overview.banks.iter().all(|bank| bank.state == "signed_on"), "{overview:?}");
+        assert_eq!(overview.peers[0].state, "up");
+        world
+    }
+
+    fn clocks(&self) -> Clocks {
+        Clocks { wall: Timestamp(self.now), boot: self.now }
+    }
+
+    fn open(&self, role: Role, disk: SimDisk) -> Machine {
+        let keys = HostKeys { vault: vault() };
+        let Opened { host, writer, notices, .. } =
+            Host::open(role, &self.config, keys, disk, self.clocks()).unwrap();
+        assert!(notices.iter().all(|notice| !notice.contains("differs")), "{notices:?}");
+        Machine::Host { host: Box::new(host), writer }
+    }
+
+    fn event(&mut self, at: usize, event: Event<'_>) {
+        let clocks = self.clocks();
+        let Some(Machine::Host { host, .. }) = self.machines[at].as_mut() else { return };
+        let mut actions = Vec::new();
+        host.handle(clocks, event, &mut actions);
+        for action in actions {
+            self.act(at, action);
+        }
+    }
+
+    fn act(&mut self, at: usize, action: Action) {
+        match action {
+            Action::Dial(Peer::HubTrunk) => {
+                let pipe = self.pipe(at, HUB);
+                self.event(HUB, Event::Accepted { conn: pipe, door: Door::Trunk });
+                self.event(at, Event::Dialled { conn: pipe, peer: Peer::HubTrunk });
+            }
+            Action::Send { conn, bytes } => self.wire.push_back((at, conn, bytes)),
+            Action::Close { conn, .. } => self.cut(conn),
+            Action::Commit(mut batch) => {
+                if let Some(Machine::Host { writer, .. }) = self.machines[at].as_mut() {
+                    writer.append(&mut batch).unwrap();
+                    self.event(at, Event::Committed { batch, room_ahead: true });
+                }
+            }
+            Action::Reply { reply, .. } => self.replies.push(reply),
+            Action::Halt { what } => panic!("{what}"),
+            Action::Log(_) | Action::Snapshot { .. } | Action::Stopped => {}
+        }
+    }
+
+    fn pipe(&mut self, one: usize, other: usize) -> u64 {
+        let pipe = self.next_pipe;
+        self.next_pipe += 1;
+        self.pipes.insert(pipe, Pipe { ends: [one, other] });
+        pipe
+    }
+
+    fn cut(&mut self, pipe: u64) {
+        let Some(Pipe { ends }) = self.pipes.remove(&pipe) else { return };
+        for end in ends {
+            self.event(end, Event::Closed { conn: pipe });
+            self.bank_event(end, parties::Event::Closed { conn: parties::ConnId(pipe) });
+        }
+    }
+
+    fn bank_event(&mut self, at: usize, event: parties::Event<'_>) {
+        let now = Timestamp(self.now);
+        let Some(Machine::Bank { bank }) = self.machines[at].as_mut() else { return };
+        let mut actions = Vec::new();
+        bank.handle(now, event, &mut actions);
+        for action in actions {
+            match action {
+                parties::Action::Dial(_) => {
+                    let pipe = self.pipe(at, HUB);
+                    self.event(HUB, Event::Accepted { conn: pipe, door: Door::Banks });
+                    let conn = parties::ConnId(pipe);
+                    self.bank_event(at, parties::Event::Connected { conn });
+                }
+                parties::Action::Send { conn, bytes } => {
+                    self.wire.push_back((at, conn.0, bytes));
+                }
+                parties::Action::Close { conn } => self.cut(conn.0),
+                parties::Action::Commit(_) => self.bank_event(at, parties::Event::Committed),
+            }
+        }
+    }
+
+    /// Everything on the wire arrives.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..100_000 {
+            let Some((from, pipe, bytes)) = self.wire.pop_front() else { return };
+            let Some(ends) = self.pipes.get(&pipe).map(|p| p.ends) else { continue };
+            let to = if ends[0] == from { ends[1] } else { ends[0] };
+            if to >= FIRST_BANK && self.muted {
+                continue;
+            }
+            self.event(to, Event::Received { conn: pipe, bytes: &bytes });
+            let conn = parties::ConnId(pipe);
+            self.bank_event(to, parties::Event::Received { conn, bytes: &bytes });
+            if let Some(Machine::Terminal { deframer, answers }) = self.machines[to].as_mut() {
+                deframer.push(&bytes);
+                let dialect = Dialect::builtin("iso87-ascii").unwrap();
+                while let Some(frame) = deframer.next().unwrap() {
+                    answers.push_back(dialect.decode(frame).unwrap());
+                }
+            }
+        }
+        panic!("the wire never falls silent");
+    }
+
+    /// Time passes, in steps of 10 ms.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / 10 {
+            self.now += 10_000_000;
+            for at in 0..self.machines.len() {
+                let due = match self.machines[at].as_ref() {
+                    Some(Machine::Host { host, .. }) => host.next_timeout(),
+                    Some(Machine::Bank { bank }) => bank.next_timeout().map(|at| at.0),
+                    Some(Machine::Terminal { .. }) | None => None,
+                };
+                if due.is_some_and(|due| due <= self.now) {
+                    self.event(at, Event::Timeout);
+                    self.bank_event(at, parties::Event::Timeout);
+                }
+            }
+            self.settle();
+        }
+    }
+
+    pub(crate) fn terminal(&mut self) -> u64 {
+        let at = self.machines.len();
+        let deframer = Deframer::new(Framing::Be2, 8192);
+        self.machines.push(Some(Machine::Terminal { deframer, answers: VecDeque::new() }));
+        let pipe = self.pipe(at, STATION);
+        self.event(STATION, Event::Accepted { conn: pipe, door: Door::Terminals });
+        pipe
+    }
+
+    pub(crate) fn send(&mut self, terminal: u64, message: &Message) {
+        let from = self.pipes[&terminal].ends[0];
+        let (mut payload, mut framed) = (Vec::new(), Vec::new());
+        Dialect::builtin("iso87-ascii").unwrap().encode(message, &mut payload).unwrap();
+        write_frame(Framing::Be2, &payload, &mut framed).unwrap();
+        self.wire.push_back((from, terminal, framed));
+    }
+
+    pub(crate) fn ask(&mut self, terminal: u64, message: &Message) -> Message {
+        self.send(terminal, message);
+        self.settle();
+        let at = self.pipes[&terminal].ends[0];
+        for _ in 0..100 {
+            if let Some(Machine::Terminal { answers, .. }) = self.machines[at].as_mut()
+                && let Some(answer) = answers.pop_front()
+            {
+                return answer;
+            }
+            self.pass(100);
+        }
+        panic!("no answer to {message:?}");
+    }
+
+    fn base(&self, mti: u16, stan: &str) -> Message {
+        let now = Timestamp(self.now);
+        let mut message = Message::new(Mti::new(mti).unwrap());
+        message.set(7, now.month_time().to_string().as_bytes());
+        message.set(11, stan.as_bytes());
+        message
+    }
+
+    pub(crate) fn echo(&self, stan: &str) -> Message {
+        let mut message = self.base(800, stan);
+        message.set(70, b"301");
+        message
+    }
+
+    pub(crate) fn purchase(&self, stan: &str, pan: &str, amount: &str) -> Message {
+        let local = self.config.zone.local(Timestamp(self.now)).month_time().to_string();
+        let mut message = self.base(200, stan);
+        message.set(2, pan.as_bytes());
+        message.set(3, b"000000");
+        message.set(4, amount.as_bytes());
+        message.set(12, &local.as_bytes()[4..]);
+        message.set(13, &local.as_bytes()[..4]);
+        message.set(14, b"3112");
+        message.set(32, b"100001");
+        message.set(41, b"PYO00001");
+        message.set(42, b"PYO-SHOP-000001");
+        message.set(49, b"408");
+        message
+    }
+
+    pub(crate) fn reversal_of(&self, original: &Message, stan: &str) -> Message {
+        let mut reversal = self.base(420, stan);
+        for de in [2, 3, 4, 32, 41, 42, 49] {
+            reversal.set(de, original.get(de).unwrap());
+        }
+        reversal.set(39, b"17");
+        let data = format!(
+            "0200{}{}{:0>11}{:011}",
+            field(original, 11),
+            field(original, 7),
+            field(original, 32),
+            0
+        );
+        reversal.set(90, data.as_bytes());
+        reversal
+    }
+
+    pub(crate) fn card(&self, bank: usize, account: u32) -> String {
+        let iin = self.config.participants[bank - 1].iins[0];
+        let pan = parties::bank::pan(iin, account).unwrap();
+        String::from_utf8(pan.digits().to_vec()).unwrap()
+    }
+
+    fn query(&mut self, query: Query) -> Reply {
+        self.event(HUB, Event::Query { ticket: 1, query });
+        self.replies.pop().unwrap()
+    }
+
+    fn overview(&mut self) -> Overview {
+        match self.query(Query::Overview) {
+            Reply::Overview(overview) => overview,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn owed(&mut self) -> u64 {
+        self.overview().saf_depth
+    }
+
+    /// What an account holds, a position without its cap.
+    pub(crate) fn balance(&mut self, owner: &str, kind: &str) -> String {
+        let Reply::Accounts(accounts) = self.query(Query::Accounts) else { panic!() };
+        let minor = |kind: &str| {
+            let account = accounts.iter().find(|a| a.owner == owner && a.kind == kind).unwrap();
+            account.balance.replace('.', "").parse::<i128>().unwrap()
+        };
+        self.config.currency.format(minor(kind) + minor("cap"))
+    }
+
+    pub(crate) fn pending(&mut self, owner: &str) -> String {
+        let Reply::Accounts(accounts) = self.query(Query::Accounts) else { panic!() };
+        let position = accounts.iter().find(|a| a.owner == owner && a.kind == "position");
+        position.unwrap().debits_pending.clone()
+    }
+
+    pub(crate) fn mute_banks(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// The hub loses its memory and its connections, and starts again on its disk.
+    pub(crate) fn restart_hub(&mut self) {
+        let Some(Machine::Host { writer, .. }) = self.machines[HUB].take() else { panic!() };
+        let pipes: Vec<u64> =
+            self.pipes.iter().filter(|(_, p)| p.ends.contains(&HUB)).map(|(n, _)| *n).collect();
+        self.machines[HUB] = Some(self.open(Role::Hub, writer.into_disk()));
+        for pipe in pipes {
+            self.cut(pipe);
+        }
+        self.event(HUB, Event::Started);
+        self.pass(3000);
+    }
+
+    /// The journal alone gives the same state as the live hub has, and nothing is wrong with it.
+    pub(crate) fn audit(&mut self) {
+        let Some(Machine::Host { host, writer }) = self.machines[HUB].take() else { panic!() };
+        let live = host.state_hash();
+        let mut disk = writer.stop(self.now).unwrap();
+        let offline = host::offline::Offline::read(&self.config, &mut disk, false).unwrap();
+        assert!(offline.report().ok, "{:?}", offline.report());
+        assert_eq!(offline.state_hash(), live, "live state and replayed state differ");
+    }
+}
