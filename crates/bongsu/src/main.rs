@@ -1,3 +1,23 @@
-//! The program.
+//! The one program: a thin command line over the crates that do the work.
+//!
+//! Data goes to standard output, everything else to standard error. It ends with 0 (fine), 1 (the
+//! answer is "no") or 2 (it could not run). One file or folder per command; `error` and `output`
+//! say how all of them speak. Bounds are in `limits`.
 #![forbid(unsafe_code)]
-fn main() {}
+
+mod cli;
+mod dialect;
+mod error;
+mod input;
+mod limits;
+mod message;
+mod nation;
+mod output;
+mod pay;
+mod words;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run(std::env::args_os().collect()).code())
+}

@@ -1,0 +1,157 @@
+//! The list of commands, and how the program starts and ends.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::error::{Exit, Failure};
+use crate::output::{self, Format};
+use crate::{dialect, message, pay};
+
+/// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
+#[derive(Debug, Parser)]
+#[command(name = "bongsu", version, arg_required_else_help = true, after_help = EXAMPLE)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLE: &str = "\
+Example:
+  bongsu up
+  bongsu pay --pan 9408020000000015 --amount 12.50
+
+Exit: 0 fine, 1 the answer is \"no\", 2 it could not run.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Pay(Box<pay::Pay>),
+    Message(message::MessageCommand),
+    Dialect(dialect::DialectCommand),
+}
+
+impl Command {
+    fn format(&self) -> Format {
+        match self {
+            Self::Pay(pay) => pay.format(),
+            Self::Message(message) => message.format(),
+            Self::Dialect(dialect) => dialect.format(),
+        }
+    }
+
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Pay(pay) => pay.run(),
+            Self::Message(message) => message.run(),
+            Self::Dialect(dialect) => dialect.run(),
+        }
+    }
+}
+
+/// Runs the program; the first argument is its name.
+pub(crate) fn run(arguments: Vec<OsString>) -> Exit {
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let format = cli.command.format();
+            cli.command
+                .run()
+                .unwrap_or_else(|failure| output::failure(&failure, format))
+        }
+        Err(error) => misused(&error, &arguments),
+    }
+}
+
+/// Help is data; anything else that stops the parser is a failure.
+fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    // A closed pipe is the reader's choice.
+    let printed = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match printed {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Failed,
+            Ok(()) | Err(_) => Exit::Fine,
+        },
+        _ => {
+            if asks_for_json(arguments) {
+                let rendered = error.render().to_string();
+                let first = rendered.lines().next().unwrap_or_default();
+                let message = first.strip_prefix("error: ").unwrap_or(first);
+                let failure = Failure::new("usage", message)
+                    .at("command line")
+                    .todo("run the command with --help; it ends with an example");
+                // The words are on standard error already.
+                drop(output::json(&failure.json()));
+            }
+            Exit::Failed
+        }
+    }
+}
+
+/// What the parser can't say of a command line that it refused.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let joined = arguments.iter().any(|argument| argument == "--format=json");
+    joined
+        || arguments
+            .windows(2)
+            .any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn check_help(command: &clap::Command, path: &str, checked: &mut usize) {
+        let help = command.clone().render_help().to_string();
+        assert!(
+            command.get_about().is_some(),
+            "{path}: no line on what it does"
+        );
+        assert!(
+            help.contains(&format!("Example:\n  {path}")),
+            "{path}: no example\n{help}"
+        );
+        *checked += 1;
+        for sub in command.get_subcommands() {
+            check_help(sub, &format!("{path} {}", sub.get_name()), checked);
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        let mut checked = 0;
+        for sub in command.get_subcommands() {
+            check_help(sub, &format!("bongsu {}", sub.get_name()), &mut checked);
+        }
+        assert!(checked > 8, "{checked}");
+    }
+
+    #[test]
+    fn examples_parse() {
+        fn examples(command: &clap::Command, out: &mut Vec<String>) {
+            let help = command.clone().render_help().to_string();
+            let lines = help.lines().skip_while(|line| *line != "Example:").skip(1);
+            out.extend(
+                lines
+                    .take_while(|line| line.starts_with("  bongsu"))
+                    .map(str::to_owned),
+            );
+            command.get_subcommands().for_each(|sub| examples(sub, out));
+        }
+        let mut lines = Vec::new();
+        examples(&Cli::command(), &mut lines);
+        for line in lines {
+            let command = line.split('|').next().unwrap_or_default();
+            let command = command.split(" <").next().unwrap_or_default();
+            let words = command
+                .split_whitespace()
+                .map(|word| word.trim_matches('\''));
+            Cli::try_parse_from(words)
+                .map_err(|error| format!("{line}: {error}"))
+                .unwrap();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Sizes and times that bound this crate.
+
+/// Largest input that is read for one message, in bytes: the longest frame (65,535 bytes) as
+/// spaced hexadecimal digits, or as JSON with every byte escaped, fits several times.
+pub(crate) const INPUT_MAX: u64 = 1 << 20;
+
+/// Largest configuration or dialect file, in bytes: a nation with 100,000 terminals has some ten.
+pub(crate) const FILE_MAX: u64 = 64 << 20;
+
+/// What a terminal waits for an answer at least, in seconds (R-TIME).
+pub(crate) const TERMINAL_WAIT_S: u32 = 35;
+
+/// Longest wait that may be asked for, in seconds: an hour is more than any answer takes.
+pub(crate) const TERMINAL_WAIT_MAX_S: u32 = 3_600;
+
+/// Longest payload of an answer, in bytes: what a 2-byte length can say.
+pub(crate) const ANSWER_MAX: usize = wire::limits::BE2_FRAME_MAX;
+
+const _: () = assert!(INPUT_MAX > 8 * wire::limits::BE2_FRAME_MAX as u64);
+const _: () = assert!(TERMINAL_WAIT_S < TERMINAL_WAIT_MAX_S);

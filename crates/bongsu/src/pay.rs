@@ -1,0 +1,311 @@
+//! `bongsu pay`: one payment, as the terminal of a shop makes it.
+
+mod order;
+mod receipt;
+mod terminal;
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use scheme::{Amount, Currency, MonthTime, Pan, PanError, Stan, Timestamp};
+use serde_json::json;
+
+use crate::dialect;
+use crate::error::{Exit, Failure};
+use crate::limits::{TERMINAL_WAIT_MAX_S, TERMINAL_WAIT_S};
+use crate::nation::{Nation, Place};
+use crate::output::{self, Format, FormatArg};
+use order::{Kind, Order, Original};
+use receipt::Receipt;
+
+/// Make one payment as a terminal, and print its receipt
+///
+/// Ends with 0 if it is approved, 1 if it is declined, 2 if nobody knows or nothing was sent.
+/// After silence or a lost line the money may have moved: ask again with --repeat, never with a
+/// new payment.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bongsu pay --pan 9408020000000015 --amount 12.50
+  bongsu pay --to 127.0.0.1:8583 --terminal PYO00001 --kind reversal --pan 9408020000000015 --amount 12.50 --original 632609000012
+  bongsu pay --pan 9408020000000015 --amount 12.50 --repeat --stan 12 --at 2026-11-22T09:14:07Z
+
+Prints with --format json:
+  {\"mti\",\"response_code\",\"approved\",\"rrn\",\"approval_code\",\"stan\",\"amount\",\"currency\",\"elapsed_ms\"}")]
+pub(crate) struct Pay {
+    /// Station's port for terminals
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8583")]
+    to: String,
+    /// What is asked for
+    #[arg(long, value_enum, default_value_t = Kind::Purchase)]
+    kind: Kind,
+    /// Card number
+    #[arg(long)]
+    pan: Option<String>,
+    /// Amount, as in 12.50
+    #[arg(long)]
+    amount: Option<String>,
+    /// Currency of the nation: letters or digits of ISO 4217
+    #[arg(long, default_value = "KPW")]
+    currency: String,
+    /// Expiry of the card, YYMM
+    #[arg(long, default_value = "3112")]
+    expiry: String,
+    /// Terminal (DE41); by default the first of that address in the running nation
+    #[arg(long)]
+    terminal: Option<String>,
+    /// Retailer (DE42); by default the terminal's
+    #[arg(long)]
+    retailer: Option<String>,
+    /// The retailer's bank (DE32); by default the terminal's
+    #[arg(long)]
+    acquirer: Option<String>,
+    /// Trace number (DE11), 1 to 999999; by default one made of the time
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=999_999))]
+    stan: Option<u32>,
+    /// The terminal's clock, RFC 3339; by default now
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Say that it was sent before (0201, 0421)
+    #[arg(long, requires = "stan", requires = "at")]
+    repeat: bool,
+    /// Reversal, refund: RRN of the original
+    #[arg(long, value_name = "RRN")]
+    original: Option<String>,
+    /// Reversal: trace number of the original, if its RRN is not known
+    #[arg(long, value_name = "STAN", value_parser = clap::value_parser!(u32).range(1..=999_999))]
+    original_stan: Option<u32>,
+    /// Reversal: when the original was sent, RFC 3339
+    #[arg(long, value_name = "TIME", requires = "original_stan")]
+    original_at: Option<String>,
+    /// Reversal: what the original was
+    #[arg(long, value_enum, default_value_t = Kind::Purchase)]
+    original_kind: Kind,
+    /// Seconds to wait for the answer
+    #[arg(long, value_name = "SECONDS", default_value_t = f64::from(TERMINAL_WAIT_S))]
+    timeout: f64,
+    /// Dialect, by name or as a file
+    #[arg(long, value_name = "NAME|FILE", default_value = dialect::DEFAULT)]
+    dialect: String,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Pay {
+    pub(crate) fn format(&self) -> Format {
+        self.format.format
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let wait = self.wait()?;
+        let dialects = dialect::named(&self.dialect)?;
+        let order = self.order(&Nation::of(&self.place)?)?;
+        let answer = terminal::ask(&self.to, dialects.list()[0], &order.message(), wait)
+            .map_err(|failure| self.unknown(&order, failure))?;
+        let receipt = Receipt {
+            order: &order,
+            answer: &answer,
+        };
+        match self.format.format {
+            Format::Json => output::json(&receipt.json())?,
+            Format::Text => output::text(&receipt.text())?,
+        }
+        Ok(if receipt.is_approved() {
+            Exit::Fine
+        } else {
+            Exit::No
+        })
+    }
+
+    fn wait(&self) -> Result<Duration, Failure> {
+        let allowed = 0.001..=f64::from(TERMINAL_WAIT_MAX_S);
+        if !allowed.contains(&self.timeout) {
+            let what = format!("0.001 to {TERMINAL_WAIT_MAX_S} seconds are possible");
+            return Err(Failure::new("usage", what).at("--timeout"));
+        }
+        Ok(Duration::from_secs_f64(self.timeout))
+    }
+
+    /// After the request may have left, what its sender must know beside the failure.
+    fn unknown(&self, order: &Order, mut failure: Failure) -> Failure {
+        let never_left = matches!(failure.kind, "no_connection" | "bad_field");
+        if !never_left {
+            let (stan, at) = (order.stan, order.at);
+            failure.remedy = Some(match order.kind {
+                Kind::Echo | Kind::Balance => "no money is concerned; try again".into(),
+                _ if order.kind.has_amount() => format!(
+                    "the money may have moved: run the same with --repeat --stan {stan} \
+                     --at {at}, no new payment"
+                ),
+                _ => "try again".into(),
+            });
+            failure.details.push(("stan", json!(stan.to_string())));
+            failure.details.push(("at", json!(at.to_string())));
+        }
+        failure.details.push(("sent", json!(!never_left)));
+        failure
+    }
+
+    fn order(&self, nation: &Nation) -> Result<Order, Failure> {
+        let currency = nation.currency();
+        self.check_currency(currency)?;
+        let known = nation.terminal(&self.to, self.terminal.as_deref())?;
+        let at = match &self.at {
+            Some(at) => moment("--at", at)?,
+            None => now(),
+        };
+        let stan = self.stan.and_then(Stan::new).unwrap_or_else(|| stan_of(at));
+        let mut retailer = known.retailer;
+        if let Some(given) = &self.retailer {
+            retailer =
+                Some(scheme::RetailerId::new(given.as_bytes()).map_err(unfit("--retailer"))?);
+        }
+        let mut acquirer = known.acquirer;
+        if let Some(given) = &self.acquirer {
+            let parsed = given.parse().ok().and_then(scheme::ParticipantId::new);
+            acquirer = Some(parsed.ok_or_else(|| {
+                Failure::new("usage", format!("{given} is no institution code"))
+                    .at("--acquirer")
+                    .todo("up to 11 digits, as in 100001")
+            })?);
+        }
+        Ok(Order {
+            kind: self.kind,
+            pan: self.card()?,
+            expiry: self.card_expiry()?,
+            amount: self.money(currency)?,
+            currency,
+            terminal: known.terminal,
+            retailer,
+            acquirer,
+            stan,
+            at,
+            zone: nation.zone(at)?,
+            is_repeat: self.repeat,
+            original: self.original()?,
+        })
+    }
+
+    fn check_currency(&self, currency: Currency) -> Result<(), Failure> {
+        let numeric = format!("{:03}", currency.numeric());
+        if self.currency == currency.alpha() || self.currency == numeric {
+            return Ok(());
+        }
+        let alpha = currency.alpha();
+        Err(Failure::new(
+            "usage",
+            format!("{} is not the nation's currency", self.currency),
+        )
+        .at("--currency")
+        .todo(format!("{alpha} or {numeric}")))
+    }
+
+    /// A wrong check digit is sent: refusing it is the switch's answer (DE39 14).
+    fn card(&self) -> Result<Option<Pan>, Failure> {
+        match &self.pan {
+            None if self.kind == Kind::Echo => Ok(None),
+            None => Err(Failure::new("usage", "a card number is needed")
+                .at("--pan")
+                .todo("--pan 9408020000000015 is a card of the example nation")),
+            Some(pan) => Pan::parse(pan.as_bytes()).map(Some).map_err(|error| {
+                let what = match error {
+                    PanError::Length => "a card number has 10 to 19 digits",
+                    PanError::NotDigits | PanError::CheckDigit => "a card number has digits alone",
+                };
+                Failure::new("usage", what).at("--pan")
+            }),
+        }
+    }
+
+    fn card_expiry(&self) -> Result<String, Failure> {
+        let is_fine = self.expiry.len() == 4 && self.expiry.bytes().all(|b| b.is_ascii_digit());
+        if !is_fine {
+            let what = format!("{} is no expiry date", self.expiry);
+            return Err(Failure::new("usage", what)
+                .at("--expiry")
+                .todo("YYMM, as in 3112"));
+        }
+        Ok(self.expiry.clone())
+    }
+
+    fn money(&self, currency: Currency) -> Result<Amount, Failure> {
+        match &self.amount {
+            Some(text) => currency.parse(text).map_err(|error| {
+                Failure::new("usage", format!("{text}: {error}"))
+                    .at("--amount")
+                    .todo("12.50")
+            }),
+            None if !self.kind.has_amount() => Ok(Amount::ZERO),
+            None => Err(Failure::new("usage", "an amount is needed")
+                .at("--amount")
+                .todo("12.50")),
+        }
+    }
+
+    fn original(&self) -> Result<Original, Failure> {
+        let named = self.original.is_some() || self.original_stan.is_some();
+        let of_interest = matches!(self.kind, Kind::Reversal | Kind::Refund);
+        if named && !of_interest {
+            let what = format!("a {} has no original", self.kind.name());
+            return Err(Failure::new("usage", what)
+                .at("--original")
+                .todo("--kind reversal"));
+        }
+        if !named && self.kind == Kind::Reversal {
+            return Err(Failure::new("usage", "a reversal names its original")
+                .at("--original")
+                .todo("--original RRN, or --original-stan STAN, as the receipt has them"));
+        }
+        if matches!(self.original_kind, Kind::Reversal | Kind::Echo) {
+            let what = format!("a {} can't be reversed", self.original_kind.name());
+            return Err(Failure::new("usage", what).at("--original-kind"));
+        }
+        let rrn = match &self.original {
+            Some(rrn) => Some(scheme::Rrn::new(rrn.as_bytes()).map_err(unfit("--original"))?),
+            None => None,
+        };
+        let transmitted: Option<MonthTime> = match &self.original_at {
+            Some(at) => Some(moment("--original-at", at)?.month_time()),
+            None => None,
+        };
+        let stan = self.original_stan.and_then(Stan::new);
+        Ok(Original {
+            kind: self.original_kind,
+            rrn,
+            stan,
+            transmitted,
+        })
+    }
+}
+
+/// What does not fit its field.
+pub(crate) fn unfit(place: &'static str) -> impl Fn(scheme::TextError) -> Failure {
+    move |error| Failure::new("usage", error.to_string()).at(place)
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn moment(place: &'static str, text: &str) -> Result<Timestamp, Failure> {
+    let parsed: Option<jiff::Timestamp> = text.parse().ok();
+    let nanoseconds = parsed.and_then(|at| u64::try_from(at.as_nanosecond()).ok());
+    nanoseconds.map(Timestamp).ok_or_else(|| {
+        Failure::new(
+            "usage",
+            format!("{text} is no time with its zone, or before 1970"),
+        )
+        .at(place)
+        .todo("as in 2026-11-22T09:14:07Z or 2026-11-22T18:14:07+09:00")
+    })
+}
+
+/// Another one every millisecond, so that two payments by hand never share one within 16 minutes.
+fn stan_of(at: Timestamp) -> Stan {
+    Stan::from_counter(at.0 / 1_000_000)
+}

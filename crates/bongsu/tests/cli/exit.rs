@@ -1,0 +1,179 @@
+//! How the program ends, whatever the command.
+
+use std::process::Stdio;
+
+use crate::rig::{command, run};
+use serde_json::json;
+
+const ECHO: &str = r#"{"mti":"0800","fields":{"11":"000001"}}"#;
+
+#[test]
+fn exit_codes() {
+    for (code, arguments) in [
+        (0, &["--help"][..]),
+        (0, &["--version"]),
+        (0, &["help", "pay"]),
+        (0, &["dialect", "list"]),
+        (0, &["message", "encode", ECHO]),
+        (1, &["message", "decode", "3038"]),
+        (1, &["message", "explain", "3038"]),
+        (2, &[]),
+        (2, &["dialect"]),
+        (2, &["nothing"]),
+        (2, &["dialect", "list", "--nothing"]),
+        (2, &["message", "decode", "--input", "hex", "3G"]),
+        (2, &["message", "decode", "--input", "base64", "?"]),
+        (2, &["message", "decode", "@/nowhere"]),
+        (2, &["message", "decode", "--dialect", "nothing", "30"]),
+        (
+            2,
+            &[
+                "message", "encode", "--output", "raw", "--format", "json", ECHO,
+            ],
+        ),
+        (2, &["pay", "--amount", "1.00"]),
+        (
+            2,
+            &[
+                "pay",
+                "--to",
+                "127.0.0.1:1",
+                "--pan",
+                "9408020000000015",
+                "--amount",
+                "1.00",
+            ],
+        ),
+        (
+            2,
+            &[
+                "pay",
+                "--kind",
+                "echo",
+                "--to",
+                "127.0.0.1:1",
+                "--terminal",
+                "PYO00001",
+            ],
+        ),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, code, "{arguments:?}\n{}", ran.err);
+        assert_eq!(
+            ran.out.is_empty(),
+            code == 2,
+            "{arguments:?}: data is on standard output"
+        );
+        assert!(
+            code != 2 || !ran.err.is_empty(),
+            "{arguments:?}: failures say why"
+        );
+    }
+}
+
+#[test]
+fn failures_are_json_too() {
+    for (kind, arguments) in [
+        (
+            "usage",
+            &["dialect", "list", "--nothing", "--format", "json"][..],
+        ),
+        ("usage", &["nothing", "--format=json"]),
+        (
+            "unreadable",
+            &["dialect", "check", "/nowhere.toml", "--format", "json"],
+        ),
+        (
+            "unknown_dialect",
+            &["message", "decode", "--dialect", "x", "30"],
+        ),
+        (
+            "no_connection",
+            &[
+                "pay",
+                "--kind",
+                "echo",
+                "--to",
+                "127.0.0.1:1",
+                "--terminal",
+                "A",
+                "--format",
+                "json",
+            ],
+        ),
+        (
+            "no_terminal",
+            &[
+                "pay",
+                "--kind",
+                "echo",
+                "--to",
+                "127.0.0.1:1",
+                "--format",
+                "json",
+            ],
+        ),
+        (
+            "usage",
+            &[
+                "pay",
+                "--kind",
+                "reversal",
+                "--pan",
+                "9408020000000015",
+                "--amount",
+                "1",
+                "--terminal",
+                "A",
+                "--format",
+                "json",
+            ],
+        ),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, 2, "{arguments:?}");
+        let json = ran.json();
+        assert_eq!(json["error"]["kind"], json!(kind), "{arguments:?} {json}");
+        for key in ["message", "where", "do"] {
+            let text = json["error"].get(key);
+            assert!(
+                text.is_some_and(|t| t.is_null() || !t.as_str().unwrap().is_empty()),
+                "{json}"
+            );
+        }
+        assert!(json["error"]["message"].is_string(), "{json}");
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_panic() {
+    for arguments in [
+        &["--help"][..],
+        &["dialect", "list"],
+        &["message", "encode", ECHO],
+        &["message", "decode", "3038"],
+        &["nothing", "--format", "json"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(arguments)
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        assert!(!err.contains("panicked"), "{arguments:?} {err}");
+        assert!(
+            output.status.code().is_some_and(|code| code <= 2),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let ran = run(&["message", "explain", "3038"]);
+    assert!(!ran.text().contains('\x1b'), "{}", ran.text());
+    assert!(!ran.err.contains('\x1b'), "{}", ran.err);
+}

@@ -1,0 +1,11 @@
+//! The program from outside: arguments in, exit code, standard output and standard error out.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod exit;
+mod message;
+mod pay;
+mod rig;

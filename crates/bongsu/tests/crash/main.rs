@@ -1,0 +1,52 @@
+//! kill -9 of real processes under load, and an audit from outside: what every client saw against
+//! the hub's journal, item by item, and both against the banks' own books.
+//!
+//! `BONGSU_CRASH_ROUNDS` sets how often each victim is killed (3 in a plain run), and
+//! `BONGSU_CRASH_RATE` the payments a second (200).
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a long run has a progress line")]
+
+mod audit;
+mod clients;
+mod nation;
+
+use std::time::Duration;
+
+use clients::Clients;
+use nation::Nation;
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn killed_processes_lose_and_double_nothing() {
+    let rounds = setting("BONGSU_CRASH_ROUNDS", 3);
+    let rate = setting("BONGSU_CRASH_RATE", 200);
+    let mut nation = Nation::start();
+    let mut clients = Clients::start(nation.terminals(), rate);
+    for round in 1..=rounds {
+        for victim in ["hub", "station-pyongyang", "up"] {
+            std::thread::sleep(Duration::from_millis(700));
+            let before = clients.approved();
+            if victim == "up" {
+                nation.kill_everything();
+                nation.restart();
+            } else {
+                nation.kill(victim);
+            }
+            let recovered = clients.wait_for_approvals(before + 20, Duration::from_secs(40));
+            eprintln!(
+                "round {round}/{rounds}: killed {victim}, paying again after {recovered:.1?}, \
+                 {} approved so far",
+                clients.approved()
+            );
+        }
+    }
+    let seen = clients.stop();
+    let waited = nation.wait_until_nothing_is_owed(Duration::from_secs(60));
+    eprintln!("nothing is owed {waited:.1?} after the last payment");
+    let books = nation.bank_books();
+    let hub = nation.stop_and_read();
+    audit::check(&seen, &hub, &books);
+}

@@ -1,0 +1,233 @@
+//! A nation of real processes, started, killed and asked from outside.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_bongsu");
+const BANKS: [&str; 4] = ["100001", "100002", "100003", "100004"];
+
+pub(crate) struct Nation {
+    dir: PathBuf,
+    port_base: u16,
+    up: Child,
+}
+
+/// What the hub's journal says after the end.
+pub(crate) struct HubBooks {
+    pub(crate) payments: Vec<host::view::PaymentView>,
+    pub(crate) accounts: Vec<host::view::AccountView>,
+}
+
+/// A bank's own lines: (DE32, DE41, DE37) -> sum of what was added to the account, and lines.
+pub(crate) type BankBook = BTreeMap<(String, String, String), (i64, usize)>;
+
+impl Nation {
+    pub(crate) fn start() -> Self {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("crash-{}", std::process::id()));
+        let port_base = free_port_base();
+        let up = spawn(&dir, port_base);
+        Self { dir, port_base, up }
+    }
+
+    pub(crate) fn terminals(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 8583 + self.port_base))
+    }
+
+    fn running(&self) -> Value {
+        let text = std::fs::read(self.dir.join("run/nation.json")).unwrap();
+        serde_json::from_slice(&text).unwrap()
+    }
+
+    fn pid(&self, role: &str) -> u64 {
+        let running = self.running();
+        let roles = running["roles"].as_array().unwrap();
+        let entry = roles.iter().find(|entry| entry["role"] == role).unwrap();
+        entry["pid"].as_u64().unwrap()
+    }
+
+    /// kill -9 of one role; the supervisor starts it again.
+    pub(crate) fn kill(&self, role: &str) {
+        let pid = self.pid(role);
+        kill(pid);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.pid(role) == pid {
+            assert!(Instant::now() < deadline, "{role} was not started again");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// kill -9 of the supervisor, which takes everything with it.
+    pub(crate) fn kill_everything(&mut self) {
+        let roles: Vec<u64> = self.running()["roles"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|entry| entry["pid"].as_u64())
+            .collect();
+        self.up.kill().unwrap();
+        self.up.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while roles.iter().any(|pid| is_alive(*pid)) {
+            assert!(Instant::now() < deadline, "children outlive their supervisor");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub(crate) fn restart(&mut self) {
+        self.up = spawn(&self.dir, self.port_base);
+    }
+
+    fn overview(&self, role: &str) -> Value {
+        let socket = self.dir.join("run").join(format!("{role}.sock"));
+        let (status, body) = node::client::get(&socket, "/api/v1/overview").unwrap();
+        assert_eq!(status, 200);
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    pub(crate) fn wait_until_nothing_is_owed(&self, limit: Duration) -> Duration {
+        let began = Instant::now();
+        loop {
+            let roles = ["hub", "station-pyongyang"];
+            let open: u64 = roles
+                .iter()
+                .map(|role| {
+                    let overview = self.overview(role);
+                    overview["saf_depth"].as_u64().unwrap()
+                        + overview["in_flight"].as_u64().unwrap()
+                })
+                .sum();
+            if open == 0 {
+                return began.elapsed();
+            }
+            assert!(began.elapsed() < limit, "{open} things are still open after {limit:?}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    pub(crate) fn bank_books(&self) -> BTreeMap<String, BankBook> {
+        BANKS.iter().map(|bank| ((*bank).to_owned(), self.bank_book(bank))).collect()
+    }
+
+    fn bank_book(&self, bank: &str) -> BankBook {
+        let output = Command::new(PROGRAM)
+            .args(["bank", bank, "book", "--format", "json", "--dir"])
+            .arg(&self.dir)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let book: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let mut lines = BankBook::new();
+        for account in book["accounts"].as_array().unwrap() {
+            for entry in account["entries"].as_array().unwrap() {
+                if entry["kind"] == "refill" {
+                    continue;
+                }
+                let text = |name: &str| entry[name].as_str().unwrap_or("").trim().to_owned();
+                let key = (text("acquirer"), text("terminal"), text("rrn"));
+                let (sum, count) = lines.entry(key).or_default();
+                *sum += minor(&text("amount"));
+                *count += 1;
+            }
+        }
+        lines
+    }
+
+    /// Stops cleanly, has `ledger verify` look at the journal, and reads it.
+    pub(crate) fn stop_and_read(mut self) -> HubBooks {
+        interrupt(u64::from(self.up.id()));
+        let status = self.up.wait().unwrap();
+        assert!(status.success(), "the supervisor ended with {status}");
+        let verify = Command::new(PROGRAM)
+            .args(["ledger", "verify", "--format", "json", "--dir"])
+            .arg(&self.dir)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&verify.stdout);
+        assert!(verify.status.success(), "ledger verify: {text}");
+        let config = host::Config::example();
+        let disk = node::disk::FileDisk::open(&self.dir.join("hub/journal")).unwrap();
+        let offline = host::offline::Offline::read(&config, disk, false).unwrap();
+        assert!(offline.report().ok, "{:?}", offline.report());
+        let books =
+            HubBooks { payments: offline.all_payments(), accounts: offline.accounts() };
+        std::fs::remove_dir_all(&self.dir).unwrap();
+        books
+    }
+}
+
+impl Drop for Nation {
+    fn drop(&mut self) {
+        // Only after a failed assertion: the supervisor takes its children with it.
+        if matches!(self.up.try_wait(), Ok(None)) {
+            drop(self.up.kill());
+            drop(self.up.wait());
+        }
+    }
+}
+
+pub(crate) fn minor(decimal: &str) -> i64 {
+    decimal.replace('.', "").parse().unwrap()
+}
+
+fn spawn(dir: &Path, port_base: u16) -> Child {
+    let mut up = Command::new(PROGRAM)
+        .args(["up", "--traffic", "0", "--port-base", &port_base.to_string(), "--dir"])
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (ready, told) = mpsc::channel();
+    let lines = BufReader::new(up.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            if line.contains("ready") {
+                drop(ready.send(()));
+            }
+        }
+    });
+    if told.recv_timeout(Duration::from_secs(30)).is_err() {
+        drop(up.kill());
+        panic!("not ready within 30 s");
+    }
+    up
+}
+
+/// A shift at which every port of the example nation is free.
+fn free_port_base() -> u16 {
+    let ports = [8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583, 7583];
+    let seed = u16::try_from(std::process::id() % 300).unwrap();
+    (0..100u16)
+        .map(|step| 10_000 + (seed + step * 7) % 400 * 100)
+        .find(|base| {
+            ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + base)).is_ok())
+        })
+        .unwrap()
+}
+
+fn signal(pid: u64, name: &str) {
+    let status = Command::new("kill").args([name, &pid.to_string()]).status().unwrap();
+    assert!(status.success(), "kill {name} {pid}");
+}
+
+fn kill(pid: u64) {
+    signal(pid, "-KILL");
+}
+
+fn interrupt(pid: u64) {
+    signal(pid, "-INT");
+}
+
+fn is_alive(pid: u64) -> bool {
+    // A zombie waits for whoever inherited it, and does nothing any more.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
