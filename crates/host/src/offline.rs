@@ -131,6 +131,12 @@ impl Offline {
             .collect()
     }
 
+    /// Every payment of the match window, oldest first.
+    pub fn all_payments(&self) -> Vec<PaymentView> {
+        let state = self.hub.state();
+        state.payments().iter().map(|payment| payment_view(payment, state)).collect()
+    }
+
     /// The hash of machine and books, to be compared with a live hub's.
     pub fn state_hash(&self) -> u128 {
         self.hub.state_hash().0 ^ self.books.state_hash()

@@ -1,8 +1,8 @@
 //! What sections say together: references that lead nowhere, things that stand twice, addresses
 //! and times that contradict each other.
 
-use std::collections::{BTreeMap, BTreeSet};
 use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scheme::{ParticipantId, StationId, TerminalId};
 use switch::Timers;

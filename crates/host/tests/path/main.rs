@@ -1,6 +1,9 @@
 //! The whole path in one thread without a clock or a wire: a terminal's bytes through a station and
 //! the hub to a simulated bank and back, over journals on simulated disks.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod damage;
 mod world;
 
 use world::{World, field};

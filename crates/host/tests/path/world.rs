@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use host::offline::{Offline, VerifyReport};
 use host::view::{Overview, Query, Reply};
-use host::{Action, Clocks, Config, Door, Event, Host, HostKeys, Opened, Peer, Role};
-use journal::sim_disk::SimDisk;
+use host::{Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, Opened, Peer, Role};
 use journal::Writer;
+use journal::sim_disk::SimDisk;
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use parties::BankHost;
 use parties::bank::BankConfig;
@@ -52,8 +53,8 @@ pub(crate) fn field(message: &Message, de: u8) -> &str {
 impl World {
     pub(crate) fn start() -> Self {
         let mut config = Config::example();
-        config.journal.hub_segment_bytes = 1 << 20;
-        config.journal.segment_bytes = 1 << 20;
+        config.journal.hub_segment_bytes = 64 * 1024;
+        config.journal.segment_bytes = 64 * 1024;
         let mut world = Self {
             config,
             now: 1_795_330_800_000_000_000,
@@ -68,8 +69,7 @@ impl World {
             let machine = world.open(role, SimDisk::new(7));
             world.machines.push(Some(machine));
         }
-        let banks: Vec<_> =
-            world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
+        let banks: Vec<_> = world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
         for (id, iin) in banks {
             let bank = Box::new(BankHost::new(BankConfig::example(id, iin, 1)));
             world.machines.push(Some(Machine::Bank { bank }));
@@ -339,12 +339,39 @@ impl World {
         self.pass(3000);
     }
 
+    /// The hub's disk after a clean stop, or after a kill, and the hash of its last state.
+    pub(crate) fn take_hub(&mut self, cleanly: bool) -> (SimDisk, u128) {
+        let Some(Machine::Host { host, mut writer }) = self.machines[HUB].take() else { panic!() };
+        let live = host.state_hash();
+        let disk = if cleanly {
+            writer.stop(self.now).unwrap()
+        } else {
+            // The head is older than the last frame, as it is up to 100 ms after every frame.
+            writer.disk_mut().kill();
+            writer.into_disk()
+        };
+        (disk, live)
+    }
+
+    /// What a verification of a disk finds.
+    pub(crate) fn verify(&self, disk: &mut SimDisk) -> VerifyReport {
+        self.read(disk).report().clone()
+    }
+
+    pub(crate) fn read(&self, disk: &mut SimDisk) -> Offline {
+        Offline::read(&self.config, disk, false).unwrap()
+    }
+
+    /// Opens a hub on a disk, as a start does.
+    pub(crate) fn reopen(&self, disk: SimDisk) -> Result<Opened<SimDisk>, HostError> {
+        let keys = HostKeys { vault: vault() };
+        Host::open(Role::Hub, &self.config, keys, disk, self.clocks())
+    }
+
     /// The journal alone gives the same state as the live hub has, and nothing is wrong with it.
     pub(crate) fn audit(&mut self) {
-        let Some(Machine::Host { host, writer }) = self.machines[HUB].take() else { panic!() };
-        let live = host.state_hash();
-        let mut disk = writer.stop(self.now).unwrap();
-        let offline = host::offline::Offline::read(&self.config, &mut disk, false).unwrap();
+        let (mut disk, live) = self.take_hub(true);
+        let offline = self.read(&mut disk);
         assert!(offline.report().ok, "{:?}", offline.report());
         assert_eq!(offline.state_hash(), live, "live state and replayed state differ");
     }
