@@ -1,0 +1,175 @@
+//! One machine: what runs on it, its disk, its clock. It loses its memory when the power goes, and
+//! finds itself again in its journal.
+
+use host::config::Config;
+use host::{Host, HostError};
+use journal::sim_disk::{SimDisk, Tearing};
+use journal::{Batch, DiskErrorKind, Fault, OpenError, Recovery, Replay, Writer};
+use parties::{BankHost, Shop};
+
+use crate::actor::Actor;
+use crate::clock::MachineClock;
+use crate::disk::SharedDisk;
+use crate::roster;
+use crate::scenario::{Place, Scenario};
+
+/// A batch on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Flying {
+    pub(crate) batch: Batch,
+    /// The disk's word, where it has been written already and only the word is on its way.
+    pub(crate) written: Option<Result<(), Fault>>,
+}
+
+/// A machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) place: Place,
+    pub(crate) actor: Option<Actor>,
+    pub(crate) writer: Option<Writer<SharedDisk>>,
+    pub(crate) disk: SharedDisk,
+    pub(crate) clock: MachineClock,
+    /// Which start this is: what belongs to an earlier one is forgotten.
+    pub(crate) life: u32,
+    /// Whether its boot clock begins anew at the next start.
+    pub(crate) rebooted: bool,
+    /// When the timer that is set comes.
+    pub(crate) armed: Option<u64>,
+    pub(crate) flying: Option<Flying>,
+    pub(crate) maintaining: bool,
+    pub(crate) paused_until: u64,
+    /// Timeouts at one instant, and that instant.
+    pub(crate) timeouts: (u64, u32),
+    pub(crate) opens_failed: u32,
+    /// What its state was when it died with nothing on its way to the disk.
+    pub(crate) died_with: Option<u128>,
+}
+
+/// Why a machine did not start.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    /// The disk failed meanwhile; another try may do.
+    Disk(DiskErrorKind),
+    /// The journal cannot be believed, or not be read.
+    Journal(String),
+}
+
+impl Machine {
+    pub(crate) fn new(place: Place, scenario: &Scenario, clock: MachineClock) -> Self {
+        let at = match place {
+            Place::Hub => 0,
+            Place::Station(number) => u64::from(number) << 8,
+            Place::Bank(number) => u64::from(number) << 16,
+            Place::Shop(number) => u64::from(number) << 24,
+        };
+        let mut disk = SimDisk::new(scenario.seed ^ at);
+        if scenario.physical_sectors && role_or_bank(place) {
+            disk.plan.tearing = Tearing::Physical4096;
+        }
+        Self {
+            place,
+            actor: None,
+            writer: None,
+            disk: SharedDisk::new(disk),
+            clock,
+            life: 0,
+            rebooted: false,
+            armed: None,
+            flying: None,
+            maintaining: false,
+            paused_until: 0,
+            timeouts: (0, 0),
+            opens_failed: 0,
+            died_with: None,
+        }
+    }
+
+    /// Opens what runs here on a disk. The machine itself is unchanged.
+    pub(crate) fn open(
+        &self,
+        config: &Config,
+        scenario: &Scenario,
+        raging: bool,
+        now: u64,
+        disk: SharedDisk,
+    ) -> Result<(Actor, Option<Writer<SharedDisk>>, Recovery), StartError> {
+        let clocks = self.clock.read(now);
+        let unknown = || StartError::Journal(format!("{} is nobody", self.place));
+        match self.place {
+            Place::Hub | Place::Station(_) => {
+                let role = roster::role(self.place).ok_or_else(unknown)?;
+                let keys = roster::keys(self.place).map_err(of_host)?;
+                let opened = Host::open(role, config, keys, disk, clocks).map_err(of_host)?;
+                Ok((Actor::Role(Box::new(opened.host)), Some(opened.writer), opened.recovery))
+            }
+            Place::Bank(number) => {
+                let bank = roster::bank(config, scenario, number, raging).ok_or_else(unknown)?;
+                let mut bank = BankHost::new(bank);
+                let options = roster::bank_options(number);
+                let replay = &mut |replay: Replay<'_>| match replay {
+                    Replay::Record(record) => bank.replay(&record).map_err(|e| e.to_string()),
+                    Replay::Snapshot { .. } => Err("a bank takes no snapshots".to_owned()),
+                };
+                let (writer, recovery) =
+                    journal::open(disk, options, clocks.wall.0, replay).map_err(of_journal)?;
+                Ok((Actor::Bank(Box::new(bank)), Some(writer), recovery))
+            }
+            Place::Shop(number) => {
+                let shop = roster::shop(config, scenario, number).ok_or_else(unknown)?;
+                Ok((Actor::Shop(Box::new(Shop::new(shop))), None, Recovery::default()))
+            }
+        }
+    }
+
+    /// The hash of the durable state, when nothing is on its way to the disk.
+    pub(crate) fn durable_hash(&self) -> Option<u128> {
+        if self.flying.is_some() {
+            return None;
+        }
+        self.actor.as_ref().and_then(state_hash)
+    }
+}
+
+/// The hash of what a journal must bring back; a shop has none.
+pub(crate) fn state_hash(actor: &Actor) -> Option<u128> {
+    match actor {
+        Actor::Role(host) => Some(host.state_hash()),
+        Actor::Bank(bank) => {
+            let hash = bank.book().state_hash();
+            let (first, _) = hash.split_first_chunk::<16>()?;
+            Some(u128::from_le_bytes(*first))
+        }
+        Actor::Shop(_) => None,
+    }
+}
+
+fn role_or_bank(place: Place) -> bool {
+    !matches!(place, Place::Shop(_))
+}
+
+fn of_host(error: HostError) -> StartError {
+    match error {
+        HostError::Journal(error) => of_journal(error),
+        HostError::Epoch(Fault::Disk(error) | Fault::Refused(error)) => {
+            StartError::Disk(error.kind)
+        }
+        HostError::Epoch(_) | HostError::UnknownRole => StartError::Journal(error.to_string()),
+    }
+}
+
+fn of_journal(error: OpenError) -> StartError {
+    match error {
+        OpenError::Disk(error)
+            if matches!(error.kind, DiskErrorKind::Crashed | DiskErrorKind::Io) =>
+        {
+            StartError::Disk(error.kind)
+        }
+        OpenError::Disk(_)
+        | OpenError::Damaged(_)
+        | OpenError::Absent
+        | OpenError::WrongNode { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Refused { .. }
+        | OpenError::Options => StartError::Journal(error.to_string()),
+    }
+}

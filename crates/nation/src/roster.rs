@@ -1,0 +1,146 @@
+//! Who a nation is made of: the example nation cut down to a scenario, its timers a tenth of the
+//! rule book's, so that a run of seconds sees every one of them.
+
+use host::config::{Config, TerminalRole};
+use host::{HostError, HostKeys, Role};
+use journal::{NodeId, Options};
+use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+use parties::bank::{BankConfig, BankTimes};
+use parties::shop::{ShopConfig, ShopTimes};
+use scheme::{Iin, StationId};
+use switch::Timers;
+
+use crate::scenario::{Place, Scenario};
+
+/// A tenth of the rule book's delays (R-TIME); the windows of matching stay.
+pub(crate) const TIMERS: Timers = Timers {
+    issuer_answer_ms: 1_500,
+    hub_answer_ms: 2_500,
+    advice_repeat_ms: [1_500, 3_000, 4_000, 5_000, 5_000],
+    advice_finding_ms: 60_000,
+    echo_idle_ms: 3_000,
+    echo_answer_ms: 1_000,
+    heartbeat_ms: 100,
+    suspect_ms: 300,
+    cut_ms: 800,
+    ..Timers::RULE_BOOK
+};
+
+/// Terminals wait this long, a tenth of 35 s.
+const TERMINAL_WAIT_MS: u64 = 3_500;
+/// Small segments, so that a run changes them now and then.
+const SEGMENT_BYTES: u64 = 64 * 1024;
+
+/// The nation's configuration.
+pub(crate) fn config(scenario: &Scenario) -> Config {
+    let mut config = Config::example();
+    let banks = usize::from(scenario.banks);
+    config.timers = TIMERS;
+    config.journal.hub_segment_bytes = 2 * SEGMENT_BYTES;
+    config.journal.segment_bytes = SEGMENT_BYTES;
+    config.participants.truncate(banks);
+    config.stations.truncate(usize::from(scenario.stations));
+    let ids: Vec<_> = config.participants.iter().map(|bank| bank.id).collect();
+    let acquirer = |station: StationId| {
+        let place = usize::from(station.0).saturating_sub(1) % banks.max(1);
+        ids.get(place).copied()
+    };
+    for station in &mut config.stations {
+        station.acquirer = acquirer(station.id);
+    }
+    config.terminals.retain(|terminal| terminal.station.0 <= scenario.stations);
+    for terminal in &mut config.terminals {
+        terminal.acquirer = acquirer(terminal.station).unwrap_or(terminal.acquirer);
+    }
+    if let Some(cap) = scenario.cap {
+        for bank in &mut config.participants {
+            bank.cap = cap;
+        }
+    }
+    config
+}
+
+/// The role at a place; none where a party is.
+pub(crate) fn role(place: Place) -> Option<Role> {
+    match place {
+        Place::Hub => Some(Role::Hub),
+        Place::Station(number) => Some(Role::Station(StationId(number))),
+        Place::Bank(_) | Place::Shop(_) => None,
+    }
+}
+
+/// The same token key everywhere, card keys of its own at each place.
+pub(crate) fn keys(place: Place) -> Result<HostKeys, HostError> {
+    let own = match place {
+        Place::Hub => 0,
+        Place::Station(number) | Place::Bank(number) | Place::Shop(number) => number,
+    };
+    let [high, low] = own.to_be_bytes();
+    let mut key = [0x42; 16];
+    (key[0], key[1]) = (high, low);
+    let card = CardKey::new(KeyId(1), Key128::from_random(key));
+    let ring = CardRing::new(vec![card]).map_err(|_| HostError::UnknownRole)?;
+    let token = TokenKey::new(Key128::from_random([0x17; 16]));
+    Ok(HostKeys { vault: CardVault::new(token, ring) })
+}
+
+/// The prefixes of all banks' cards.
+pub(crate) fn iins(config: &Config) -> Vec<Iin> {
+    config.participants.iter().filter_map(|bank| bank.iins.first().copied()).collect()
+}
+
+/// A bank's host. `raging`: with the scenario's faults.
+pub(crate) fn bank(
+    config: &Config,
+    scenario: &Scenario,
+    number: u16,
+    raging: bool,
+) -> Option<BankConfig> {
+    let at = usize::from(number).checked_sub(1)?;
+    let section = config.participants.get(at)?;
+    let seed = scenario.seed.wrapping_mul(31).wrapping_add(u64::from(number));
+    let mut bank = BankConfig::example(section.id, *section.iins.first()?, seed);
+    bank.times = BankTimes {
+        echo_after_ms: TIMERS.echo_idle_ms,
+        network_wait_ms: TIMERS.echo_answer_ms,
+        redial_min_ms: 50,
+        redial_max_ms: 500,
+    };
+    if raging {
+        bank.faults = scenario.bank_faults.get(at).copied().unwrap_or_default();
+    }
+    Some(bank)
+}
+
+/// How a bank's journal lies on its disk.
+pub(crate) fn bank_options(number: u16) -> Options {
+    let node = NodeId::from_name(&format!("bank-{number}")).unwrap_or_default();
+    Options { segment_bytes: SEGMENT_BYTES, ..Options::new(node) }
+}
+
+/// The terminals of a station's shop.
+pub(crate) fn shop(config: &Config, scenario: &Scenario, number: u16) -> Option<ShopConfig> {
+    let station = StationId(number);
+    let own = |role| {
+        let all = config.terminals.iter();
+        all.filter(move |terminal| terminal.station == station && terminal.role == role)
+    };
+    let first = own(TerminalRole::Shop).next()?;
+    let seed = scenario.seed.wrapping_mul(37).wrapping_add(u64::from(number));
+    let zone = config.zone.clone();
+    let example =
+        ShopConfig::example(station, "PYO", first.acquirer, iins(config), zone, seed)?;
+    Some(ShopConfig {
+        terminals: own(TerminalRole::Shop).map(|terminal| terminal.terminal).collect(),
+        retailer: first.retailer,
+        rate_per_1000_s: scenario.rate_per_1000_s / u64::from(scenario.stations.max(1)),
+        times: ShopTimes {
+            answer_wait_ms: TERMINAL_WAIT_MS,
+            reversal_wait_ms: TERMINAL_WAIT_MS,
+            redial_min_ms: 50,
+            redial_max_ms: 500,
+        },
+        manners: scenario.manners,
+        ..example
+    })
+}

@@ -1,0 +1,317 @@
+//! One run: faults rage, the nation heals and goes on paying, shops close, everything drains, and
+//! the auditor judges.
+
+use std::collections::BTreeMap;
+
+use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
+use scheme::{TerminalId, Timestamp};
+
+use crate::actor::Actor;
+use crate::audit::{self, BankEvidence, Evidence, ShopEvidence, Violation};
+use crate::limits::{DRAIN_MS, DRAIN_STEP_MS, LOOK_EVERY_MS};
+use crate::machine::state_hash;
+use crate::scenario::{Place, Planned, Planted, Scenario};
+use crate::world::{MS, World};
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// Over everything that every machine was told and wanted, and over all final states: equal
+    /// for equal scenarios, on every machine.
+    pub hash: u128,
+    /// What it did.
+    pub stats: Stats,
+    /// How often each fault struck and each rare thing happened, by name.
+    pub coverage: BTreeMap<&'static str, u64>,
+    /// Everything that must not be, with the simulated time of its finding in ms.
+    pub broken: Vec<(u64, Violation)>,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Events.
+    pub events: u64,
+    /// Simulated time, ms.
+    pub simulated_ms: u64,
+    /// From the close of the shops until all was quiet, ms.
+    pub drain_ms: u64,
+    /// Payments that shops began.
+    pub payments: u64,
+    /// Approvals that shops saw.
+    pub approved: u64,
+    /// Refusals that shops saw.
+    pub declined: u64,
+    /// Reversals that were acknowledged to shops.
+    pub reversed: u64,
+    /// Payments that shops walked away from.
+    pub unknown: u64,
+    /// Starts of machines after the first.
+    pub restarts: u64,
+}
+
+/// Runs a scenario to its end.
+pub fn run(scenario: &Scenario) -> Outcome {
+    let mut world = World::new(scenario);
+    rage(&mut world);
+    world.heal();
+    let healed = world.schedule.now();
+    let calm = healed + scenario.calm_ms * MS;
+    world.run_until(calm);
+    world.close_shops();
+    let drain_ms = drain(&mut world, calm);
+    let evidence = evidence(&mut world);
+    if world.broken.is_empty() {
+        judge(&mut world, &evidence, healed);
+    }
+    finish(world, drain_ms)
+}
+
+/// Until the faults end, with a look at the accounts now and then.
+fn rage(world: &mut World) {
+    let end = world.scenario.fault_ms * MS;
+    let mut at = 0;
+    while at < end && world.broken.is_empty() {
+        at = end.min(at + LOOK_EVERY_MS * MS);
+        world.run_until(at);
+        world.look();
+    }
+}
+
+/// Until nothing is under way or owed; how long that took, ms.
+fn drain(world: &mut World, from: u64) -> u64 {
+    let until = from + DRAIN_MS * MS;
+    loop {
+        let now = world.schedule.now();
+        if !world.broken.is_empty() || now >= until || is_quiet(world) {
+            return (now - from) / MS;
+        }
+        world.run_until(now + DRAIN_STEP_MS * MS);
+    }
+}
+
+fn is_quiet(world: &mut World) -> bool {
+    let busy = world.machines.values().any(|machine| match &machine.actor {
+        Some(Actor::Shop(shop)) => !shop.is_idle(),
+        Some(Actor::Bank(bank)) => !bank.is_durable() || bank.signed_on() == 0,
+        Some(Actor::Role(_)) => machine.flying.is_some(),
+        None => true,
+    });
+    if busy {
+        return false;
+    }
+    let roles: Vec<Place> = roles(world);
+    let overviews: Vec<_> = roles.into_iter().map(|place| overview(world, place)).collect();
+    overviews.iter().all(|role| {
+        role.in_flight == 0
+            && role.saf_depth == 0
+            && role.peers.iter().all(|peer| peer.state == "up")
+            && role.banks.iter().all(|bank| bank.state == "signed_on")
+    }) && world.machines.values().all(|machine| machine.flying.is_none())
+}
+
+fn roles(world: &World) -> Vec<Place> {
+    let all = world.machines.keys().copied();
+    all.filter(|place| matches!(place, Place::Hub | Place::Station(_))).collect()
+}
+
+/// A role's totals; of one that does not answer, something that is never quiet.
+fn overview(world: &mut World, place: Place) -> Overview {
+    match world.ask(place, Query::Overview) {
+        Some(Reply::Overview(overview)) => overview,
+        Some(Reply::Accounts(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere)
+        | None => Overview { role: place.to_string(), in_flight: u64::MAX, ..Overview::default() },
+    }
+}
+
+fn evidence(world: &mut World) -> Evidence {
+    let hub = overview(world, Place::Hub);
+    let stations = (1..=world.scenario.stations)
+        .map(|number| overview(world, Place::Station(number)))
+        .collect();
+    let accounts = match world.ask(Place::Hub, Query::Accounts) {
+        Some(Reply::Accounts(accounts)) => accounts,
+        Some(Reply::Overview(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere)
+        | None => Vec::new(),
+    };
+    let mut payments = payments(world);
+    if world.scenario.planted == Some(Planted::PublishedTwice) {
+        let posted = payments.iter().find(|payment| payment.status == "posted").cloned();
+        payments.extend(posted);
+    }
+    Evidence { hub, stations, accounts, payments, banks: banks(world), shops: shops(world) }
+}
+
+/// Every payment of the hub, terminal by terminal, as a bank's back office would download them.
+fn payments(world: &mut World) -> Vec<PaymentView> {
+    let terminals: Vec<TerminalId> =
+        world.config.terminals.iter().map(|terminal| terminal.terminal).collect();
+    let mut all = Vec::new();
+    for terminal in terminals {
+        let limit = host::limits::QUERY_PAYMENTS_MAX;
+        let page = page(world, PaymentFilter { limit, terminal: Some(terminal), ..none() });
+        if page.len() < limit {
+            all.extend(page);
+            continue;
+        }
+        // More than one answer holds: each by its trace number, as the shop knows it.
+        let seen = world.seen.values().flatten();
+        let stans: Vec<u32> =
+            seen.filter(|seen| seen.terminal == terminal).map(|seen| seen.stan.get()).collect();
+        for stan in stans {
+            let filter = PaymentFilter { limit, terminal: Some(terminal), stan: Some(stan), ..none() };
+            all.extend(self::page(world, filter));
+        }
+    }
+    all
+}
+
+fn none() -> PaymentFilter {
+    PaymentFilter::default()
+}
+
+fn page(world: &mut World, filter: PaymentFilter) -> Vec<PaymentView> {
+    match world.ask(Place::Hub, Query::Payments(filter)) {
+        Some(Reply::Payments(payments)) => payments,
+        Some(Reply::Overview(_) | Reply::Accounts(_) | Reply::Metrics(_) | Reply::NotHere)
+        | None => Vec::new(),
+    }
+}
+
+fn banks(world: &World) -> Vec<BankEvidence> {
+    let mut banks = Vec::new();
+    for (section, number) in world.config.participants.iter().zip(1..) {
+        let machine = world.machines.get(&Place::Bank(number));
+        let Some(Actor::Bank(bank)) = machine.and_then(|machine| machine.actor.as_ref()) else {
+            continue;
+        };
+        let Some(iin) = section.iins.first().copied() else { continue };
+        let accounts = bank.book().accounts();
+        let entries = accounts
+            .flat_map(|(_, account)| account.entries.iter().copied())
+            .filter(|entry| entry.kind != parties::bank::EntryKind::Refill)
+            .collect();
+        banks.push(BankEvidence { id: section.id, iin, cap: section.cap, entries });
+    }
+    banks
+}
+
+fn shops(world: &World) -> Vec<ShopEvidence> {
+    let mut shops = Vec::new();
+    for number in 1..=world.scenario.stations {
+        let machine = world.machines.get(&Place::Shop(number));
+        let Some(Actor::Shop(shop)) = machine.and_then(|machine| machine.actor.as_ref()) else {
+            continue;
+        };
+        shops.push(ShopEvidence {
+            acquirer: shop.config().acquirer,
+            seen: world.seen.get(&number).cloned().unwrap_or_default(),
+            owed: shop.owed().collect(),
+            unanswered: shop.unanswered(),
+        });
+    }
+    shops
+}
+
+fn judge(world: &mut World, evidence: &Evidence, healed: u64) {
+    for violation in audit::judge(evidence) {
+        world.violation(violation);
+    }
+    let healed = Timestamp(world.scenario.start.0 + healed + 2_000 * MS);
+    let works = evidence.shops.iter().flat_map(|shop| &shop.seen);
+    let works = works.filter(|seen| seen.approved && seen.at >= healed).count();
+    if works == 0 && world.scenario.cap.is_none() && world.scenario.calm_ms > 2_500 {
+        let what = "no approval after everything was healed".to_owned();
+        world.violation(Violation::NoWork(what));
+    }
+    replays(world);
+    disks(world);
+}
+
+/// Every journal, opened again on a copy of its disk, gives the state that the live machine has.
+fn replays(world: &mut World) {
+    let now = world.schedule.now();
+    let mut found = Vec::new();
+    for machine in world.machines.values() {
+        let live = machine.actor.as_ref().and_then(state_hash);
+        let Some(live) = live.filter(|_| machine.flying.is_none()) else { continue };
+        let disk = machine.disk.copy();
+        match machine.open(&world.config, &world.scenario, false, now, disk) {
+            Ok((actor, _, _)) if state_hash(&actor) == Some(live) => {}
+            Ok(_) => found.push(Violation::Replay(format!("{} at the end", machine.place))),
+            Err(error) => {
+                found.push(Violation::Damage(format!("{} at the end: {error:?}", machine.place)));
+            }
+        }
+    }
+    for violation in found {
+        world.violation(violation);
+    }
+}
+
+fn disks(world: &mut World) {
+    let mut found = Vec::new();
+    for machine in world.machines.values() {
+        let secret = machine.disk.with(|disk| world.secrets.on_disk(disk));
+        if let Some((file, what)) = secret {
+            found.push(Violation::Secret(format!("{what} in {file} of {}", machine.place)));
+        }
+    }
+    for violation in found {
+        world.violation(violation);
+    }
+}
+
+fn finish(mut world: World, drain_ms: u64) -> Outcome {
+    let mut stats = Stats { drain_ms, ..Stats::default() };
+    let mut hash = world.trace;
+    for machine in world.machines.values() {
+        hash.wide(machine.actor.as_ref().and_then(state_hash).unwrap_or(0));
+        stats.restarts += u64::from(machine.life);
+        if let Some(Actor::Shop(shop)) = &machine.actor {
+            let counts = shop.counts();
+            stats.payments += counts.started;
+            stats.approved += counts.approved;
+            stats.declined += counts.declined;
+            stats.reversed += counts.reversed;
+            stats.unknown += counts.unknown;
+            *world.coverage.entry("terminal repeats").or_default() += counts.repeats;
+            *world.coverage.entry("terminal reversals").or_default() += counts.reversals;
+        }
+        if let Some(Actor::Bank(bank)) = &machine.actor {
+            for (oddity, count) in &bank.counts().oddities {
+                *world.coverage.entry(oddity_name(*oddity)).or_default() += count;
+            }
+        }
+    }
+    for (name, count) in &world.net.counts {
+        *world.coverage.entry(name).or_default() += count;
+    }
+    let names = ["frame lost", "frame twice", "frame late", "secrets planted", "cheated"];
+    for middlebox in world.net.middleboxes() {
+        for (name, count) in names.iter().zip(middlebox.counts) {
+            *world.coverage.entry(name).or_default() += count;
+        }
+    }
+    stats.events = world.events;
+    stats.simulated_ms = world.schedule.now() / MS;
+    world.coverage.retain(|_, count| *count > 0);
+    let broken = world.broken.into_iter().map(|(at, broken)| (at / MS, broken)).collect();
+    Outcome { hash: hash.value(), stats, coverage: world.coverage, broken }
+}
+
+fn oddity_name(oddity: parties::bank::Oddity) -> &'static str {
+    use parties::bank::Oddity;
+    match oddity {
+        Oddity::OtherContent => "bank: other content",
+        Oddity::AfterItsReversal => "bank: original after its reversal",
+        Oddity::UnknownOriginal => "bank: reversal of the unknown",
+        Oddity::SecondReversal => "bank: second reversal",
+        Oddity::OtherAmount => "bank: other amount",
+    }
+}
+
+/// A scenario with one fault and peace around it.
+pub fn alone(seed: u64, faults: Vec<Planned>) -> Scenario {
+    Scenario { faults, ..Scenario::peaceful(seed) }
+}
