@@ -276,3 +276,111 @@ impl Bounce {
         &mut self.memory[self.start..self.start + BOUNCE_BYTES]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use journal::{Batch, NodeId, Options, Replay};
+
+    fn options() -> Options {
+        let node = NodeId::from_name("test").unwrap();
+        Options { segment_bytes: 64 * 1024, ..Options::new(node) }
+    }
+
+    fn records(disk: FileDisk) -> (journal::Writer<FileDisk>, Vec<Vec<u8>>) {
+        let mut found = Vec::new();
+        let mut replay = |item: Replay<'_>| {
+            if let Replay::Record(record) = item {
+                found.push(record.payload.to_vec());
+            }
+            Ok(())
+        };
+        let (writer, _) = journal::open(disk, options(), 1, &mut replay).unwrap();
+        (writer, found)
+    }
+
+    /// Appends over several segments, is left without a stop, and is found whole again; so are
+    /// the files by a disk of the other kind.
+    fn survives_a_kill(first: fn(FileDisk) -> FileDisk, second: fn(FileDisk) -> FileDisk) {
+        let dir = crate::testing::temp_dir("disk").join("journal");
+        let mut expected = Vec::new();
+        for round in 0..3u8 {
+            let (mut writer, found) = records(first(FileDisk::open(&dir).unwrap()));
+            assert_eq!(found, expected);
+            for n in 0..40u8 {
+                let mut batch = Batch::new(1);
+                let payload = vec![round ^ n; 900 * usize::from(n % 9)];
+                batch.push(1, 1, 1, &payload).unwrap();
+                writer.append(&mut batch).unwrap();
+                expected.push(payload);
+            }
+            drop(writer);
+        }
+        let (writer, found) = records(second(FileDisk::open(&dir).unwrap()));
+        assert_eq!(found, expected);
+        let mut disk = writer.stop(2).unwrap();
+        assert!(disk.list().unwrap().iter().filter(|name| name.ends_with(".seg")).count() > 3);
+        let report = journal::verify(&mut disk, journal::Extent::All, &mut |_| Ok(())).unwrap();
+        assert!(report.stopped && report.damage.is_empty());
+        assert_eq!(report.records, expected.len() as u64);
+    }
+
+    #[test]
+    fn a_journal_past_the_cache_survives_a_kill() {
+        survives_a_kill(|disk| disk, FileDisk::through_cache);
+    }
+
+    #[test]
+    fn a_journal_through_the_cache_survives_a_kill() {
+        survives_a_kill(FileDisk::through_cache, |disk| disk);
+    }
+
+    #[test]
+    fn what_the_trait_promises_of_files() {
+        let dir = crate::testing::temp_dir("disk");
+        let mut disk = FileDisk::open(&dir).unwrap();
+        assert_eq!(disk.len("a"), Ok(None));
+        assert_eq!(disk.read("a", 0, &mut [0; 512]).unwrap_err().kind, DiskErrorKind::NotFound);
+        disk.create("a", 8192).unwrap();
+        assert_eq!(disk.create("a", 1).unwrap_err().kind, DiskErrorKind::Exists);
+        let mut block = [1; 512];
+        assert_eq!(disk.read("a", 7680, &mut block), Ok(512));
+        assert_eq!(block, [0; 512]);
+        let long: Vec<u8> = (0..8192u32).map(|n| n as u8).collect();
+        disk.write("a", 0, &long).unwrap();
+        disk.sync("a").unwrap();
+        // Fewer than asked only at the end of the file.
+        let mut all = vec![9; 16_384];
+        assert_eq!(disk.read("a", 0, &mut all), Ok(8192));
+        assert_eq!(all[..8192], long);
+        disk.truncate("a", 4096).unwrap();
+        assert_eq!(disk.len("a"), Ok(Some(4096)));
+        // Through another descriptor, by the kernel's own path: what is there is on the file.
+        assert_eq!(std::fs::read(dir.join("a")).unwrap(), long[..4096]);
+        disk.create("b", 512).unwrap();
+        disk.write("b", 0, &[7; 512]).unwrap();
+        disk.rename("b", "a").unwrap();
+        disk.sync_dir().unwrap();
+        assert_eq!(disk.read("a", 0, &mut block), Ok(512));
+        assert_eq!(block, [7; 512]);
+        assert_eq!(disk.list(), Ok(vec!["a".to_owned()]));
+        disk.remove("a").unwrap();
+        assert_eq!(disk.remove("a").unwrap_err().kind, DiskErrorKind::NotFound);
+        for outside in ["../x", "/etc/passwd", "", ".", "..", "a/b"] {
+            assert!(disk.create(outside, 512).is_err(), "{outside}");
+            assert!(disk.read(outside, 0, &mut block).is_err(), "{outside}");
+        }
+    }
+
+    #[test]
+    fn no_space_leaves_no_file() {
+        let dir = crate::testing::temp_dir("disk");
+        let mut disk = FileDisk::open(&dir).unwrap();
+        // More than the disk has; if a test machine has it, nothing is shown.
+        let stat = rustix::fs::statvfs(&dir).unwrap();
+        let beyond = stat.f_blocks * stat.f_frsize * 2;
+        let error = disk.create("huge", beyond).unwrap_err();
+        assert!(matches!(error.kind, DiskErrorKind::NoSpace | DiskErrorKind::Io), "{error}");
+        assert_eq!(disk.list(), Ok(Vec::new()));
+    }
+}

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Why a role, or the whole nation, did not run or could not go on.
 ///
 /// The command line prints it as text, or as `{"error":{"kind","message","where","do"}}`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RunError {
     /// The class of error, one word.
     pub kind: RunErrorKind,
@@ -23,7 +23,7 @@ pub struct RunError {
 }
 
 /// The class of a [`RunError`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunErrorKind {
     /// Another process is the writer of this directory.

@@ -31,8 +31,10 @@ mod roles;
 mod running;
 mod signals;
 mod socket_path;
+mod supervisor;
 #[cfg(test)]
 mod testing;
+mod up;
 
 pub use error::{RunError, RunErrorKind};
 pub use layout::Layout;
@@ -41,3 +43,4 @@ pub use options::RunOptions;
 pub use role::RoleName;
 pub use roles::{run_bank, run_hub, run_shops, run_station};
 pub use running::{Running, RunningRole};
+pub use up::up;

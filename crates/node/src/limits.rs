@@ -48,8 +48,9 @@ pub const MEMORY_ALIGN: usize = 4096;
 /// Files of a journal kept open: the active segment, the next, the head, a snapshot, an old one.
 pub const OPEN_FILES: usize = 6;
 
-/// Questions of pages and commands that wait for the event loop.
-pub const QUESTIONS_MAX: usize = 64;
+/// Questions of pages and commands that wait for the event loop, and as many that it has taken and
+/// not answered: far fewer than the connections that may ask, so that a page is refused early.
+pub const QUESTIONS_MAX: usize = 32;
 /// How long a question may wait for its answer.
 pub const QUESTION_WAIT: Duration = Duration::from_secs(2);
 /// How old the totals on a page may be.
@@ -84,6 +85,9 @@ pub const RESTART_MIN: Duration = Duration::from_secs(1);
 pub const RESTART_MAX: Duration = Duration::from_secs(30);
 /// A child that lived this long is healthy: its next restart is immediate again.
 pub const HEALTHY: Duration = Duration::from_secs(60);
+/// How long other children wait for the first to be ready before they start all the same: one that
+/// recovers for long must not keep the others down.
+pub const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// How long children of one kind have to stop before they are killed.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);
 /// How often the supervisor looks after its children.
@@ -96,4 +100,5 @@ pub const SHOP_STOP_WAIT: Duration = Duration::from_secs(2);
 const _: () = assert!(BOUNCE_BYTES.is_multiple_of(MEMORY_ALIGN));
 const _: () = assert!(READ_BYTES * READS_PER_TURN <= WRITE_QUEUE_BYTES);
 const _: () = assert!(journal::limits::FRAME_BYTES_MAX >= MEMORY_ALIGN);
+const _: () = assert!(2 * QUESTIONS_MAX < HTTP_CONNECTIONS);
 const _: () = assert!(HEAD_EVERY.as_nanos() as u64 == journal::limits::HEAD_EVERY_NS);

@@ -37,6 +37,15 @@ impl Log {
         Self { role: role.to_owned(), state: Mutex::new(state) }
     }
 
+    /// A log that nobody reads, for tests.
+    #[cfg(test)]
+    pub(crate) fn quiet() -> Self {
+        let log = Self::new("test", None);
+        log.state.lock().unwrap().lines = u32::MAX;
+        log.state.lock().unwrap().second = u64::MAX;
+        log
+    }
+
     /// Writes a line.
     pub fn line(&self, line: &LogLine) {
         self.write(line.level, line.event, &line.values);
@@ -51,7 +60,7 @@ impl Log {
         let at = crate::clock::read().wall;
         // A thread that died while it wrote leaves nothing behind that a later line minds.
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if state.second != at.seconds() {
+        if state.second < at.seconds() {
             state.second = at.seconds();
             state.lines = 0;
             let dropped = std::mem::take(&mut state.dropped);
@@ -60,8 +69,7 @@ impl Log {
                 state.put(&self.render(&at.to_string(), Level::Warn, "log_dropped", &values));
             }
         }
-        // Errors are few and never dropped.
-        if state.lines >= LOG_LINES_PER_S && level != Level::Error {
+        if state.lines >= LOG_LINES_PER_S {
             state.dropped += 1;
             return;
         }

@@ -120,6 +120,19 @@ fn obey_supervisor() -> Result<bool, RunError> {
     Ok(true)
 }
 
+/// Passes the result on; a supervisor also gets an error as a line of JSON on stdout.
+pub(crate) fn tell_supervisor(result: Result<(), RunError>) -> Result<(), RunError> {
+    if let Err(error) = &result
+        && std::env::var_os(SUPERVISOR).is_some()
+    {
+        let line = format!("{}\n", serde_json::json!({ "error": error }));
+        let mut stdout = std::io::stdout().lock();
+        // Nobody may listen any more.
+        let _ = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush());
+    }
+    result
+}
+
 /// As many open files as the system lets this user have. A refusal leaves the limit as it was, and
 /// doors say so when they meet it.
 fn raise_file_limit() {

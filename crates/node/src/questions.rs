@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use mio::Waker;
 use tokio::sync::oneshot;
@@ -54,16 +54,21 @@ impl Desk {
     pub async fn ask(&self, question: Question) -> Result<Answer, NoAnswer> {
         let (answer, answered) = oneshot::channel();
         let asked = Asked { question, answer };
-        self.questions.try_send(asked).map_err(|error| match error {
-            std::sync::mpsc::TrySendError::Full(_) => NoAnswer::Full,
-            std::sync::mpsc::TrySendError::Disconnected(_) => NoAnswer::Stopping,
-        })?;
-        // A loop that cannot be woken finds the question on its next turn.
+        let put = self.questions.try_send(asked).map_err(|error| match error {
+            TrySendError::Full(_) => NoAnswer::Full,
+            TrySendError::Disconnected(_) => NoAnswer::Stopping,
+        });
+        // Also when the desk is full: who has given up since makes room. A loop that cannot be
+        // woken finds the question on its next turn.
         let _ = self.waker.wake();
+        put?;
         match tokio::time::timeout(QUESTION_WAIT, answered).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(NoAnswer::Stopping),
-            Err(_) => Err(NoAnswer::Late),
+            Err(_) => {
+                let _ = self.waker.wake();
+                Err(NoAnswer::Late)
+            }
         }
     }
 }
@@ -75,7 +80,8 @@ impl Tray {
         if self.waiting.len() >= QUESTIONS_MAX {
             return None;
         }
-        let asked = self.questions.try_recv().ok()?;
+        // Whoever asked may have given up while he waited.
+        let asked = self.questions.try_iter().find(|asked| !asked.answer.is_closed())?;
         let ticket = self.next;
         self.next += 1;
         self.waiting.insert(ticket, asked.answer);

@@ -23,18 +23,36 @@ use crate::http::{Pages, Server};
 use crate::key_files;
 use crate::limits::PREDECESSOR_WAIT;
 use crate::options::RunOptions;
-use crate::process::Process;
+use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
 
 /// Runs the hub until it is told to stop.
 pub fn run_hub(options: &RunOptions) -> Result<(), RunError> {
+    tell_supervisor(hub(options))
+}
+
+/// Runs the station of that name until it is told to stop.
+pub fn run_station(name: &str, options: &RunOptions) -> Result<(), RunError> {
+    tell_supervisor(station(name, options))
+}
+
+/// Runs a simulated bank until it is told to stop.
+pub fn run_bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
+    tell_supervisor(bank(id, options))
+}
+
+/// Runs the simulated shops of all stations until they are told to stop.
+pub fn run_shops(options: &RunOptions) -> Result<(), RunError> {
+    tell_supervisor(shops(options))
+}
+
+fn hub(options: &RunOptions) -> Result<(), RunError> {
     let process = Process::begin(RoleName::Hub, options)?;
     let http = process.config.hub.http;
     run_host(&process, Role::Hub, http)
 }
 
-/// Runs the station of that name until it is told to stop.
-pub fn run_station(name: &str, options: &RunOptions) -> Result<(), RunError> {
+fn station(name: &str, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Station(name.to_owned());
     let known = options.configuration()?;
     let station = known.station_named(name).ok_or_else(|| unknown(&role))?;
@@ -42,8 +60,7 @@ pub fn run_station(name: &str, options: &RunOptions) -> Result<(), RunError> {
     run_host(&process, Role::Station(station.id), station.http)
 }
 
-/// Runs a simulated bank until it is told to stop.
-pub fn run_bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
+fn bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Bank(id);
     let known = options.configuration()?;
     let participant = known.participant(id).ok_or_else(|| unknown(&role))?;
@@ -61,8 +78,7 @@ pub fn run_bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError>
     run(&process, reactor, driven, Vec::new(), Some(committer), None)
 }
 
-/// Runs the simulated shops of all stations until they are told to stop.
-pub fn run_shops(options: &RunOptions) -> Result<(), RunError> {
+fn shops(options: &RunOptions) -> Result<(), RunError> {
     let process = Process::begin(RoleName::Shops, options)?;
     let config = &process.config;
     let rate = options.traffic.unwrap_or(config.simulation.payments_per_s);

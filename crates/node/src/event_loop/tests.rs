@@ -1,1 +1,310 @@
+//! The loop with a machine that echoes, over real sockets on ports of the system's choice.
 
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpStream as StdTcpStream;
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use host::Clocks;
+
+use super::*;
+use crate::driven::{Answer, Question};
+
+/// What the machine saw, and what it is told to do.
+#[derive(Default)]
+struct Script {
+    events: Vec<String>,
+    /// Bytes received, by connection.
+    received: BTreeMap<ConnId, Vec<u8>>,
+    /// Timers, CLOCK_BOOTTIME ns; each fires once.
+    timers: Vec<u64>,
+    fired: Vec<(u64, u64)>,
+    dial: Option<SocketAddr>,
+}
+
+#[derive(Clone)]
+struct Echo(Arc<Mutex<Script>>);
+
+impl Driven for Echo {
+    fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        let mut script = self.0.lock().unwrap();
+        let note = match event {
+            Event::Started => {
+                out.extend(script.dial.map(|to| Action::Dial { call: 7, to }));
+                "started".to_owned()
+            }
+            Event::Accepted { conn, door } => format!("accepted {conn} at {door}"),
+            Event::Dialled { conn, call } => {
+                out.push(Action::Send { conn, bytes: b"hello".to_vec() });
+                format!("dialled {conn} for {call}")
+            }
+            Event::DialFailed { call } => format!("failed {call}"),
+            Event::Received { conn, bytes } => {
+                script.received.entry(conn).or_default().extend_from_slice(bytes);
+                match bytes {
+                    // More than any peer's window and than the queue may hold.
+                    b"flood" => {
+                        for _ in 0..64 {
+                            out.push(Action::Send { conn, bytes: vec![b'x'; 1 << 20] });
+                        }
+                    }
+                    b"bye" => {
+                        out.push(Action::Send { conn, bytes: b"last words".to_vec() });
+                        out.push(Action::Close { conn, why: "test" });
+                        out.push(Action::Send { conn, bytes: b"too late".to_vec() });
+                    }
+                    // One send a byte: the loop makes one write of them.
+                    bytes => out
+                        .extend(bytes.iter().map(|byte| Action::Send { conn, bytes: vec![*byte] })),
+                }
+                return;
+            }
+            Event::Closed { conn } => format!("closed {conn}"),
+            Event::Committed { .. } => "committed".to_owned(),
+            Event::DiskFailed { what } => what,
+            Event::Asked { ticket, .. } => {
+                out.push(Action::Reply { ticket, answer: Answer::Ready(true) });
+                "asked".to_owned()
+            }
+            Event::Timeout => {
+                let due = script.timers.iter().position(|at| *at <= clocks.boot);
+                if let Some(due) = due {
+                    let at = script.timers.remove(due);
+                    script.fired.push((at, clocks.boot));
+                }
+                return;
+            }
+            Event::Stop => {
+                out.push(Action::Stopped);
+                "stop".to_owned()
+            }
+        };
+        script.events.push(note);
+    }
+
+    fn next_timeout(&self) -> Option<u64> {
+        self.0.lock().unwrap().timers.iter().min().copied()
+    }
+
+    fn is_ready(&mut self, _clocks: Clocks, _out: &mut Vec<Action>) -> bool {
+        true
+    }
+}
+
+struct Rig {
+    script: Arc<Mutex<Script>>,
+    address: SocketAddr,
+    signals: StdUnixStream,
+    counts: Arc<LoopCounts>,
+    desk: Desk,
+    thread: Option<JoinHandle<Result<(), RunError>>>,
+}
+
+impl Rig {
+    fn start(script: Script) -> Self {
+        let reactor = Reactor::new().unwrap();
+        let any = ([127, 0, 0, 1], 0).into();
+        let door = OpenDoor::bind("test", any, Duration::ZERO).unwrap();
+        let address = door.address();
+        let (reader, signals) = StdUnixStream::pair().unwrap();
+        let script = Arc::new(Mutex::new(script));
+        let (counts, desk) = (reactor.counts(), reactor.desk());
+        let echo = Echo(Arc::clone(&script));
+        let thread = std::thread::spawn(move || {
+            let parts = Parts {
+                driven: echo,
+                doors: vec![door],
+                committer: None,
+                signals: reader,
+                log: Arc::new(Log::quiet()),
+                on_ready: Box::new(|| ()),
+            };
+            EventLoop::new(reactor, parts).unwrap().run()
+        });
+        Self { script, address, signals, counts, desk, thread: Some(thread) }
+    }
+
+    fn connect(&self) -> StdTcpStream {
+        let stream = StdTcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream
+    }
+
+    fn saw(&self, what: &str) -> bool {
+        self.script.lock().unwrap().events.iter().any(|event| event == what)
+    }
+
+    fn wait_for(&self, what: &str) {
+        let until = Instant::now() + Duration::from_secs(5);
+        while !self.saw(what) {
+            assert!(Instant::now() < until, "{what}: {:?}", self.script.lock().unwrap().events);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn stop(mut self) -> Script {
+        self.signals.write_all(b"x").unwrap();
+        self.thread.take().unwrap().join().unwrap().unwrap();
+        assert!(self.saw("stop"));
+        std::mem::take(&mut *self.script.lock().unwrap())
+    }
+}
+
+fn read_exactly(stream: &mut StdTcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn whole_buffers_in_and_one_write_a_turn_out() {
+    let rig = Rig::start(Script::default());
+    let mut one = rig.connect();
+    let mut two = rig.connect();
+    one.write_all(b"abc").unwrap();
+    assert_eq!(read_exactly(&mut one, 3), b"abc");
+    let before = rig.counts.writes.load(Ordering::Relaxed);
+    let reads = rig.counts.reads.load(Ordering::Relaxed);
+    let message: Vec<u8> = (0..50_000u32).map(|n| (n % 251) as u8).collect();
+    two.write_all(&message).unwrap();
+    assert_eq!(read_exactly(&mut two, message.len()), message);
+    // 50,000 sends of one byte: as many writes as the kernel's cutting of the stream made reads.
+    let writes = rig.counts.writes.load(Ordering::Relaxed) - before;
+    let reads = rig.counts.reads.load(Ordering::Relaxed) - reads;
+    assert!(writes <= reads + 2 && reads < 40, "{writes} writes for {reads} reads");
+    drop(one);
+    rig.wait_for("closed 1");
+    drop(two);
+    rig.wait_for("closed 2");
+    let mut three = rig.connect();
+    three.write_all(b"z").unwrap();
+    assert_eq!(read_exactly(&mut three, 1), b"z");
+    let script = rig.stop();
+    let expected = ["started", "accepted 1 at 0", "accepted 2 at 0"];
+    assert_eq!(script.events[..3], expected);
+    assert!(script.events.contains(&"accepted 3 at 0".to_owned()), "numbers are not used again");
+    assert_eq!(script.received[&2], message);
+}
+
+#[test]
+fn a_flood_larger_than_a_turn_arrives_whole() {
+    let rig = Rig::start(Script::default());
+    let mut one = rig.connect();
+    let mut reader = one.try_clone().unwrap();
+    let message: Vec<u8> = (0..3_000_000u32).map(|n| (n % 241) as u8).collect();
+    let expected = message.clone();
+    let writer = std::thread::spawn(move || {
+        one.write_all(&message).unwrap();
+        one
+    });
+    assert!(read_exactly(&mut reader, expected.len()) == expected);
+    // The end comes together with the last bytes and is seen all the same.
+    let one = writer.join().unwrap();
+    let mut other = rig.connect();
+    other.write_all(b"end").unwrap();
+    drop((one, reader, other));
+    rig.wait_for("closed 1");
+    rig.wait_for("closed 2");
+    let script = rig.stop();
+    assert!(script.received[&1] == expected);
+    assert_eq!(script.received[&2], b"end");
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_closed_with_a_reason() {
+    let rig = Rig::start(Script::default());
+    let mut slow = rig.connect();
+    let mut well = rig.connect();
+    slow.write_all(b"flood").unwrap();
+    rig.wait_for("closed 1");
+    assert_eq!(rig.counts.closed_by_reason().get("slow_reader"), Some(&1));
+    well.write_all(b"ok").unwrap();
+    assert_eq!(read_exactly(&mut well, 2), b"ok");
+    rig.stop();
+}
+
+#[test]
+fn a_close_comes_after_what_was_sent_before_and_survives_unread_bytes() {
+    let rig = Rig::start(Script::default());
+    let mut one = rig.connect();
+    one.write_all(b"bye").unwrap();
+    rig.wait_for("closed 1");
+    // Bytes that nobody will read: closing on them at once would reset the connection.
+    one.write_all(&[b'y'; 1000]).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    let mut text = Vec::new();
+    one.read_to_end(&mut text).unwrap();
+    assert_eq!(text, b"last words");
+    assert_eq!(rig.counts.closed_by_reason().get("test"), Some(&1));
+    let script = rig.stop();
+    assert_eq!(script.received[&1], b"bye");
+    assert_eq!(script.events.iter().filter(|event| *event == "closed 1").count(), 1);
+}
+
+#[test]
+fn calls_go_through_or_fail() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    let rig = Rig::start(Script { dial: Some(to), ..Script::default() });
+    let (mut peer, _) = listener.accept().unwrap();
+    assert_eq!(read_exactly(&mut peer, 5), b"hello");
+    rig.wait_for("dialled 1 for 7");
+    peer.write_all(b"abc").unwrap();
+    assert_eq!(read_exactly(&mut peer, 3), b"abc");
+    rig.stop();
+    // Nobody listens there any more.
+    drop((peer, listener));
+    let rig = Rig::start(Script { dial: Some(to), ..Script::default() });
+    rig.wait_for("failed 7");
+    rig.stop();
+}
+
+#[test]
+fn timers_fire_when_due_and_not_before() {
+    let now = clock::boot();
+    let timers = [40, 5, 120].map(|ms| clock::after(now, Duration::from_millis(ms))).to_vec();
+    let rig = Rig::start(Script { timers, ..Script::default() });
+    let until = Instant::now() + Duration::from_secs(5);
+    while rig.script.lock().unwrap().fired.len() < 3 {
+        assert!(Instant::now() < until);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let script = rig.stop();
+    let mut order: Vec<u64> = script.fired.iter().map(|(at, _)| *at).collect();
+    order.sort_unstable();
+    assert_eq!(order, script.fired.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+    for (at, fired) in script.fired {
+        // A shared machine may be late, never early.
+        assert!(fired >= at && fired - at < 1_000_000_000, "{}", fired - at);
+    }
+}
+
+#[test]
+fn a_question_wakes_the_loop_and_a_stopped_loop_says_so() {
+    let rig = Rig::start(Script::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let began = Instant::now();
+    let answer = runtime.block_on(rig.desk.ask(Question::Ready));
+    assert_eq!(answer, Ok(Answer::Ready(true)));
+    assert!(began.elapsed() < Duration::from_millis(500));
+    let desk = rig.desk.clone();
+    rig.stop();
+    let answer = runtime.block_on(desk.ask(Question::Ready));
+    assert_eq!(answer, Err(crate::questions::NoAnswer::Stopping));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let error = OpenDoor::bind("banks", at, Duration::from_millis(60)).unwrap_err();
+    assert_eq!(error.kind, RunErrorKind::PortInUse);
+    assert_eq!(error.place, format!("banks {at}"));
+    let let_go = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        drop(taken);
+    });
+    assert!(OpenDoor::bind("banks", at, Duration::from_secs(3)).is_ok());
+    let_go.join().unwrap();
+}

@@ -1,1 +1,233 @@
+//! Pages over a real socket, with a loop whose machine answers what it is told.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use host::Clocks;
+use host::view::{Metric, Overview, PaymentView, Query, Reply};
+use scheme::Timestamp;
+use serde_json::Value;
+
+use super::*;
+use crate::client;
+use crate::driven::{Action, Answer, Driven, Event, Question};
+use crate::event_loop::{EventLoop, Parts, Reactor};
+use crate::testing::temp_dir;
+
+/// Answers everything but a payment named `late`.
+struct Machine {
+    overviews: u64,
+}
+
+impl Machine {
+    fn reply(&mut self, query: Query) -> Option<Reply> {
+        Some(match query {
+            Query::Overview => {
+                self.overviews += 1;
+                Reply::Overview(Overview { records: self.overviews, ..Overview::default() })
+            }
+            Query::Payments(filter) if filter.rrn.as_deref() == Some("late") => return None,
+            Query::Payments(filter) => Reply::Payments(vec![PaymentView {
+                rrn: filter.rrn.unwrap_or_default(),
+                status: "posted",
+                kind: "purchase",
+                amount: "12.50".into(),
+                currency: "KPW".into(),
+                response_code: "00".into(),
+                text: None,
+                approval_code: Some("000001".into()),
+                stan: "000042".into(),
+                station: Some("pyongyang".into()),
+                terminal: "PYO00001".into(),
+                retailer: "PYO-SHOP-000001".into(),
+                acquirer: "100001".into(),
+                issuer: Some("100002".into()),
+                card: Some("94080200****0015".into()),
+                business_date: "2026-11-22".into(),
+                cycle: 1,
+                stand_in: false,
+                returned: "0.00".into(),
+                reversal_acknowledged: false,
+                at: Timestamp::from_s(1_795_305_600),
+                id: "00".into(),
+            }]),
+            Query::Metrics => Reply::Metrics(vec![Metric {
+                name: "bongsu_x",
+                help: "X.",
+                counter: true,
+                labels: "a=\"b\"".into(),
+                value: 5,
+            }]),
+            Query::Accounts => Reply::NotHere,
+        })
+    }
+}
+
+impl Driven for Machine {
+    fn handle(&mut self, _clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        match event {
+            Event::Asked { ticket, question } => {
+                let answer = match question {
+                    Question::Host(query) => self.reply(query).map(Answer::Host),
+                    Question::Ready => Some(Answer::Ready(false)),
+                    Question::Book | Question::Shops => Some(Answer::NotHere),
+                };
+                out.extend(answer.map(|answer| Action::Reply { ticket, answer }));
+            }
+            Event::Stop => out.push(Action::Stopped),
+            _ => {}
+        }
+    }
+    fn next_timeout(&self) -> Option<u64> {
+        None
+    }
+    fn is_ready(&mut self, _clocks: Clocks, _out: &mut Vec<Action>) -> bool {
+        true
+    }
+}
+
+struct Rig {
+    socket: PathBuf,
+    server: Server,
+    signals: UnixStream,
+    thread: std::thread::JoinHandle<Result<(), RunError>>,
+}
+
+fn start() -> Rig {
+    let reactor = Reactor::new().unwrap();
+    let log = Arc::new(Log::quiet());
+    let pages = Pages::new(RoleName::Hub, reactor.desk(), reactor.counts(), None);
+    let socket = temp_dir("http").join("hub.sock");
+    let server = Server::start(pages, None, &socket, Arc::clone(&log)).unwrap();
+    let (reader, signals) = UnixStream::pair().unwrap();
+    let thread = std::thread::spawn(move || {
+        let parts = Parts {
+            driven: Machine { overviews: 0 },
+            doors: Vec::new(),
+            committer: None,
+            signals: reader,
+            log,
+            on_ready: Box::new(|| ()),
+        };
+        EventLoop::new(reactor, parts).unwrap().run()
+    });
+    Rig { socket, server, signals, thread }
+}
+
+impl Rig {
+    fn json(&self, path: &str) -> (u16, Value) {
+        let (status, body) = client::get(&self.socket, path).unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn stop(mut self) {
+        self.signals.write_all(b"x").unwrap();
+        self.thread.join().unwrap().unwrap();
+        self.server.stop();
+        let error = client::get(&self.socket, "/healthz").unwrap_err();
+        assert_eq!(error.kind, crate::RunErrorKind::NotRunning);
+    }
+}
+
+#[test]
+fn pages_say_what_the_machine_says() {
+    let rig = start();
+    assert_eq!(client::get(&rig.socket, "/healthz").unwrap(), (200, b"ok\n".to_vec()));
+    let (status, body) = rig.json("/readyz");
+    assert_eq!((status, &body["error"]["kind"]), (503, &Value::from("not_ready")));
+    let (status, body) = rig.json("/api/v1/payments?rrn=632600000001");
+    assert_eq!(status, 200);
+    let keys: Vec<_> = body["payments"][0].as_object().unwrap().keys().cloned().collect();
+    // interfaces, "JSON shapes": `bongsu ledger payment`, in its order, ours in between.
+    let expected = [
+        "rrn",
+        "status",
+        "kind",
+        "amount",
+        "currency",
+        "response_code",
+        "approval_code",
+        "stan",
+        "station",
+        "terminal",
+        "acquirer",
+        "issuer",
+        "business_date",
+        "stand_in",
+        "returned",
+        "reversal_acknowledged",
+        "at",
+    ];
+    let found: Vec<_> = keys.iter().filter(|key| expected.contains(&key.as_str())).collect();
+    assert_eq!(found, expected.iter().collect::<Vec<_>>());
+    assert_eq!(body["payments"][0]["rrn"], "632600000001");
+    assert_eq!(body["payments"][0]["text"], Value::Null);
+    // 2026-11-22T00:00:00Z is 1,795,305,600 (GNU date).
+    assert_eq!(body["payments"][0]["at"], "2026-11-22T00:00:00.000Z");
+    let (_, text) = client::get(&rig.socket, "/metrics").unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("# TYPE bongsu_x counter\nbongsu_x{a=\"b\"} 5\n"), "{text}");
+    for (path, status, kind) in [
+        ("/api/v1/accounts", 404, "not_here"),
+        ("/book", 404, "not_here"),
+        ("/nothing", 404, "not_here"),
+        ("/api/v1/payments?stan=x", 400, "query"),
+        ("/api/v1/payments?rrn=%zz%", 200, ""),
+    ] {
+        let (found, body) = rig.json(path);
+        assert_eq!(found, status, "{path}");
+        if status != 200 {
+            assert_eq!(body["error"]["kind"], kind, "{path}");
+            assert!(body["error"]["do"].is_string() && body["error"]["where"].is_string());
+        }
+    }
+    rig.stop();
+}
+
+#[test]
+fn totals_are_asked_for_at_most_every_250_ms() {
+    let rig = start();
+    let began = Instant::now();
+    let first = rig.json("/api/v1/overview").1["records"].clone();
+    for _ in 0..20 {
+        let again = rig.json("/api/v1/overview").1["records"].clone();
+        assert!(again == first || began.elapsed() >= Duration::from_millis(250));
+    }
+    std::thread::sleep(Duration::from_millis(260));
+    assert_ne!(rig.json("/api/v1/overview").1["records"], first);
+    rig.stop();
+}
+
+#[test]
+fn a_question_without_an_answer_ends_and_a_full_desk_refuses() {
+    let rig = start();
+    let began = Instant::now();
+    let asked: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = UnixStream::connect(&rig.socket).unwrap();
+            let text =
+                "GET /api/v1/payments?rrn=late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(text.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let mut kinds = std::collections::BTreeMap::new();
+    for mut stream in asked {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
+        let body: Value = serde_json::from_str(text.split("\r\n\r\n").nth(1).unwrap()).unwrap();
+        *kinds.entry(body["error"]["kind"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(1900) && took < Duration::from_secs(6), "{took:?}");
+    // As many wait in the loop as on the desk; none is left without a word.
+    let wait = 2 * crate::limits::QUESTIONS_MAX;
+    assert_eq!(kinds.get("late"), Some(&wait), "{kinds:?}");
+    assert_eq!(kinds.get("overload"), Some(&(100 - wait)), "{kinds:?}");
+    // Those who gave up have left room, at once and not when the loop next wakes by itself.
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(client::get(&rig.socket, "/healthz").unwrap().0, 200);
+    rig.stop();
+}

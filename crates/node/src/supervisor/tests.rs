@@ -1,0 +1,124 @@
+//! A supervisor with shells for children.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::*;
+use crate::error::RunErrorKind;
+use crate::testing::temp_dir;
+
+/// Says that it is ready, writes down its start, and then does `then`.
+fn shell(name: &str, dir: &Path, then: &str, stop_stage: u8) -> ChildSpec {
+    let script = format!(
+        "echo $$ >> {0}/{name}.starts; echo '{{\"ready\":\"{name}\",\"addresses\":{{\"http\":\"x\"}}}}'; \
+         trap 'echo {name} >> {0}/stops; exit 0' TERM; {then}",
+        dir.display()
+    );
+    ChildSpec {
+        name: name.to_owned(),
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".to_owned(), script],
+        log: dir.join(format!("{name}.log")),
+        stop_stage,
+        first: false,
+    }
+}
+
+/// Waits on a pipe that ends with the supervisor, a shell's builtin, so that traps run at once.
+const WAIT: &str = "read x";
+
+fn supervise(specs: Vec<ChildSpec>, deaths: &Mutex<Vec<String>>) -> (Supervisor<'_>, UnixStream) {
+    let (reader, writer) = UnixStream::pair().unwrap();
+    let log = Arc::new(Log::quiet());
+    let on_death = |name: &str, _| deaths.lock().unwrap().push(name.to_owned());
+    (Supervisor::new(specs, reader, log, on_death).unwrap(), writer)
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(5), "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
+#[test]
+fn ready_once_restarted_at_once_stopped_in_order() {
+    let dir = temp_dir("supervisor");
+    let deaths = Mutex::new(Vec::new());
+    let specs = vec![shell("b", &dir, WAIT, 1), shell("a", &dir, WAIT, 0)];
+    let (mut supervisor, mut stop) = supervise(specs, &deaths);
+    let ready = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let (dir, ready) = (&dir, &ready);
+        scope.spawn(move || {
+            eventually("ready", || !ready.lock().unwrap().is_empty());
+            let first = lines(&dir.join("b.starts"))[0].clone();
+            let pid = rustix::process::Pid::from_raw(first.parse().unwrap()).unwrap();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            let took = eventually("a restart", || lines(&dir.join("b.starts")).len() == 2);
+            assert!(took < Duration::from_millis(200), "{took:?}");
+            // Its trap is set a moment after its first line.
+            std::thread::sleep(Duration::from_millis(100));
+            stop.write_all(b"x").unwrap();
+        });
+        supervisor
+            .run(|list| {
+                let names = list.iter().map(|(name, at)| format!("{name} {}", at["http"]));
+                ready.lock().unwrap().extend(names);
+            })
+            .unwrap();
+    });
+    drop(supervisor);
+    assert_eq!(*ready.lock().unwrap(), ["b x", "a x"]);
+    assert_eq!(*deaths.lock().unwrap(), ["b", "a", "b"]);
+    assert_eq!(lines(&dir.join("stops")), ["a", "b"]);
+    for pid in lines(&dir.join("b.starts")).iter().chain(&lines(&dir.join("a.starts"))) {
+        assert!(!alive(pid));
+    }
+}
+
+#[test]
+fn a_child_that_cannot_run_ends_the_start_with_its_own_words() {
+    let dir = temp_dir("supervisor");
+    let deaths = Mutex::new(Vec::new());
+    let mut bad = shell("bad", &dir, WAIT, 0);
+    let error = r#"{"error":{"kind":"port_in_use","message":"m","where":"w","do":"d"}}"#;
+    bad.arguments = vec!["-c".to_owned(), format!("echo '{error}'; exit 2")];
+    let (mut supervisor, _stop) = supervise(vec![shell("good", &dir, WAIT, 0), bad], &deaths);
+    let error = supervisor.run(|_| ()).unwrap_err();
+    assert_eq!(error, RunError::new(RunErrorKind::PortInUse, "m", "w", "d"));
+    let pid = lines(&dir.join("good.starts"))[0].clone();
+    assert!(alive(&pid));
+    drop(supervisor);
+    assert!(!alive(&pid), "no child is left");
+}
+
+#[test]
+fn one_that_ignores_its_stop_is_killed_at_the_second_signal() {
+    let dir = temp_dir("supervisor");
+    let deaths = Mutex::new(Vec::new());
+    let deaf = shell("deaf", &dir, "trap '' TERM; while :; do read x || sleep 1; done", 0);
+    let (mut supervisor, mut stop) = supervise(vec![deaf], &deaths);
+    let began = Instant::now();
+    supervisor
+        .run(|_| {
+            std::thread::sleep(Duration::from_millis(100));
+            stop.write_all(b"xx").unwrap();
+        })
+        .unwrap();
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(!alive(&lines(&dir.join("deaf.starts"))[0]));
+}

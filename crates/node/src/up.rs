@@ -1,0 +1,147 @@
+//! `bongsu up`: the whole nation on this machine, as child processes of one supervisor.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use host::config::Profile;
+use host::{Config, Level};
+
+use crate::error::RunError;
+use crate::layout::{Layout, make_dir};
+use crate::limits::PREDECESSOR_WAIT;
+use crate::lock::Lock;
+use crate::logging::Log;
+use crate::options::RunOptions;
+use crate::role::RoleName;
+use crate::running::Running;
+use crate::signals::stop_signals;
+use crate::supervisor::{ChildSpec, Ready, Supervisor};
+
+/// Runs hub, stations, simulated banks and shops until it is told to stop; prints `ready` and every
+/// address on stdout when all of them do their work. Call it from the main thread: children die
+/// with the thread that starts them.
+pub fn up(options: &RunOptions) -> Result<(), RunError> {
+    let layout = options.layout();
+    let dir = layout.dir();
+    make_dir(dir).map_err(|error| RunError::file("make the directory", dir, &error))?;
+    let signals = stop_signals()?;
+    let _lock = Lock::take(&layout.lock(), "up", PREDECESSOR_WAIT)?;
+    let config = options.configuration()?;
+    let log = Arc::new(Log::new("supervisor", None));
+    if config.profile == Profile::Demo {
+        let what = "self-made keys and plain links, on this machine alone; never for real money";
+        log.say(Level::Warn, "profile_demo", &[("what", what.to_owned())]);
+    }
+    Running::clear(&layout)?;
+    let program =
+        std::env::current_exe().map_err(|error| RunError::system("find this program", error))?;
+    let specs = children(&config, options, &layout, &program)?;
+    let roles = roles(&config, traffic(&config, options));
+    let on_death = |name: &str, pid: u32| {
+        if let Some(role) = roles.iter().find(|role| role.to_string() == name) {
+            // The next start of the role writes its entry anew.
+            let _ = Running::remove(&layout, role, pid);
+        }
+    };
+    let mut supervisor = Supervisor::new(specs, signals, Arc::clone(&log), on_death)?;
+    supervisor.run(print_ready)?;
+    log.say(Level::Info, "stopped", &[]);
+    Ok(())
+}
+
+fn print_ready(ready: &Ready<'_>) {
+    let mut text = String::from("ready\n");
+    for (name, addresses) in ready {
+        if addresses.is_empty() {
+            continue;
+        }
+        // Writing to a string can't fail.
+        let _ = write!(text, "  {name}");
+        for (what, address) in addresses.iter() {
+            let scheme = if what == "http" { "http://" } else { "" };
+            let _ = write!(text, "  {what} {scheme}{address}");
+        }
+        text.push('\n');
+    }
+    let mut stdout = std::io::stdout().lock();
+    // Nobody may read it; the nation runs all the same.
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+fn traffic(config: &Config, options: &RunOptions) -> u32 {
+    options.traffic.unwrap_or(config.simulation.payments_per_s)
+}
+
+/// Every process, hub first. Without traffic there are no shops.
+fn roles(config: &Config, traffic: u32) -> Vec<RoleName> {
+    let stations = config.stations.iter().map(|station| RoleName::Station(station.name.clone()));
+    let banks = config.participants.iter().map(|participant| RoleName::Bank(participant.id));
+    let shops = (traffic > 0).then_some(RoleName::Shops);
+    std::iter::once(RoleName::Hub).chain(stations).chain(banks).chain(shops).collect()
+}
+
+fn children(
+    config: &Config,
+    options: &RunOptions,
+    layout: &Layout,
+    program: &Path,
+) -> Result<Vec<ChildSpec>, RunError> {
+    let traffic = traffic(config, options);
+    let mut specs = Vec::new();
+    for role in roles(config, traffic) {
+        layout.make(&role)?;
+        let mut arguments = role.arguments();
+        let dir = layout.dir().display().to_string();
+        arguments.extend(["--dir".to_owned(), dir]);
+        arguments.extend(["--port-base".to_owned(), options.port_base.to_string()]);
+        let stop_stage = match &role {
+            RoleName::Shops => {
+                arguments.extend(["--traffic".to_owned(), traffic.to_string()]);
+                0
+            }
+            RoleName::Station(_) => 1,
+            RoleName::Bank(_) => 2,
+            RoleName::Hub => {
+                let http = options.http.iter();
+                arguments.extend(http.flat_map(|at| ["--http".to_owned(), at.to_string()]));
+                3
+            }
+        };
+        specs.push(ChildSpec {
+            name: role.to_string(),
+            program: program.to_owned(),
+            arguments,
+            log: layout.log(&role),
+            stop_stage,
+            first: role == RoleName::Hub,
+        });
+    }
+    Ok(specs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_hub_stations_banks_shops_and_stops_in_reverse() {
+        let config = Config::example();
+        let options = RunOptions {
+            dir: crate::testing::temp_dir("up"),
+            config: None,
+            port_base: 7,
+            http: Some(([127, 0, 0, 1], 9).into()),
+            traffic: None,
+            version: "0".to_owned(),
+        };
+        let specs = children(&config, &options, &options.layout(), Path::new("/x")).unwrap();
+        let stages: Vec<_> = specs.iter().map(|spec| spec.stop_stage).collect();
+        assert_eq!(stages, [3, 1, 1, 1, 1, 2, 2, 2, 2, 0]);
+        let hub = specs[0].arguments.join(" ");
+        assert!(hub.starts_with("hub --dir ") && hub.ends_with("--port-base 7 --http 127.0.0.1:9"));
+        assert!(specs[9].arguments.join(" ").ends_with("--port-base 7 --traffic 20"));
+        assert_eq!(roles(&config, 0).len(), 9);
+    }
+}

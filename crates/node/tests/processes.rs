@@ -1,0 +1,253 @@
+//! A nation of real processes, small: `up` with its children, killed and stopped.
+//!
+//! Not a test harness: the supervisor starts this very program again as `hub`, `station NAME` and
+//! so on, as it does with `bongsu`. Ports are moved to where this machine has free ones.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that is its own harness says what it does and fails by panics"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use node::{Layout, RoleName, RunOptions, Running};
+use rustix::process::{Pid, Signal, kill_process};
+use scheme::ParticipantId;
+use serde_json::Value;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let first = arguments.first().map(String::as_str).unwrap_or_default();
+    if ["up", "hub", "station", "bank", "shops"].contains(&first) {
+        if let Err(error) = run(&arguments) {
+            eprintln(&error);
+            std::process::exit(2);
+        }
+        return;
+    }
+    for (name, test) in TESTS {
+        // What a harness would filter or list, as `cargo test NAME` and tools ask.
+        if arguments.iter().any(|a| a == "--list") {
+            println!("{name}: test");
+        } else if !arguments.iter().any(|a| !a.starts_with('-') && !name.contains(a.as_str())) {
+            let began = Instant::now();
+            test();
+            println!("test {name} ... ok ({} ms)", began.elapsed().as_millis());
+        }
+    }
+}
+
+const TESTS: [(&str, fn()); 1] = [("up_kill_stop_and_up_again", up_kill_stop_and_up_again)];
+
+fn eprintln(error: &node::RunError) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{error}");
+}
+
+/// What `bongsu` does with these arguments.
+fn run(arguments: &[String]) -> Result<(), node::RunError> {
+    let flag = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let options = RunOptions {
+        dir: flag("--dir").unwrap().into(),
+        config: flag("--config").map(PathBuf::from),
+        port_base: flag("--port-base").map_or(0, |n| n.parse().unwrap()),
+        http: flag("--http").map(|at| at.parse().unwrap()),
+        traffic: flag("--traffic").map(|n| n.parse().unwrap()),
+        version: "test".to_owned(),
+    };
+    match arguments[0].as_str() {
+        "up" => node::up(&options),
+        "hub" => node::run_hub(&options),
+        "station" => node::run_station(&arguments[1], &options),
+        "bank" => {
+            let id = ParticipantId::new(arguments[1].parse().unwrap()).unwrap();
+            node::run_bank(id, &options)
+        }
+        _ => node::run_shops(&options),
+    }
+}
+
+struct Up {
+    child: Child,
+    said: BufReader<std::process::ChildStdout>,
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn up(dir: &Path, port_base: u16) -> Up {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["up", "--traffic", "40", "--port-base", &port_base.to_string(), "--dir"])
+        .arg(dir)
+        .stdout(Stdio::piped())
+        .stderr(
+            std::fs::File::options().append(true).create(true).open(dir.join("up.log")).unwrap(),
+        )
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap());
+    Up { child, said }
+}
+
+impl Up {
+    /// Waits for `ready` and the addresses.
+    fn ready(&mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        while self.said.read_line(&mut line).unwrap() > 0 {
+            lines.push(line.trim().to_owned());
+            // Hub and four stations have addresses.
+            if lines.len() == 6 {
+                return lines;
+            }
+            line.clear();
+        }
+        panic!("it ended before it was ready: {lines:?}");
+    }
+}
+
+fn get(layout: &Layout, role: &RoleName, path: &str) -> Value {
+    let (status, body) = node::client::get(&layout.socket(role), path).unwrap();
+    assert_eq!(status, 200, "{role} {path}: {}", String::from_utf8_lossy(&body));
+    serde_json::from_slice(&body).unwrap()
+}
+
+fn eventually(what: &str, within: Duration, mut holds: impl FnMut() -> bool) -> Duration {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < within, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    began.elapsed()
+}
+
+fn alive(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    !stat.is_empty() && !stat.contains(") Z ")
+}
+
+fn signal(pid: u32, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn pid_of(layout: &Layout, role: &RoleName) -> Option<u32> {
+    let running = Running::read(layout).unwrap();
+    running.roles.iter().find(|entry| entry.role == role.to_string()).map(|entry| entry.pid)
+}
+
+/// A shift of the example's ports to where nobody listens now.
+fn free_ports() -> u16 {
+    let used = [8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583, 7583];
+    let start = 20_000 + (std::process::id() % 300) as u16 * 100;
+    let base = (0..40u16)
+        .map(|n| start + n * 131)
+        .find(|base| used.iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok()));
+    base.expect("some ports of this machine are free")
+}
+
+fn approved(layout: &Layout) -> u64 {
+    get(layout, &RoleName::Shops, "/api/v1/overview")["approved"].as_u64().unwrap()
+}
+
+fn up_kill_stop_and_up_again() {
+    let exe = std::env::current_exe().unwrap();
+    let dir = exe.parent().unwrap().join(format!("tmp-nation-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let layout = Layout::new(&dir);
+    let base = free_ports();
+    let began = Instant::now();
+    let mut first = up(&dir, base);
+    let lines = first.ready();
+    println!("ready in {} ms", began.elapsed().as_millis());
+    assert_eq!(lines[0], "ready");
+    assert!(lines[1].contains(&format!("http http://127.0.0.1:{}", base + 8080)), "{lines:?}");
+    eventually("payments", Duration::from_secs(5), || approved(&layout) > 20);
+    second_writer_is_refused(&dir, base);
+    let banks = [100_001u64, 100_002].map(|id| RoleName::Bank(ParticipantId::new(id).unwrap()));
+    let book = get(&layout, &banks[0], "/book");
+    assert_eq!(book["accounts"][0]["account"], "000000001");
+    restarted_after_a_kill(&layout);
+    let before = approved(&layout);
+    eventually("payments after kills", Duration::from_secs(15), || approved(&layout) > before + 20);
+    let pids = all_pids(&layout);
+    stopped_cleanly(&mut first, &pids);
+    assert!(Running::read(&layout).unwrap().roles.is_empty());
+
+    let mut second = up(&dir, base);
+    second.ready();
+    let records = get(&layout, &RoleName::Hub, "/api/v1/overview")["records"].as_u64().unwrap();
+    assert!(records > 40, "it carries on: {records}");
+    let pids = all_pids(&layout);
+    signal(second.child.id(), Signal::KILL);
+    second.child.wait().unwrap();
+    let took = eventually("children die with their supervisor", Duration::from_secs(2), || {
+        !pids.iter().any(|pid| alive(*pid))
+    });
+    println!("all dead {} ms after the supervisor", took.as_millis());
+    assert!(took < Duration::from_millis(300), "{took:?}");
+
+    // And up again on what a kill left.
+    let mut third = up(&dir, base);
+    third.ready();
+    let pids = all_pids(&layout);
+    stopped_cleanly(&mut third, &pids);
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn all_pids(layout: &Layout) -> Vec<u32> {
+    let running = Running::read(layout).unwrap();
+    let pids: Vec<u32> = running.roles.iter().map(|entry| entry.pid).collect();
+    assert_eq!(pids.len(), 10, "hub, four stations, four banks, shops");
+    assert!(pids.iter().all(|pid| alive(*pid)));
+    pids
+}
+
+fn second_writer_is_refused(dir: &Path, base: u16) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["hub", "--port-base", &base.to_string(), "--dir"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text.contains("(hub) is the writer of this directory"), "{text}");
+}
+
+fn restarted_after_a_kill(layout: &Layout) {
+    let bank = RoleName::Bank(ParticipantId::new(100_002).unwrap());
+    for role in [RoleName::Station("nampo".to_owned()), bank, RoleName::Hub] {
+        let pid = pid_of(layout, &role).unwrap();
+        signal(pid, Signal::KILL);
+        let back = || pid_of(layout, &role).is_some_and(|new| new != pid);
+        let took = eventually("a restart", Duration::from_secs(5), back);
+        println!("{role} entered again {} ms after its kill", took.as_millis());
+        eventually("work", Duration::from_secs(10), || {
+            node::client::get(&layout.socket(&role), "/readyz").is_ok_and(|(s, _)| s == 200)
+        });
+    }
+}
+
+fn stopped_cleanly(up: &mut Up, pids: &[u32]) {
+    signal(up.child.id(), Signal::TERM);
+    let began = Instant::now();
+    let mut rest = String::new();
+    up.said.read_to_string(&mut rest).unwrap();
+    let status = up.child.wait().unwrap();
+    println!("stopped in {} ms", began.elapsed().as_millis());
+    assert!(status.success(), "{status}");
+    assert!(!pids.iter().any(|pid| alive(*pid)));
+}
