@@ -242,7 +242,7 @@ pub const KEYS: &[Key] = &[
     value("simulation", "amount_max", AMOUNT, "\"60.00\"", "largest amount of a simulated shop"),
     value("simulation", "payments_per_s", "payments/s", "20",
         "simulated payments of the whole nation (`--traffic`)"),
-    value("simulation", "bank_connections", "connections, up to 16", "2",
+    value("simulation", "bank_connections", "connections, up to 16", "1",
         "connections of each simulated bank"),
 ];
 

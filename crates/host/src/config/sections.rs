@@ -575,7 +575,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     let lost_account = number("lost_account", 100, 1, most);
     let probe_account = number("probe_account", 96, 1, most);
     let payments_per_s = number("payments_per_s", 20, 0, 100_000);
-    let bank_connections = number("bank_connections", 2, 1, 16);
+    let bank_connections = number("bank_connections", 1, 1, 16);
     let shops = r.list(&section, "shop_accounts", 2, |v| value::number(v, 1, most));
     let shops = shops.and_then(|shops| checks::first_and_last(r, &section, "shop_accounts", shops));
     // With four decimals, the rich account's default is more than an amount can be.

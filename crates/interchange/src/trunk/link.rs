@@ -54,6 +54,14 @@ struct Outgoing {
     payload: Vec<u8>,
 }
 
+impl Outgoing {
+    /// Leaves nothing but the number.
+    fn empty(&mut self) {
+        self.kind = Kind::Withdraw;
+        self.payload.clear();
+    }
+}
+
 /// One side of a trunk.
 #[derive(Debug)]
 pub struct Link {
@@ -212,8 +220,11 @@ impl Link {
             self.told = self.heard;
             self.peer_count = 0;
             if renewed {
-                // It has forgotten who waited: the machine asks again what still matters.
-                self.outgoing.clear();
+                // It has forgotten who waited: the machine asks again what still matters. The
+                // numbers stay, because our hello has named the first of them.
+                for frame in &mut self.outgoing {
+                    frame.empty();
+                }
             }
         }
         if hello.heard_start == self.start {
@@ -257,8 +268,7 @@ impl Link {
     pub fn withdraw(&mut self, ticket: u64) {
         for frame in &mut self.outgoing {
             if frame.ticket == ticket {
-                frame.kind = Kind::Withdraw;
-                frame.payload.clear();
+                frame.empty();
             }
         }
     }
