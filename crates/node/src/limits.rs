@@ -85,9 +85,9 @@ pub const RESTART_MIN: Duration = Duration::from_secs(1);
 pub const RESTART_MAX: Duration = Duration::from_secs(30);
 /// A child that lived this long is healthy: its next restart is immediate again.
 pub const HEALTHY: Duration = Duration::from_secs(60);
-/// How long other children wait for the first to be ready before they start all the same: one that
+/// How long children wait for those of an earlier stage before they start all the same: one that
 /// recovers for long must not keep the others down.
-pub const FIRST_WAIT: Duration = Duration::from_secs(1);
+pub const STAGE_WAIT: Duration = Duration::from_secs(1);
 /// How long children of one kind have to stop before they are killed.
 pub const STOP_WAIT: Duration = Duration::from_secs(5);
 /// How often the supervisor looks after its children.

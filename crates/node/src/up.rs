@@ -96,17 +96,18 @@ fn children(
         let dir = layout.dir().display().to_string();
         arguments.extend(["--dir".to_owned(), dir]);
         arguments.extend(["--port-base".to_owned(), options.port_base.to_string()]);
-        let stop_stage = match &role {
+        // Who dials starts after whom he dials, and stops before.
+        let (start_stage, stop_stage) = match &role {
             RoleName::Shops => {
                 arguments.extend(["--traffic".to_owned(), traffic.to_string()]);
-                0
+                (2, 0)
             }
-            RoleName::Station(_) => 1,
-            RoleName::Bank(_) => 2,
+            RoleName::Station(_) => (1, 1),
+            RoleName::Bank(_) => (1, 2),
             RoleName::Hub => {
                 let http = options.http.iter();
                 arguments.extend(http.flat_map(|at| ["--http".to_owned(), at.to_string()]));
-                3
+                (0, 3)
             }
         };
         specs.push(ChildSpec {
@@ -115,7 +116,7 @@ fn children(
             arguments,
             log: layout.log(&role),
             stop_stage,
-            first: role == RoleName::Hub,
+            start_stage,
         });
     }
     Ok(specs)

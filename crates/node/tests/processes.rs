@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use node::{Layout, RoleName, RunOptions, Running};
@@ -30,19 +31,30 @@ fn main() {
         }
         return;
     }
-    for (name, test) in TESTS {
-        // What a harness would filter or list, as `cargo test NAME` and tools ask.
-        if arguments.iter().any(|a| a == "--list") {
-            println!("{name}: test");
-        } else if !arguments.iter().any(|a| !a.starts_with('-') && !name.contains(a.as_str())) {
-            let began = Instant::now();
-            test();
-            println!("test {name} ... ok ({} ms)", began.elapsed().as_millis());
-        }
+    // Filtered and listed as a harness would, for `cargo test NAME` and tools.
+    let wanted = |name: &str| !arguments.iter().any(|a| !a.starts_with('-') && !name.contains(a));
+    let tests = TESTS.iter().filter(|(name, _)| wanted(name));
+    if arguments.iter().any(|argument| argument == "--list") {
+        tests.for_each(|(name, _)| println!("{name}: test"));
+        return;
     }
+    // Side by side: they mostly wait. A panic in one of them fails the whole.
+    std::thread::scope(|scope| {
+        for (name, test) in tests {
+            scope.spawn(move || {
+                let began = Instant::now();
+                test();
+                println!("test {name} ... ok ({} ms)", began.elapsed().as_millis());
+            });
+        }
+    });
 }
 
-const TESTS: [(&str, fn()); 1] = [("up_kill_stop_and_up_again", up_kill_stop_and_up_again)];
+const TESTS: [(&str, fn()); 3] = [
+    ("up_kill_stop_and_up_again", up_kill_stop_and_up_again),
+    ("a_child_dies_with_its_pipe", a_child_dies_with_its_pipe),
+    ("up_says_why_it_cannot_run", up_says_why_it_cannot_run),
+];
 
 fn eprintln(error: &node::RunError) {
     use std::io::Write;
@@ -162,11 +174,79 @@ fn approved(layout: &Layout) -> u64 {
     get(layout, &RoleName::Shops, "/api/v1/overview")["approved"].as_u64().unwrap()
 }
 
-fn up_kill_stop_and_up_again() {
+fn temp_dir(name: &str) -> PathBuf {
     let exe = std::env::current_exe().unwrap();
-    let dir = exe.parent().unwrap().join(format!("tmp-nation-{}", std::process::id()));
+    let dir = exe.parent().unwrap().join(format!("tmp-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Also without the parent-death signal: here the parent lives on.
+fn a_child_dies_with_its_pipe() {
+    let dir = temp_dir("pipe");
+    let start = |supervisor: u32| {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["hub", "--port-base", &free_ports().to_string(), "--dir"])
+            .arg(&dir)
+            .env("BONGSU_SUPERVISOR", supervisor.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut child = start(std::process::id());
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with(r#"{"ready":"hub","addresses":{"banks":"127.0.0.1:"#), "{line}");
+    drop(child.stdin.take());
+    let took = eventually("the child's end", Duration::from_secs(2), || !alive(child.id()));
+    println!("dead {} ms after its pipe", took.as_millis());
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    child.wait().unwrap();
+    // A supervisor that was gone before the child could ask for its death signal.
+    let output = start(1).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it is gone already"));
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn up_says_why_it_cannot_run() {
+    let dir = temp_dir("why");
+    let base = free_ports();
+    let fails = || {
+        let mut up = up(&dir, base);
+        let mut said = String::new();
+        up.said.read_to_string(&mut said).unwrap();
+        assert_eq!(up.child.wait().unwrap().code(), Some(2), "{said}");
+        assert_eq!(said, "");
+        let log = std::fs::read_to_string(dir.join("up.log")).unwrap();
+        log.lines().last().unwrap().to_owned()
+    };
+    let taken = TcpListener::bind(("127.0.0.1", base + 9583)).unwrap();
+    let why = fails();
+    assert!(why.contains(&format!("banks 127.0.0.1:{}: another process", base + 9583)), "{why}");
+    drop(taken);
+    let mut first = up(&dir, base);
+    first.ready();
+    let second = fails();
+    assert!(second.contains("(up) is the writer of this directory"), "{second}");
+    stopped_cleanly(&mut first, &all_pids(&Layout::new(&dir)));
+    let segment = dir.join("hub/journal/0000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let why = fails();
+    assert!(why.contains("hub/journal: the journal is damaged"), "{why}");
+    std::fs::write(dir.join("nation.toml"), "[nation]\n").unwrap();
+    let why = fails();
+    assert!(why.contains("bongsu config check"), "{why}");
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+fn up_kill_stop_and_up_again() {
+    let dir = temp_dir("nation");
     let layout = Layout::new(&dir);
     let base = free_ports();
     let began = Instant::now();

@@ -32,8 +32,8 @@ pub(crate) struct ChildSpec {
     pub(crate) log: PathBuf,
     /// Children of a lower stage are stopped first.
     pub(crate) stop_stage: u8,
-    /// Whether the others wait a moment for this one to be ready.
-    pub(crate) first: bool,
+    /// Children of a higher stage wait a moment for this one to be ready.
+    pub(crate) start_stage: u8,
 }
 
 /// What is heard of a child.

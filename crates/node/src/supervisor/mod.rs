@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use host::Level;
 
 use crate::error::RunError;
-use crate::limits::{FIRST_WAIT, STOP_WAIT, WATCH_EVERY};
+use crate::limits::{STAGE_WAIT, STOP_WAIT, WATCH_EVERY};
 use crate::logging::Log;
 use child::{Child, Note};
 
@@ -32,6 +32,10 @@ pub(crate) struct Supervisor<'a> {
     sender: Sender<Note>,
     log: Arc<Log>,
     on_death: OnDeath<'a>,
+    /// Children of later stages are not started yet.
+    stage: u8,
+    /// Since when.
+    stage_at: Instant,
     announced: bool,
     stop: bool,
 }
@@ -53,15 +57,11 @@ impl<'a> Supervisor<'a> {
         let (sender, notes) = channel();
         hear_stop(stop, sender.clone())?;
         let now = Instant::now();
-        let waits = specs.iter().any(|spec| spec.first);
-        let start = |first: bool| if waits && !first { now + FIRST_WAIT } else { now };
-        let children: Vec<Child> = specs
-            .into_iter()
-            .map(|spec| (start(spec.first), spec))
-            .map(|(at, s)| Child::new(s, at))
-            .collect();
+        let children: Vec<Child> = specs.into_iter().map(|spec| Child::new(spec, now)).collect();
         let on_death = Box::new(on_death);
-        Ok(Self { children, notes, sender, log, on_death, announced: false, stop: false })
+        let (stage, stage_at) = (0, now);
+        let (announced, stop) = (false, false);
+        Ok(Self { children, notes, sender, log, on_death, stage, stage_at, announced, stop })
     }
 
     /// Runs the children until it is told to stop, and stops them. `on_ready` is called once, when
@@ -70,6 +70,7 @@ impl<'a> Supervisor<'a> {
     pub(crate) fn run(&mut self, on_ready: impl FnOnce(&Ready<'_>)) -> Result<(), RunError> {
         let mut on_ready = Some(on_ready);
         while !self.stop {
+            self.next_stage();
             self.start_due()?;
             let wait = self.wait();
             match self.notes.recv_timeout(wait) {
@@ -96,10 +97,22 @@ impl<'a> Supervisor<'a> {
             .collect()
     }
 
+    /// Goes on to the next stage once all of the earlier ones are ready, or have had their time.
+    fn next_stage(&mut self) {
+        let started = |child: &&Child| child.spec.start_stage <= self.stage;
+        let ready = self.children.iter().filter(started).all(|child| child.ready.is_some());
+        let later = self.children.iter().any(|child| child.spec.start_stage > self.stage);
+        if later && (ready || self.stage_at.elapsed() >= STAGE_WAIT) {
+            self.stage += 1;
+            self.stage_at = Instant::now();
+        }
+    }
+
     /// Until the next start or the next look.
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        let idle = self.children.iter().filter(|child| child.pid().is_none());
+        let idle = |child: &&Child| child.pid().is_none() && child.spec.start_stage <= self.stage;
+        let idle = self.children.iter().filter(idle);
         let next = idle.map(|child| child.start_at.saturating_duration_since(now)).min();
         next.map_or(WATCH_EVERY, |next| next.min(WATCH_EVERY))
     }
@@ -107,7 +120,8 @@ impl<'a> Supervisor<'a> {
     fn start_due(&mut self) -> Result<(), RunError> {
         let now = Instant::now();
         for (place, child) in self.children.iter_mut().enumerate() {
-            if child.pid().is_some() || child.start_at > now {
+            let later = child.spec.start_stage > self.stage;
+            if later || child.pid().is_some() || child.start_at > now {
                 continue;
             }
             match child.start(place, &self.sender) {
@@ -143,7 +157,6 @@ impl<'a> Supervisor<'a> {
     }
 
     fn is_ready(&mut self, place: usize, pid: u32, addresses: BTreeMap<String, String>) {
-        let now = Instant::now();
         // A word of one that has died since is none of its successor's.
         let Some(child) = self.children.get_mut(place).filter(|c| c.pid() == Some(pid)) else {
             return;
@@ -151,11 +164,6 @@ impl<'a> Supervisor<'a> {
         child.ready = Some(addresses);
         let values = [("child", child.spec.name.clone())];
         self.log.say(Level::Info, "child_ready", &values);
-        if child.spec.first && !self.announced {
-            for child in &mut self.children {
-                child.start_at = child.start_at.min(now);
-            }
-        }
     }
 
     /// Finds those that have ended.

@@ -21,7 +21,7 @@ fn shell(name: &str, dir: &Path, then: &str, stop_stage: u8) -> ChildSpec {
         arguments: vec!["-c".to_owned(), script],
         log: dir.join(format!("{name}.log")),
         stop_stage,
-        first: false,
+        start_stage: 0,
     }
 }
 
@@ -121,4 +121,32 @@ fn one_that_ignores_its_stop_is_killed_at_the_second_signal() {
         .unwrap();
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     assert!(!alive(&lines(&dir.join("deaf.starts"))[0]));
+}
+
+#[test]
+fn a_later_stage_waits_for_the_earlier_but_not_for_ever() {
+    let dir = temp_dir("supervisor");
+    let deaths = Mutex::new(Vec::new());
+    let mut slow = shell("slow", &dir, WAIT, 0);
+    slow.arguments[1] = format!("sleep 0.3; {}", slow.arguments[1]);
+    let mut mute = shell("mute", &dir, WAIT, 0);
+    mute.arguments[1] = format!("sleep 1.6; {}", mute.arguments[1]);
+    mute.start_stage = 1;
+    let mut last = shell("last", &dir, WAIT, 0);
+    last.start_stage = 2;
+    let began = Instant::now();
+    let (mut supervisor, mut stop) = supervise(vec![last, mute, slow], &deaths);
+    let mut ready = Vec::new();
+    supervisor
+        .run(|list| {
+            ready.extend(list.iter().map(|(name, _)| (*name).to_owned()));
+            stop.write_all(b"xx").unwrap();
+        })
+        .unwrap();
+    let order =
+        |name: &str| dir.join(format!("{name}.starts")).metadata().unwrap().created().unwrap();
+    assert!(order("slow") < order("last") && order("last") < order("mute"));
+    let took = began.elapsed();
+    // 0.3 s for the first stage, then 1.6 s of the mute one, of which the last waits one.
+    assert!(took > Duration::from_millis(1800) && took < Duration::from_secs(4), "{took:?}");
 }
