@@ -74,17 +74,12 @@ fn list(format: Format) -> Result<Exit, Failure> {
     let built_in = builtin();
     match format {
         Format::Json => {
-            let list = built_in
-                .iter()
-                .map(|d| json!({"name": d.name(), "title": d.title()}));
+            let list = built_in.iter().map(|d| json!({"name": d.name(), "title": d.title()}));
             output::json(&json!({ "dialects": list.collect::<Vec<Value>>() }))?;
         }
         Format::Text => {
             let row = |d: &&Dialect| vec![d.name().to_owned(), d.title().to_owned()];
-            output::text(&output::columns(
-                &built_in.iter().map(row).collect::<Vec<_>>(),
-                &[],
-            ))?;
+            output::text(&output::columns(&built_in.iter().map(row).collect::<Vec<_>>(), &[]))?;
         }
     }
     Ok(Exit::Fine)
@@ -131,12 +126,7 @@ fn listed(file: &Path, error: &DialectError) -> String {
     let line = |p: &wire::iso8583::Problem| {
         format!("{}:{}:{}: {}", file.display(), p.line, p.column, p.what)
     };
-    error
-        .problems
-        .iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .join("\n")
+    error.problems.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// `--dialect` of a command that can recognise.
@@ -182,12 +172,9 @@ pub(crate) fn named(name: &str) -> Result<Dialects, Failure> {
         return Ok(Dialects::BuiltIn(vec![builtin_named(name)?]));
     }
     let dialect = Dialect::parse(&input::text_file(path)?).map_err(|error| {
-        Failure::new(
-            "bad_dialect",
-            format!("it is no dialect\n{}", listed(path, &error)),
-        )
-        .at(name)
-        .todo("put right what `bongsu dialect check` lists")
+        Failure::new("bad_dialect", format!("it is no dialect\n{}", listed(path, &error)))
+            .at(name)
+            .todo("put right what `bongsu dialect check` lists")
     })?;
     Ok(Dialects::Own(Box::new(dialect)))
 }
@@ -196,16 +183,10 @@ fn builtin_named(name: &str) -> Result<&'static Dialect, Failure> {
     Dialect::builtin(name).ok_or_else(|| {
         Failure::new("unknown_dialect", format!("there is no dialect {name}"))
             .at("dialect")
-            .todo(format!(
-                "one of {}, or a file",
-                Dialect::builtin_names().join(", ")
-            ))
+            .todo(format!("one of {}, or a file", Dialect::builtin_names().join(", ")))
     })
 }
 
 fn builtin() -> Vec<&'static Dialect> {
-    Dialect::builtin_names()
-        .iter()
-        .filter_map(|name| Dialect::builtin(name))
-        .collect()
+    Dialect::builtin_names().iter().filter_map(|name| Dialect::builtin(name)).collect()
 }

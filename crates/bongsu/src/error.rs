@@ -56,10 +56,7 @@ impl Failure {
 
     /// The command ran, and the answer is "no": exit 1.
     pub(crate) fn no(kind: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            exit: Exit::No,
-            ..Self::new(kind, message)
-        }
+        Self { exit: Exit::No, ..Self::new(kind, message) }
     }
 
     /// Says where.
@@ -85,6 +82,11 @@ impl Failure {
         Self::new("unreadable", format!("it can't be read: {error}")).at(place)
     }
 
+    /// A text that does not fit its field, and where it was given.
+    pub(crate) fn unfit(place: &'static str) -> impl Fn(scheme::TextError) -> Self {
+        move |error| Self::new("usage", error.to_string()).at(place)
+    }
+
     /// `{"error":{"kind","message","where","do",...}}`.
     pub(crate) fn json(&self) -> Value {
         let mut error = Map::new();
@@ -108,5 +110,16 @@ impl Failure {
             text += &format!("\n  do: {remedy}");
         }
         text
+    }
+}
+
+impl From<node::RunError> for Failure {
+    fn from(error: node::RunError) -> Self {
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            place: some(error.place),
+            remedy: some(error.remedy),
+            ..Self::new(error.kind.name(), error.message)
+        }
     }
 }

@@ -26,20 +26,13 @@ pub(crate) fn read(argument: Option<&str>) -> Result<Given, Failure> {
                     .todo("give it as an argument, as @FILE, or through a pipe"));
             }
             let bytes = bounded(stdin.lock(), INPUT_MAX, "standard input")?;
-            Ok(Given {
-                bytes,
-                place: "standard input".into(),
-            })
+            Ok(Given { bytes, place: "standard input".into() })
         }
         Some(text) => match text.strip_prefix('@') {
-            Some(path) => Ok(Given {
-                bytes: file(Path::new(path), INPUT_MAX)?,
-                place: path.into(),
-            }),
-            None => Ok(Given {
-                bytes: text.as_bytes().to_vec(),
-                place: "the argument".into(),
-            }),
+            Some(path) => {
+                Ok(Given { bytes: file(Path::new(path), INPUT_MAX)?, place: path.into() })
+            }
+            None => Ok(Given { bytes: text.as_bytes().to_vec(), place: "the argument".into() }),
         },
     }
 }
@@ -94,11 +87,7 @@ pub(crate) fn from_hex(text: &[u8]) -> Result<Vec<u8>, usize> {
             }
         };
     }
-    if half.is_some() {
-        Err(text.len())
-    } else {
-        Ok(bytes)
-    }
+    if half.is_some() { Err(text.len()) } else { Ok(bytes) }
 }
 
 /// Upper-case hexadecimal digits.

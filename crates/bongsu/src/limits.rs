@@ -18,3 +18,6 @@ pub(crate) const ANSWER_MAX: usize = wire::limits::BE2_FRAME_MAX;
 
 const _: () = assert!(INPUT_MAX > 8 * wire::limits::BE2_FRAME_MAX as u64);
 const _: () = assert!(TERMINAL_WAIT_S < TERMINAL_WAIT_MAX_S);
+
+/// Payments that one look-up lists: what the hub answers at once.
+pub(crate) const PAYMENTS_MAX: usize = host::limits::QUERY_PAYMENTS_MAX;

@@ -6,14 +6,17 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod config;
 mod dialect;
 mod error;
 mod input;
+mod ledger;
 mod limits;
 mod message;
 mod nation;
 mod output;
 mod pay;
+mod roles;
 mod words;
 
 use std::process::ExitCode;

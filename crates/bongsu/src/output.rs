@@ -31,10 +31,9 @@ pub(crate) struct FormatArg {
 pub(crate) fn raw(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
-            "unwritable",
-            format!("standard output can't be written: {error}"),
-        )),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new("unwritable", format!("standard output can't be written: {error}")))
+        }
         Ok(()) | Err(_) => Ok(()),
     }
 }
@@ -46,11 +45,7 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
 
 /// Writes a JSON document to standard output: indented on a terminal, else on one line.
 pub(crate) fn json(value: &Value) -> Result<(), Failure> {
-    if io::stdout().is_terminal() {
-        text(&format!("{value:#}"))
-    } else {
-        text(&value.to_string())
-    }
+    if io::stdout().is_terminal() { text(&format!("{value:#}")) } else { text(&value.to_string()) }
 }
 
 /// Writes a line to standard error.
@@ -105,24 +100,13 @@ fn is_coloured() -> bool {
 pub(crate) fn columns(rows: &[Vec<String>], right: &[usize]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |at: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(at))
-            .map(|cell| cell.chars().count())
-            .max()
+        rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max()
     };
     let widths: Vec<usize> = (0..count).map(|at| width(at).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(at, (cell, width))| {
-                if right.contains(&at) {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            });
+        let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| {
+            if right.contains(&at) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+        });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use scheme::{Amount, Currency, MonthTime, Pan, PanError, Stan, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::dialect;
 use crate::error::{Exit, Failure};
@@ -42,7 +42,7 @@ pub(crate) struct Pay {
     /// Card number
     #[arg(long)]
     pan: Option<String>,
-    /// Amount, as in 12.50
+    /// Amount, as in 12.50; of a reversal, by default what the running nation says
     #[arg(long)]
     amount: Option<String>,
     /// Currency of the nation: letters or digits of ISO 4217
@@ -78,9 +78,9 @@ pub(crate) struct Pay {
     /// Reversal: when the original was sent, RFC 3339
     #[arg(long, value_name = "TIME", requires = "original_stan")]
     original_at: Option<String>,
-    /// Reversal: what the original was
-    #[arg(long, value_enum, default_value_t = Kind::Purchase)]
-    original_kind: Kind,
+    /// Reversal: what the original was; by default what the running nation says, else a purchase
+    #[arg(long, value_enum)]
+    original_kind: Option<Kind>,
     /// Seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = f64::from(TERMINAL_WAIT_S))]
     timeout: f64,
@@ -104,19 +104,12 @@ impl Pay {
         let order = self.order(&Nation::of(&self.place)?)?;
         let answer = terminal::ask(&self.to, dialects.list()[0], &order.message(), wait)
             .map_err(|failure| self.unknown(&order, failure))?;
-        let receipt = Receipt {
-            order: &order,
-            answer: &answer,
-        };
+        let receipt = Receipt { order: &order, answer: &answer };
         match self.format.format {
             Format::Json => output::json(&receipt.json())?,
             Format::Text => output::text(&receipt.text())?,
         }
-        Ok(if receipt.is_approved() {
-            Exit::Fine
-        } else {
-            Exit::No
-        })
+        Ok(if receipt.is_approved() { Exit::Fine } else { Exit::No })
     }
 
     fn wait(&self) -> Result<Duration, Failure> {
@@ -159,8 +152,9 @@ impl Pay {
         let stan = self.stan.and_then(Stan::new).unwrap_or_else(|| stan_of(at));
         let mut retailer = known.retailer;
         if let Some(given) = &self.retailer {
-            retailer =
-                Some(scheme::RetailerId::new(given.as_bytes()).map_err(unfit("--retailer"))?);
+            retailer = Some(
+                scheme::RetailerId::new(given.as_bytes()).map_err(Failure::unfit("--retailer"))?,
+            );
         }
         let mut acquirer = known.acquirer;
         if let Some(given) = &self.acquirer {
@@ -171,20 +165,26 @@ impl Pay {
                     .todo("up to 11 digits, as in 100001")
             })?);
         }
+        let found = match &self.original {
+            Some(rrn) if self.kind == Kind::Reversal => {
+                nation.payment(rrn, known.terminal.as_str())?
+            }
+            Some(_) | None => None,
+        };
         Ok(Order {
             kind: self.kind,
             pan: self.card()?,
             expiry: self.card_expiry()?,
-            amount: self.money(currency)?,
+            amount: self.money(currency, found.as_ref())?,
             currency,
             terminal: known.terminal,
             retailer,
             acquirer,
             stan,
             at,
-            zone: nation.zone(at)?,
+            zone: nation.zone(at),
             is_repeat: self.repeat,
-            original: self.original()?,
+            original: self.original(found.as_ref())?,
         })
     }
 
@@ -194,12 +194,9 @@ impl Pay {
             return Ok(());
         }
         let alpha = currency.alpha();
-        Err(Failure::new(
-            "usage",
-            format!("{} is not the nation's currency", self.currency),
-        )
-        .at("--currency")
-        .todo(format!("{alpha} or {numeric}")))
+        Err(Failure::new("usage", format!("{} is not the nation's currency", self.currency))
+            .at("--currency")
+            .todo(format!("{alpha} or {numeric}")))
     }
 
     /// A wrong check digit is sent: refusing it is the switch's answer (DE39 14).
@@ -223,72 +220,60 @@ impl Pay {
         let is_fine = self.expiry.len() == 4 && self.expiry.bytes().all(|b| b.is_ascii_digit());
         if !is_fine {
             let what = format!("{} is no expiry date", self.expiry);
-            return Err(Failure::new("usage", what)
-                .at("--expiry")
-                .todo("YYMM, as in 3112"));
+            return Err(Failure::new("usage", what).at("--expiry").todo("YYMM, as in 3112"));
         }
         Ok(self.expiry.clone())
     }
 
-    fn money(&self, currency: Currency) -> Result<Amount, Failure> {
-        match &self.amount {
+    /// `found` is the original of a reversal, as the running nation knows it.
+    fn money(&self, currency: Currency, found: Option<&Value>) -> Result<Amount, Failure> {
+        let of_original = found.and_then(|payment| payment["amount"].as_str());
+        match self.amount.as_deref().or(of_original) {
             Some(text) => currency.parse(text).map_err(|error| {
-                Failure::new("usage", format!("{text}: {error}"))
-                    .at("--amount")
-                    .todo("12.50")
+                Failure::new("usage", format!("{text}: {error}")).at("--amount").todo("12.50")
             }),
             None if !self.kind.has_amount() => Ok(Amount::ZERO),
-            None => Err(Failure::new("usage", "an amount is needed")
-                .at("--amount")
-                .todo("12.50")),
+            None => Err(Failure::new("usage", "an amount is needed").at("--amount").todo("12.50")),
         }
     }
 
-    fn original(&self) -> Result<Original, Failure> {
+    fn original(&self, found: Option<&Value>) -> Result<Original, Failure> {
         let named = self.original.is_some() || self.original_stan.is_some();
         let of_interest = matches!(self.kind, Kind::Reversal | Kind::Refund);
         if named && !of_interest {
             let what = format!("a {} has no original", self.kind.name());
-            return Err(Failure::new("usage", what)
-                .at("--original")
-                .todo("--kind reversal"));
+            return Err(Failure::new("usage", what).at("--original").todo("--kind reversal"));
         }
         if !named && self.kind == Kind::Reversal {
             return Err(Failure::new("usage", "a reversal names its original")
                 .at("--original")
                 .todo("--original RRN, or --original-stan STAN, as the receipt has them"));
         }
-        if matches!(self.original_kind, Kind::Reversal | Kind::Echo) {
-            let what = format!("a {} can't be reversed", self.original_kind.name());
+        let known = |key: &str| found.and_then(|payment| payment[key].as_str());
+        let known_kind = known("kind").and_then(Kind::named);
+        let kind = self.original_kind.or(known_kind).unwrap_or(Kind::Purchase);
+        if matches!(kind, Kind::Reversal | Kind::Echo) {
+            let what = format!("a {} can't be reversed", kind.name());
             return Err(Failure::new("usage", what).at("--original-kind"));
         }
         let rrn = match &self.original {
-            Some(rrn) => Some(scheme::Rrn::new(rrn.as_bytes()).map_err(unfit("--original"))?),
+            Some(rrn) => {
+                Some(scheme::Rrn::new(rrn.as_bytes()).map_err(Failure::unfit("--original"))?)
+            }
             None => None,
         };
         let transmitted: Option<MonthTime> = match &self.original_at {
             Some(at) => Some(moment("--original-at", at)?.month_time()),
             None => None,
         };
-        let stan = self.original_stan.and_then(Stan::new);
-        Ok(Original {
-            kind: self.original_kind,
-            rrn,
-            stan,
-            transmitted,
-        })
+        let known_stan = known("stan").and_then(|stan| stan.parse().ok());
+        let stan = self.original_stan.or(known_stan).and_then(Stan::new);
+        Ok(Original { kind, rrn, stan, transmitted })
     }
 }
 
-/// What does not fit its field.
-pub(crate) fn unfit(place: &'static str) -> impl Fn(scheme::TextError) -> Failure {
-    move |error| Failure::new("usage", error.to_string()).at(place)
-}
-
 fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
 }
 
@@ -296,12 +281,9 @@ fn moment(place: &'static str, text: &str) -> Result<Timestamp, Failure> {
     let parsed: Option<jiff::Timestamp> = text.parse().ok();
     let nanoseconds = parsed.and_then(|at| u64::try_from(at.as_nanosecond()).ok());
     nanoseconds.map(Timestamp).ok_or_else(|| {
-        Failure::new(
-            "usage",
-            format!("{text} is no time with its zone, or before 1970"),
-        )
-        .at(place)
-        .todo("as in 2026-11-22T09:14:07Z or 2026-11-22T18:14:07+09:00")
+        Failure::new("usage", format!("{text} is no time with its zone, or before 1970"))
+            .at(place)
+            .todo("as in 2026-11-22T09:14:07Z or 2026-11-22T18:14:07+09:00")
     })
 }
 

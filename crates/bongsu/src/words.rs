@@ -20,11 +20,7 @@ pub(crate) fn mti(mti: Mti) -> String {
         MtiFunction::AdviceResponse => "acknowledgement of an advice",
         MtiFunction::Other => return "not a message of this scheme".into(),
     };
-    let repeat = if mti.is_repeat() {
-        ", a repeat of an earlier one"
-    } else {
-        ""
-    };
+    let repeat = if mti.is_repeat() { ", a repeat of an earlier one" } else { "" };
     let answer = match mti.answer() {
         Some(answer) => format!(", answered by {answer}"),
         None => String::new(),
@@ -94,16 +90,10 @@ pub(crate) fn response(code: &str) -> (&'static str, Next) {
     match code {
         "00" => ("approved", Next::Done),
         "01" | "02" => ("the issuer wants to be asked by telephone", Next::OtherCard),
-        "03" => (
-            "the retailer is unknown, or not this terminal's",
-            Next::PutRight,
-        ),
+        "03" => ("the retailer is unknown, or not this terminal's", Next::PutRight),
         "04" | "07" => ("the issuer wants the card kept", Next::KeepOff),
         "05" => ("the issuer declines without a reason", Next::OtherCard),
-        "12" => (
-            "not supported: message, transaction, currency or clock",
-            Next::PutRight,
-        ),
+        "12" => ("not supported: message, transaction, currency or clock", Next::PutRight),
         "13" => ("the amount is zero or over a limit", Next::PutRight),
         "14" => ("no such card number", Next::OtherCard),
         "15" => ("no issuer has cards that begin so", Next::OtherCard),
@@ -117,35 +107,22 @@ pub(crate) fn response(code: &str) -> (&'static str, Next) {
         "51" => ("not enough money in the account", Next::OtherCard),
         "54" => ("the card has expired", Next::OtherCard),
         "55" => ("wrong PIN", Next::OtherCard),
-        "57" => (
-            "not allowed to this card, or against a refund rule",
-            Next::PutRight,
-        ),
-        "58" => (
-            "not allowed to this terminal, or it is not known here",
-            Next::PutRight,
-        ),
+        "57" => ("not allowed to this card, or against a refund rule", Next::PutRight),
+        "58" => ("not allowed to this terminal, or it is not known here", Next::PutRight),
         "61" => ("over the card's limit of amounts", Next::OtherCard),
         "62" => ("the card is blocked", Next::KeepOff),
         "63" => ("a security rule is broken", Next::PutRight),
         "65" => ("over the card's limit of payments", Next::OtherCard),
         "68" => ("no answer in time", Next::TryAgain),
         "75" => ("too many wrong PINs", Next::KeepOff),
-        "91" => (
-            "the issuer or a line to it is not available",
-            Next::TryAgain,
-        ),
+        "91" => ("the issuer or a line to it is not available", Next::TryAgain),
         "92" => ("there is no route to the issuer", Next::PutRight),
         "94" => ("a duplicate, or already reversed", Next::NewTrace),
         "96" => ("the switch is overloaded or at fault", Next::TryAgain),
-        "08" | "10" | "11" | "16" | "85" => (
-            "not a code that this scheme takes: it counts as no approval",
-            Next::TryAgain,
-        ),
-        _ => (
-            "declined with a code that has no words here",
-            Next::OtherCard,
-        ),
+        "08" | "10" | "11" | "16" | "85" => {
+            ("not a code that this scheme takes: it counts as no approval", Next::TryAgain)
+        }
+        _ => ("declined with a code that has no words here", Next::OtherCard),
     }
 }
 
@@ -194,12 +171,7 @@ pub(crate) fn date(digits: &str) -> Option<String> {
 /// Time of day (DE12, n 6).
 pub(crate) fn time(digits: &str) -> Option<String> {
     MonthTime::from_parts(b"0101", digits.as_bytes())?;
-    Some(format!(
-        "{}:{}:{}",
-        digits.get(..2)?,
-        digits.get(2..4)?,
-        digits.get(4..)?
-    ))
+    Some(format!("{}:{}:{}", digits.get(..2)?, digits.get(2..4)?, digits.get(4..)?))
 }
 
 /// Original data elements (DE90: MTI 4, DE11 6, DE7 10, DE32 11, DE33 11).
@@ -208,25 +180,14 @@ pub(crate) fn original(digits: &str) -> Option<String> {
     let is_zero = |part: &str| part.bytes().all(|digit| digit == b'0');
     let mut words = Vec::new();
     let mti = part(0, 4)?;
-    words.push(if is_zero(mti) {
-        "a message of any type".into()
-    } else {
-        format!("the {mti}")
-    });
+    words.push(if is_zero(mti) { "a message of any type".into() } else { format!("the {mti}") });
     let stan = part(4, 10)?;
-    words.push(if is_zero(stan) {
-        "any DE11".into()
-    } else {
-        format!("with DE11 {stan}")
-    });
+    words.push(if is_zero(stan) { "any DE11".into() } else { format!("with DE11 {stan}") });
     let at = part(10, 20)?;
     words.push(if is_zero(at) {
         "sent at any time".into()
     } else {
-        format!(
-            "sent (DE7) {}",
-            month_time(at).unwrap_or_else(|| format!("at {at}, no date"))
-        )
+        format!("sent (DE7) {}", month_time(at).unwrap_or_else(|| format!("at {at}, no date")))
     });
     for (name, from, to) in [("acquirer (DE32)", 20, 31), ("forwarder (DE33)", 31, 42)] {
         let code = part(from, to)?;
@@ -250,10 +211,7 @@ pub(crate) fn balance(twenty: &str) -> Option<String> {
         "02" => "available balance",
         _ => "amount",
     };
-    Some(format!(
-        "{kind} {sign}{}",
-        amount(twenty.get(8..20)?, Some(currency))?
-    ))
+    Some(format!("{kind} {sign}{}", amount(twenty.get(8..20)?, Some(currency))?))
 }
 
 /// What is wrong with a card number, if anything (DE2).
@@ -290,19 +248,14 @@ mod tests {
             )
         );
         assert_eq!(
-            original(&"0".repeat(42))
-                .as_deref()
-                .map(|w| w.contains("any type")),
+            original(&"0".repeat(42)).as_deref().map(|w| w.contains("any type")),
             Some(true)
         );
         assert_eq!(original("0200"), None);
         assert_eq!(date("0230"), None);
         assert_eq!(date("0229").as_deref(), Some("29 February"));
         assert_eq!(time("240000"), None);
-        assert_eq!(
-            amount("000000001250", Some("408")).as_deref(),
-            Some("12.50 KPW")
-        );
+        assert_eq!(amount("000000001250", Some("408")).as_deref(), Some("12.50 KPW"));
         assert_eq!(
             balance("0002408D000000001250").as_deref(),
             Some("available balance -12.50 KPW")

@@ -39,10 +39,7 @@ impl Decode {
             if found.reading.is_framed {
                 output::note("note: a 2-byte length stood before the message; it is not counted");
             }
-            let message = found
-                .decoded
-                .as_ref()
-                .map_err(|error| failure(error, &found))?;
+            let message = found.decoded.as_ref().map_err(|error| failure(error, &found))?;
             let length = found.reading.bytes.len();
             match self.format {
                 Format::Json => output::json(&document(message, found.dialect, length))?,
@@ -89,12 +86,7 @@ fn failure(error: &DecodeError, found: &Found<'_>) -> Failure {
     let place = match error.de {
         Some(de @ 2..) => {
             let field = found.dialect.field(de);
-            format!(
-                "DE{de} ({}, {}), byte {}",
-                field.name,
-                field.format(),
-                error.offset
-            )
+            format!("DE{de} ({}, {}), byte {}", field.name, field.format(), error.offset)
         }
         Some(1) => format!("bitmap, byte {}", error.offset),
         Some(0) | None => format!("byte {}", error.offset),
@@ -116,10 +108,7 @@ pub(super) fn frame_words(bytes: &[u8]) -> String {
     match bytes {
         [high, low, rest @ ..] => {
             let says = u16::from_be_bytes([*high, *low]);
-            format!(
-                "the length before the message says {says} bytes, {} follow",
-                rest.len()
-            )
+            format!("the length before the message says {says} bytes, {} follow", rest.len())
         }
         [] | [_] => "there is no message".to_owned(),
     }

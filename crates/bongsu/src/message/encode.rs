@@ -64,18 +64,10 @@ impl Encode {
         let given = input::read(self.message.as_deref())?;
         let json: Value = serde_json::from_slice(&given.bytes).map_err(|error| {
             Failure::new("bad_json", error.to_string())
-                .at(format!(
-                    "{}:{}:{}",
-                    given.place,
-                    error.line(),
-                    error.column()
-                ))
+                .at(format!("{}:{}:{}", given.place, error.line(), error.column()))
                 .todo("{\"mti\":\"0800\",\"fields\":{\"11\":\"000001\"}}")
         })?;
-        let named = json
-            .get("dialect")
-            .and_then(Value::as_str)
-            .unwrap_or(dialect::DEFAULT);
+        let named = json.get("dialect").and_then(Value::as_str).unwrap_or(dialect::DEFAULT);
         let dialects = dialect::named(self.dialect.as_deref().unwrap_or(named))?;
         let dialect = dialects.list()[0];
         let mut bytes = encode(dialect, &message(dialect, &json)?)?;
@@ -109,9 +101,7 @@ impl Encode {
 
 fn encode(dialect: &Dialect, message: &Message) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    dialect
-        .encode(message, &mut bytes)
-        .map_err(|error| failure(dialect, error))?;
+    dialect.encode(message, &mut bytes).map_err(|error| failure(dialect, error))?;
     Ok(bytes)
 }
 
@@ -134,12 +124,7 @@ fn unfit(
     let field = dialect.field(de);
     Failure::no(kind, message)
         .at(format!("DE{de} ({})", field.name))
-        .todo(format!(
-            "{} is {} in {}",
-            field.name,
-            field.format(),
-            dialect.name()
-        ))
+        .todo(format!("{} is {} in {}", field.name, field.format(), dialect.name()))
         .with("de", de)
         .with("offset", offset)
 }
@@ -151,9 +136,7 @@ fn message(dialect: &Dialect, json: &Value) -> Result<Message, Failure> {
             .at(place)
             .todo("{\"mti\":\"0800\",\"fields\":{\"11\":\"000001\"}}")
     };
-    let object = json
-        .as_object()
-        .ok_or_else(|| shape("$".into(), "an object is needed"))?;
+    let object = json.as_object().ok_or_else(|| shape("$".into(), "an object is needed"))?;
     let known = ["mti", "fields", "dialect", "bytes"];
     if let Some(key) = object.keys().find(|key| !known.contains(&key.as_str())) {
         return Err(shape(format!("$.{key}"), "there is no such key"));
@@ -162,12 +145,7 @@ fn message(dialect: &Dialect, json: &Value) -> Result<Message, Failure> {
         .get("mti")
         .and_then(Value::as_str)
         .and_then(|mti| Mti::parse(mti.as_bytes()))
-        .ok_or_else(|| {
-            shape(
-                "$.mti".into(),
-                "the message type is four digits in a string",
-            )
-        })?;
+        .ok_or_else(|| shape("$.mti".into(), "the message type is four digits in a string"))?;
     let mut message = Message::new(mti);
     let fields = match object.get("fields") {
         Some(Value::Object(fields)) => Some(fields),
@@ -181,9 +159,7 @@ fn message(dialect: &Dialect, json: &Value) -> Result<Message, Failure> {
             .ok()
             .filter(|de| (2..=128).contains(de))
             .ok_or_else(|| shape(place.clone(), "a data element is a number from 2 to 128"))?;
-        let value = value
-            .as_str()
-            .ok_or_else(|| shape(place, "a value is a string"))?;
+        let value = value.as_str().ok_or_else(|| shape(place, "a value is a string"))?;
         message.set(de, &canonical(dialect, de, value)?);
     }
     Ok(message)

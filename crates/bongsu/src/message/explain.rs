@@ -47,20 +47,14 @@ impl Explain {
 
     pub(super) fn run(self) -> Result<Exit, Failure> {
         self.brought.find(|found| {
-            let Found {
-                reading,
-                dialect,
-                decoded,
-            } = &found;
+            let Found { reading, dialect, decoded } = &found;
             let partial = match decoded {
                 Ok(message) => Some(message),
                 Err(error) => error.partial.as_deref(),
             };
             let parts = explain(dialect, &reading.bytes);
-            let lines: Vec<Line> = parts
-                .into_iter()
-                .map(|part| self.line(dialect, partial, part))
-                .collect();
+            let lines: Vec<Line> =
+                parts.into_iter().map(|part| self.line(dialect, partial, part)).collect();
             let mut faults = decoded.as_ref().map_or_else(|_| Vec::new(), lacks);
             if !reading.is_framed && decoded.as_ref().is_err_and(|error| error.de.is_none()) {
                 faults.push(frame_words(&reading.bytes));
@@ -83,9 +77,7 @@ impl Explain {
         };
         let mut value = part.value.clone();
         if let (true, Part::Element(de), None) = (self.unmask, part.part, part.wrong) {
-            let canonical = message
-                .and_then(|message| message.get(de))
-                .unwrap_or_default();
+            let canonical = message.and_then(|message| message.get(de)).unwrap_or_default();
             value = super::decode::shown(dialect, de, canonical);
         }
         let (meaning, mut faults) = match (part.wrong, part.part) {
@@ -101,13 +93,7 @@ impl Explain {
                 value = part.raw.escape_ascii().to_string();
             }
         }
-        Line {
-            part,
-            name,
-            value,
-            meaning,
-            faults,
-        }
+        Line { part, name, value, meaning, faults }
     }
 
     fn fault(&self, part: &Explained, wrong: Wrong) -> String {
@@ -133,29 +119,16 @@ fn element(de: u8, message: Option<&Message>) -> (Option<String>, Vec<String>) {
     };
     let fine = |words: String| (Some(words), Vec::new());
     match de {
-        2 => (
-            None,
-            words::pan_fault(value.as_bytes())
-                .map(str::to_owned)
-                .into_iter()
-                .collect(),
-        ),
+        2 => (None, words::pan_fault(value.as_bytes()).map(str::to_owned).into_iter().collect()),
         3 => fine(words::processing(value).into()),
         4 => needed(words::amount(value, text(49)), "no amount"),
         7 => needed(words::month_time(value), "no date and time (MMDDhhmmss)"),
-        12 => needed(
-            words::time(value).map(|w| format!("{w} local")),
-            "no time (hhmmss)",
-        ),
+        12 => needed(words::time(value).map(|w| format!("{w} local")), "no time (hhmmss)"),
         13 | 15 => needed(words::date(value), "no date (MMDD)"),
         39 => {
             let (words, next) = words::response(value);
             let is_answer = message.is_some_and(|message| !message.mti().is_request());
-            fine(if is_answer {
-                format!("{words}: {}", next.words())
-            } else {
-                words.into()
-            })
+            fine(if is_answer { format!("{words}: {}", next.words()) } else { words.into() })
         }
         49 => (
             (value == "408").then(|| "KPW, won of the example nation, 2 decimals".to_owned()),
@@ -166,10 +139,7 @@ fn element(de: u8, message: Option<&Message>) -> (Option<String>, Vec<String>) {
                 .as_bytes()
                 .chunks(20)
                 .map(|twenty| std::str::from_utf8(twenty).ok().and_then(words::balance));
-            needed(
-                balances.collect::<Option<Vec<_>>>().map(|b| b.join(", ")),
-                "no balances",
-            )
+            needed(balances.collect::<Option<Vec<_>>>().map(|b| b.join(", ")), "no balances")
         }
         70 => fine(words::network(value).into()),
         90 => needed(words::original(value), "no original data elements"),
@@ -230,21 +200,11 @@ fn document(found: &Found<'_>, lines: &[Line], faults: &[String], is_fine: bool)
 }
 
 fn page(found: &Found<'_>, lines: &[Line], faults: &[String]) -> String {
-    let framed = if found.reading.is_framed {
-        ", after a 2-byte length"
-    } else {
-        ""
-    };
-    let mut page = format!(
-        "{} bytes in {}{framed}\n\n",
-        found.reading.bytes.len(),
-        found.dialect.name()
-    );
-    let mut rows: Vec<Vec<String>> = vec![
-        ["byte", "bytes", "part", "name", "value"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let framed = if found.reading.is_framed { ", after a 2-byte length" } else { "" };
+    let mut page =
+        format!("{} bytes in {}{framed}\n\n", found.reading.bytes.len(), found.dialect.name());
+    let mut rows: Vec<Vec<String>> =
+        vec![["byte", "bytes", "part", "name", "value"].map(str::to_owned).to_vec()];
     for line in lines {
         rows.push(vec![
             line.part.offset.to_string(),
@@ -263,10 +223,7 @@ fn page(found: &Found<'_>, lines: &[Line], faults: &[String]) -> String {
             page += &format!("\n               {meaning}");
         }
         for fault in &line.faults {
-            page += &format!(
-                "\n               {}",
-                output::paint(Paint::Bad, &wrong(fault))
-            );
+            page += &format!("\n               {}", output::paint(Paint::Bad, &wrong(fault)));
         }
     }
     for fault in faults {
@@ -293,9 +250,6 @@ mod tests {
         }
         let lacking = lacks(&message);
         assert_eq!(lacking.len(), 2, "{lacking:?}");
-        assert!(
-            lacking[0].contains("DE2 or DE35") && lacking[1].contains("DE11"),
-            "{lacking:?}"
-        );
+        assert!(lacking[0].contains("DE2 or DE35") && lacking[1].contains("DE11"), "{lacking:?}");
     }
 }

@@ -76,11 +76,7 @@ fn find<'d>(dialects: &[&'d Dialect], readings: Vec<Reading>) -> Found<'d> {
     for reading in &readings {
         for dialect in dialects {
             if let Ok(message) = dialect.decode(&reading.bytes) {
-                return Found {
-                    reading: reading.clone(),
-                    dialect,
-                    decoded: Ok(message),
-                };
+                return Found { reading: reading.clone(), dialect, decoded: Ok(message) };
             }
         }
     }
@@ -89,20 +85,13 @@ fn find<'d>(dialects: &[&'d Dialect], readings: Vec<Reading>) -> Found<'d> {
         .find(|reading| is_message_like(&reading.bytes))
         .or(readings.first())
         .cloned()
-        .unwrap_or(Reading {
-            bytes: Vec::new(),
-            is_framed: false,
-        });
+        .unwrap_or(Reading { bytes: Vec::new(), is_framed: false });
     let dialect = likely(dialects, &reading.bytes);
     let decoded = match wrong_frame(&reading) {
         Some(error) => Err(error),
         None => dialect.decode(&reading.bytes),
     };
-    Found {
-        reading,
-        dialect,
-        decoded,
-    }
+    Found { reading, dialect, decoded }
 }
 
 /// Whether it begins as a message of 1987 does, perhaps behind a length that is not its own.
@@ -152,10 +141,7 @@ fn readings(input: Input, given: &Given) -> Result<Vec<Reading>, Failure> {
             framed_or_not(given.bytes.clone(), &mut found);
             // An editor or `echo` ends a file with a line end that is no part of the message.
             if let Some(line) = given.bytes.strip_suffix(b"\n") {
-                framed_or_not(
-                    line.strip_suffix(b"\r").unwrap_or(line).to_vec(),
-                    &mut found,
-                );
+                framed_or_not(line.strip_suffix(b"\r").unwrap_or(line).to_vec(), &mut found);
             }
         }
     }
@@ -170,14 +156,8 @@ fn framed_or_not(bytes: Vec<u8>, found: &mut Vec<Reading>) {
         }
         [] | [_] => None,
     };
-    found.push(Reading {
-        bytes,
-        is_framed: false,
-    });
-    found.extend(inner.map(|bytes| Reading {
-        bytes,
-        is_framed: true,
-    }));
+    found.push(Reading { bytes, is_framed: false });
+    found.extend(inner.map(|bytes| Reading { bytes, is_framed: true }));
 }
 
 fn hex(given: &Given) -> Result<Vec<u8>, Failure> {
@@ -193,12 +173,8 @@ fn hex(given: &Given) -> Result<Vec<u8>, Failure> {
 }
 
 fn base64(given: &Given) -> Result<Vec<u8>, Failure> {
-    let plain: Vec<u8> = given
-        .bytes
-        .iter()
-        .copied()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .collect();
+    let plain: Vec<u8> =
+        given.bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     STANDARD.decode(plain).map_err(|error| {
         Failure::new("bad_base64", format!("it is not base64: {error}"))
             .at(given.place.clone())

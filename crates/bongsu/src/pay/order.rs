@@ -40,6 +40,11 @@ impl Kind {
         }
     }
 
+    /// The kind of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::value_variants().iter().copied().find(|kind| kind.name() == name)
+    }
+
     /// Message type of a first request.
     const fn mti(self) -> u16 {
         match self {
@@ -118,11 +123,7 @@ impl Order {
     /// The message.
     pub(crate) fn message(&self) -> Message {
         let first = mti(self.kind);
-        let mut message = Message::new(if self.is_repeat {
-            first.repeat()
-        } else {
-            first
-        });
+        let mut message = Message::new(if self.is_repeat { first.repeat() } else { first });
         let put = |message: &mut Message, de: u8, text: &str| message.set(de, text.as_bytes());
         put(&mut message, 7, &self.at.month_time().to_string());
         put(&mut message, 11, &self.stan.to_string());
@@ -137,11 +138,7 @@ impl Order {
         if let Some(pan) = &self.pan {
             message.set(2, pan.digits());
         }
-        let asked = if self.kind == Kind::Reversal {
-            self.original.kind
-        } else {
-            self.kind
-        };
+        let asked = if self.kind == Kind::Reversal { self.original.kind } else { self.kind };
         put(&mut message, 3, asked.processing());
         put(&mut message, 4, &format!("{:012}", self.amount.minor()));
         let local = self.local().month_time();
@@ -172,10 +169,7 @@ impl Order {
         let transmitted = self.original.transmitted.map_or(0, MonthTime::number);
         let acquirer = self.acquirer.map_or(0, ParticipantId::get);
         let mti = mti(self.original.kind);
-        Some(format!(
-            "{mti}{stan}{transmitted:010}{acquirer:011}{:011}",
-            0
-        ))
+        Some(format!("{mti}{stan}{transmitted:010}{acquirer:011}{:011}", 0))
     }
 }
 
@@ -202,22 +196,15 @@ mod tests {
             at: Timestamp::from_s(1_795_365_005),
             zone: Zone::fixed(9 * 3600),
             is_repeat: false,
-            original: Original {
-                kind: Kind::Purchase,
-                rrn: None,
-                stan: None,
-                transmitted: None,
-            },
+            original: Original { kind: Kind::Purchase, rrn: None, stan: None, transmitted: None },
         }
     }
 
     #[test]
     fn a_purchase_carries_what_the_rules_ask_for() {
         let message = order(Kind::Purchase).message();
-        let fields: Vec<(u8, &str)> = message
-            .fields()
-            .map(|(de, v)| (de, std::str::from_utf8(v).unwrap()))
-            .collect();
+        let fields: Vec<(u8, &str)> =
+            message.fields().map(|(de, v)| (de, std::str::from_utf8(v).unwrap())).collect();
         assert_eq!(message.mti().number(), 200);
         assert_eq!(
             fields,
@@ -261,10 +248,7 @@ mod tests {
         order.original.transmitted = None;
         let message = order.message();
         assert_eq!(message.mti().number(), 421);
-        assert_eq!(
-            message.text(90),
-            Some("020000001100000000000000010000100000000000")
-        );
+        assert_eq!(message.text(90), Some("020000001100000000000000010000100000000000"));
         order.original.stan = None;
         assert!(!order.message().has(90));
     }

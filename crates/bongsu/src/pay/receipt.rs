@@ -27,20 +27,11 @@ impl Receipt<'_> {
 
     /// A text element without its padding, if there is anything in it.
     fn field(&self, de: u8) -> Option<&str> {
-        self.answer
-            .message
-            .text(de)
-            .map(str::trim_end)
-            .filter(|text| !text.is_empty())
+        self.answer.message.text(de).map(str::trim_end).filter(|text| !text.is_empty())
     }
 
     fn amount(&self) -> Option<String> {
-        let Order {
-            currency,
-            amount,
-            kind,
-            ..
-        } = self.order;
+        let Order { currency, amount, kind, .. } = self.order;
         kind.has_amount().then(|| currency.show(*amount))
     }
 
@@ -67,11 +58,7 @@ impl Receipt<'_> {
     }
 
     fn retailer(&self) -> Option<&str> {
-        let sent = self
-            .order
-            .retailer
-            .as_ref()
-            .map(|retailer| retailer.as_str());
+        let sent = self.order.retailer.as_ref().map(|retailer| retailer.as_str());
         self.field(42).or(sent)
     }
 
@@ -99,52 +86,23 @@ impl Receipt<'_> {
         let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
         row("retailer", self.retailer().map(str::to_owned));
         row("terminal", Some(order.terminal.to_string()));
-        row(
-            "card",
-            order
-                .pan
-                .as_ref()
-                .filter(|_| order.kind != Kind::Echo)
-                .map(masked),
-        );
-        row(
-            "amount",
-            self.amount()
-                .map(|amount| format!("{amount} {}", order.currency.alpha())),
-        );
-        row(
-            "balance",
-            self.balances().map(|balances| balances.join(", ")),
-        );
-        row(
-            "response",
-            self.response_code().map(|code| format!("{code}, {why}")),
-        );
+        row("card", order.pan.as_ref().filter(|_| order.kind != Kind::Echo).map(masked));
+        row("amount", self.amount().map(|amount| format!("{amount} {}", order.currency.alpha())));
+        row("balance", self.balances().map(|balances| balances.join(", ")));
+        row("response", self.response_code().map(|code| format!("{code}, {why}")));
         row("text", self.field(44).map(str::to_owned));
         row("RRN", self.field(37).map(str::to_owned));
         row("approval", self.field(38).map(str::to_owned));
         row("trace", Some(order.stan.to_string()));
-        row(
-            "local time",
-            Some(order.local().to_string().replace('T', " ")),
-        );
+        row("local time", Some(order.local().to_string().replace('T', " ")));
         row("sent at", Some(order.at.to_string()));
-        row(
-            "answered in",
-            Some(format!("{} ms", self.answer.elapsed_ms)),
-        );
+        row("answered in", Some(format!("{} ms", self.answer.elapsed_ms)));
         if order.kind != Kind::Echo {
             row("next", Some(next.words().to_owned()));
         }
-        let rows: Vec<Vec<String>> = rows
-            .into_iter()
-            .map(|(name, value)| vec![format!("  {name}"), value])
-            .collect();
-        format!(
-            "{} {verdict}\n{}",
-            order.kind.name().to_uppercase(),
-            output::columns(&rows, &[])
-        )
+        let rows: Vec<Vec<String>> =
+            rows.into_iter().map(|(name, value)| vec![format!("  {name}"), value]).collect();
+        format!("{} {verdict}\n{}", order.kind.name().to_uppercase(), output::columns(&rows, &[]))
     }
 }
 

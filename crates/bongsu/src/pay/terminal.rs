@@ -29,9 +29,7 @@ pub(crate) fn ask(
     let mut payload = Vec::new();
     dialect.encode(request, &mut payload).map_err(|error| {
         let place = format!("DE{} ({})", error.de, dialect.field(error.de).name);
-        Failure::new("bad_field", error.to_string())
-            .at(place)
-            .todo("give a value that fits")
+        Failure::new("bad_field", error.to_string()).at(place).todo("give a value that fits")
     })?;
     let mut frame = Vec::with_capacity(payload.len() + 2);
     write_frame(Framing::Be2, &payload, &mut frame)
@@ -48,10 +46,7 @@ pub(crate) fn ask(
             Failure::new("bad_answer", format!("the answer can't be read: {error}")).at(to)
         })?;
         if belongs(request, &message) {
-            return Ok(Answer {
-                message,
-                elapsed_ms,
-            });
+            return Ok(Answer { message, elapsed_ms });
         }
         let stan = message.text(11).unwrap_or("none");
         output::note(&format!(
@@ -73,10 +68,8 @@ fn connect(to: &str, wait: Duration) -> Result<TcpStream, Failure> {
             .at(to)
             .todo("nothing was sent; check --to, and that the station runs (`bongsu up`)")
     };
-    let addresses: Vec<SocketAddr> = to
-        .to_socket_addrs()
-        .map_err(|error| unreachable(error.to_string()))?
-        .collect();
+    let addresses: Vec<SocketAddr> =
+        to.to_socket_addrs().map_err(|error| unreachable(error.to_string()))?.collect();
     let mut last = "the name has no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, wait) {
@@ -106,14 +99,11 @@ fn receive(
         if let Some(payload) = next {
             return Ok(payload.to_vec());
         }
-        let left = wait
-            .checked_sub(started.elapsed())
-            .filter(|left| !left.is_zero());
+        let left = wait.checked_sub(started.elapsed()).filter(|left| !left.is_zero());
         let Some(left) = left else {
             return Err(silent(to, wait));
         };
-        line.set_read_timeout(Some(left))
-            .map_err(|error| lost(to, &error))?;
+        line.set_read_timeout(Some(left)).map_err(|error| lost(to, &error))?;
         match line.read(&mut bytes) {
             Ok(0) => {
                 return Err(Failure::new("closed", "the line was closed without an answer").at(to));
@@ -129,11 +119,7 @@ fn receive(
 }
 
 fn silent(to: &str, wait: Duration) -> Failure {
-    Failure::new(
-        "no_answer",
-        format!("no answer within {} s", wait.as_secs_f32()),
-    )
-    .at(to)
+    Failure::new("no_answer", format!("no answer within {} s", wait.as_secs_f32())).at(to)
 }
 
 fn lost(to: &str, error: &std::io::Error) -> Failure {

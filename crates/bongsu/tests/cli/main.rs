@@ -1,11 +1,9 @@
 //! The program from outside: arguments in, exit code, standard output and standard error out.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod config;
 mod exit;
 mod message;
+mod nation;
 mod pay;
 mod rig;

@@ -31,12 +31,7 @@ fn every_way_to_bring_a_message() {
         let raw = bytes(hex);
         let framed = [&(raw.len() as u16).to_be_bytes()[..], &raw].concat();
         let (b64, framed_hex) = (STANDARD.encode(&raw), format!("{:04X}{hex}", raw.len()));
-        let path = format!(
-            "{}/{}-{}",
-            env!("CARGO_TARGET_TMPDIR"),
-            vector["name"],
-            raw.len()
-        );
+        let path = format!("{}/{}-{}", env!("CARGO_TARGET_TMPDIR"), vector["name"], raw.len());
         std::fs::write(&path, &raw).unwrap();
         let decode = ["message", "decode"];
         let with = |more: &[&'static str]| [&decode[..], more].concat();
@@ -48,24 +43,10 @@ fn every_way_to_bring_a_message() {
         check_decoded("file", vector, &argument(&format!("@{path}")));
         check_decoded("stdin", vector, &run_with(&decode, hex.as_bytes()));
         check_decoded("-", vector, &run_with(&with(&["-"]), &framed));
-        check_decoded(
-            "raw line",
-            vector,
-            &run_with(&decode, &[&raw[..], b"\n"].concat()),
-        );
+        check_decoded("raw line", vector, &run_with(&decode, &[&raw[..], b"\n"].concat()));
         check_decoded("raw", vector, &run_with(&with(&["--input", "raw"]), &raw));
-        check_decoded(
-            "forced",
-            vector,
-            &run_with(&with(&["--input", "hex"]), hex.as_bytes()),
-        );
-        let named = [
-            "message",
-            "decode",
-            "--dialect",
-            vector["dialect"].as_str().unwrap(),
-            hex,
-        ];
+        check_decoded("forced", vector, &run_with(&with(&["--input", "hex"]), hex.as_bytes()));
+        let named = ["message", "decode", "--dialect", vector["dialect"].as_str().unwrap(), hex];
         check_decoded("named", vector, &run(&named));
     }
 }
@@ -79,28 +60,14 @@ fn decode_then_encode_is_the_same_message() {
             |more: &[&str]| run_with(&[&["message", "encode"], more].concat(), &decoded.out);
         assert_eq!(encode(&[]).text(), hex);
         assert_eq!(encode(&["--output", "raw"]).out, bytes(hex));
-        assert_eq!(
-            encode(&["--output", "base64"]).text(),
-            STANDARD.encode(bytes(hex))
-        );
-        assert_eq!(
-            encode(&["--frame"]).text(),
-            format!("{:04X}{hex}", hex.len() / 2)
-        );
+        assert_eq!(encode(&["--output", "base64"]).text(), STANDARD.encode(bytes(hex)));
+        assert_eq!(encode(&["--frame"]).text(), format!("{:04X}{hex}", hex.len() / 2));
         let json = encode(&["--format", "json"]).json();
-        assert_eq!(
-            (&json["message"], &json["dialect"]),
-            (&hex.into(), &vector["dialect"])
-        );
+        assert_eq!((&json["message"], &json["dialect"]), (&hex.into(), &vector["dialect"]));
     }
     let other = run_with(
         &["message", "encode", "--dialect", "iso87-ascii-bin"],
-        &run(&[
-            "message",
-            "decode",
-            data()["messages"][0]["hex"].as_str().unwrap(),
-        ])
-        .out,
+        &run(&["message", "decode", data()["messages"][0]["hex"].as_str().unwrap()]).out,
     );
     assert_eq!(other.text(), data()["messages"][1]["hex"].as_str().unwrap());
 }
@@ -117,35 +84,18 @@ fn what_is_malformed_says_where() {
             assert_eq!(error[key], vector["error"][key], "{what} {key}");
         }
         for key in ["message", "where", "do"] {
-            assert!(
-                error[key].as_str().is_some_and(|text| !text.is_empty()),
-                "{what} {key}"
-            );
+            assert!(error[key].as_str().is_some_and(|text| !text.is_empty()), "{what} {key}");
         }
-        assert!(
-            ran.err.contains(error["message"].as_str().unwrap()),
-            "{what}"
-        );
+        assert!(ran.err.contains(error["message"].as_str().unwrap()), "{what}");
 
         let explained = run(&["message", "explain", "--format", "json", hex]);
         assert_eq!(explained.code, 1, "{what}");
         let explained = explained.json();
         assert_eq!(explained["ok"], json!(false), "{what}");
         if vector["error"]["kind"] == "framing" {
-            assert!(
-                explained["wrong"][0]
-                    .as_str()
-                    .unwrap()
-                    .contains("153 bytes"),
-                "{explained}"
-            );
+            assert!(explained["wrong"][0].as_str().unwrap().contains("153 bytes"), "{explained}");
         } else {
-            let last = explained["parts"]
-                .as_array()
-                .unwrap()
-                .last()
-                .unwrap()
-                .clone();
+            let last = explained["parts"].as_array().unwrap().last().unwrap().clone();
             assert_eq!(last["kind"], vector["error"]["kind"], "{what}");
             assert_eq!(last["wrong_at"], vector["error"]["offset"], "{what}");
         }
@@ -155,65 +105,21 @@ fn what_is_malformed_says_where() {
 #[test]
 fn encode_names_the_element() {
     for (json, code, kind, de) in [
-        (
-            r#"{"mti":"0800","fields":{"11":"1"}}"#,
-            1,
-            "too_short",
-            json!(11),
-        ),
-        (
-            r#"{"mti":"0800","fields":{"11":"1234567"}}"#,
-            1,
-            "too_long",
-            json!(11),
-        ),
-        (
-            r#"{"mti":"0800","fields":{"11":"12345x"}}"#,
-            1,
-            "invalid_content",
-            json!(11),
-        ),
-        (
-            r#"{"mti":"0800","fields":{"64":"0G"}}"#,
-            1,
-            "invalid_content",
-            json!(64),
-        ),
-        (
-            r#"{"mti":"0800","fields":{"64":"00"}}"#,
-            1,
-            "too_short",
-            json!(64),
-        ),
-        (
-            r#"{"mti":"0800","fields":{"1":"00"}}"#,
-            2,
-            "bad_shape",
-            Value::Null,
-        ),
-        (
-            r#"{"mti":"0800","fields":{"129":"00"}}"#,
-            2,
-            "bad_shape",
-            Value::Null,
-        ),
-        (
-            r#"{"mti":"0800","fields":{"11":1}}"#,
-            2,
-            "bad_shape",
-            Value::Null,
-        ),
+        (r#"{"mti":"0800","fields":{"11":"1"}}"#, 1, "too_short", json!(11)),
+        (r#"{"mti":"0800","fields":{"11":"1234567"}}"#, 1, "too_long", json!(11)),
+        (r#"{"mti":"0800","fields":{"11":"12345x"}}"#, 1, "invalid_content", json!(11)),
+        (r#"{"mti":"0800","fields":{"64":"0G"}}"#, 1, "invalid_content", json!(64)),
+        (r#"{"mti":"0800","fields":{"64":"00"}}"#, 1, "too_short", json!(64)),
+        (r#"{"mti":"0800","fields":{"1":"00"}}"#, 2, "bad_shape", Value::Null),
+        (r#"{"mti":"0800","fields":{"129":"00"}}"#, 2, "bad_shape", Value::Null),
+        (r#"{"mti":"0800","fields":{"11":1}}"#, 2, "bad_shape", Value::Null),
         (r#"{"mti":"080","fields":{}}"#, 2, "bad_shape", Value::Null),
         (r#"{"mti":"0800","field":{}}"#, 2, "bad_shape", Value::Null),
         (r#"{"mti":"0800","#, 2, "bad_json", Value::Null),
     ] {
         let ran = run(&["message", "encode", "--format", "json", json]);
         let error = &ran.json()["error"];
-        assert_eq!(
-            (ran.code, &error["kind"]),
-            (code, &json!(kind)),
-            "{json} {error}"
-        );
+        assert_eq!((ran.code, &error["kind"]), (code, &json!(kind)), "{json} {error}");
         assert_eq!(error["de"], de, "{json}");
     }
 }
@@ -225,18 +131,9 @@ fn explain_masks_unless_told() {
         let masked = run(&["message", "explain", "--format", format, &hex]);
         assert_eq!(masked.code, 0, "{}", masked.err);
         for secret in ["9408020000000015", "3112", "0123456789ABCDEF"] {
-            assert!(
-                !masked.text().contains(secret),
-                "{secret}: {}",
-                masked.text()
-            );
+            assert!(!masked.text().contains(secret), "{secret}: {}", masked.text());
         }
-        for words in [
-            "purchase",
-            "12.50 KPW",
-            "22 November 09:14:07 UTC",
-            "18:14:07 local",
-        ] {
+        for words in ["purchase", "12.50 KPW", "22 November 09:14:07 UTC", "18:14:07 local"] {
             assert!(masked.text().contains(words), "{words}: {}", masked.text());
         }
         let open = run(&["message", "explain", "--unmask", "--format", format, &hex]);
@@ -248,11 +145,7 @@ fn explain_masks_unless_told() {
     let cut = run(&["message", "explain", &hex[..80]]);
     assert_eq!(cut.code, 1);
     assert!(!cut.text().contains("9408020000000015"), "{}", cut.text());
-    assert!(
-        cut.text().contains("the message ends inside the element"),
-        "{}",
-        cut.text()
-    );
+    assert!(cut.text().contains("the message ends inside the element"), "{}", cut.text());
 }
 
 #[test]
@@ -261,13 +154,9 @@ fn explain_holds_the_message_against_the_rules() {
     let wrong = r#"{"mti":"0200","fields":{"2":"9408020000000016","3":"000000","7":"1322091407"}}"#;
     let ran = run(&["message", "explain", &encode(wrong)]);
     assert_eq!(ran.code, 1);
-    for words in [
-        "Luhn",
-        "must carry DE4",
-        "must carry DE11",
-        "must carry DE41",
-        "no date and time",
-    ] {
+    for words in
+        ["Luhn", "must carry DE4", "must carry DE11", "must carry DE41", "no date and time"]
+    {
         assert!(ran.text().contains(words), "{words}: {}", ran.text());
     }
 }
@@ -275,12 +164,8 @@ fn explain_holds_the_message_against_the_rules() {
 #[test]
 fn dialects_are_listed_and_checked() {
     let list = run(&["dialect", "list", "--format", "json"]).json();
-    let names: Vec<&str> = list["dialects"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|d| d["name"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> =
+        list["dialects"].as_array().unwrap().iter().map(|d| d["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["iso87-ascii", "iso87-ascii-bin"]);
     assert!(run(&["dialect", "list"]).text().starts_with("iso87-ascii "));
 
@@ -291,28 +176,16 @@ fn dialects_are_listed_and_checked() {
         assert_eq!(ran.code, 0, "{}", ran.text());
         // As a file it reads what it reads by name.
         let vectors = data();
-        let vector = vectors["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|v| v["dialect"] == name)
-            .unwrap();
+        let vector =
+            vectors["messages"].as_array().unwrap().iter().find(|v| v["dialect"] == name).unwrap();
         let hex = vector["hex"].as_str().unwrap();
-        check_decoded(
-            "file",
-            vector,
-            &run(&["message", "decode", "--dialect", &file, hex]),
-        );
+        check_decoded("file", vector, &run(&["message", "decode", "--dialect", &file, hex]));
     }
     let broken = format!("{}/broken.toml", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&broken, "name = \"x\"\ntitle = \"x\"\nbase = \"iso87-ascii\"\n[de]\n4 = { type = \"n200\", colour = 1 }\n").unwrap();
     let ran = run(&["dialect", "check", &broken]);
     assert_eq!(ran.code, 1);
-    assert!(
-        ran.text().contains(&format!("{broken}:5:")),
-        "{}",
-        ran.text()
-    );
+    assert!(ran.text().contains(&format!("{broken}:5:")), "{}", ran.text());
     let json = run(&["dialect", "check", &broken, "--format", "json"]).json();
     assert_eq!(json["ok"], json!(false));
     assert!(!json["problems"].as_array().unwrap().is_empty());

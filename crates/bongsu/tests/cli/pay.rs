@@ -24,8 +24,7 @@ fn receive(line: &mut TcpStream) -> Message {
 fn send(line: &mut TcpStream, message: &Message) {
     let mut payload = Vec::new();
     dialect().encode(message, &mut payload).unwrap();
-    line.write_all(&(payload.len() as u16).to_be_bytes())
-        .unwrap();
+    line.write_all(&(payload.len() as u16).to_be_bytes()).unwrap();
     line.write_all(&payload).unwrap();
 }
 
@@ -66,8 +65,7 @@ fn station(script: impl FnOnce(&Message, TcpStream) + Send + 'static) -> Station
     let address = listener.local_addr().unwrap().to_string();
     let thread = thread::spawn(move || {
         let mut line = accept(&listener);
-        line.set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let request = receive(&mut line);
         script(&request, line);
         request
@@ -96,14 +94,7 @@ const APPROVED: [(u8, &str); 3] = [(37, "632609000012"), (38, "A1B2C3"), (39, "0
 #[test]
 fn approved() {
     let script = |request: &Message, mut line| send(&mut line, &answer(request, &APPROVED));
-    let at = [
-        "--stan",
-        "12",
-        "--at",
-        "2026-11-23T01:30:05+09:00",
-        "--acquirer",
-        "100001",
-    ];
+    let at = ["--stan", "12", "--at", "2026-11-23T01:30:05+09:00", "--acquirer", "100001"];
     let (ran, request) = pay(station(script), &[&at[..], &["--format", "json"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.err);
     let paid = ran.json();
@@ -120,10 +111,8 @@ fn approved() {
         assert_eq!(paid[key], value, "{key}");
     }
     assert!(paid["elapsed_ms"].as_u64().unwrap() < 5000);
-    let sent: Vec<(u8, &str)> = request
-        .fields()
-        .map(|(de, v)| (de, std::str::from_utf8(v).unwrap()))
-        .collect();
+    let sent: Vec<(u8, &str)> =
+        request.fields().map(|(de, v)| (de, std::str::from_utf8(v).unwrap())).collect();
     // R-FIELDS: DE7 is UTC, DE12 and DE13 are the nation's time.
     let expected = [
         (2, "9408020000000015"),
@@ -142,13 +131,7 @@ fn approved() {
 
     let (ran, request) = pay(station(script), &[]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    for words in [
-        "PURCHASE APPROVED",
-        "12.50 KPW",
-        "94080200****0015",
-        "632609000012",
-        "A1B2C3",
-    ] {
+    for words in ["PURCHASE APPROVED", "12.50 KPW", "94080200****0015", "632609000012", "A1B2C3"] {
         assert!(ran.text().contains(words), "{words}: {}", ran.text());
     }
     assert!(!ran.text().contains("9408020000000015"), "{}", ran.text());
@@ -163,14 +146,8 @@ fn declined() {
     let (ran, _) = pay(station(script), &["--format", "json"]);
     assert_eq!(ran.code, 1, "{}", ran.err);
     let paid = ran.json();
-    assert_eq!(
-        (&paid["approved"], &paid["text"]),
-        (&json!(false), &json!("CAP"))
-    );
-    assert_eq!(
-        (&paid["rrn"], &paid["approval_code"]),
-        (&Value::Null, &Value::Null)
-    );
+    assert_eq!((&paid["approved"], &paid["text"]), (&json!(false), &json!("CAP")));
+    assert_eq!((&paid["rrn"], &paid["approval_code"]), (&Value::Null, &Value::Null));
 
     let (ran, _) = pay(station(script), &[]);
     assert_eq!(ran.code, 1);
@@ -180,10 +157,7 @@ fn declined() {
 
 #[test]
 fn an_answer_without_a_response_code_approves_nothing() {
-    let (ran, _) = pay(
-        station(|request, mut line| send(&mut line, &answer(request, &[]))),
-        &[],
-    );
+    let (ran, _) = pay(station(|request, mut line| send(&mut line, &answer(request, &[]))), &[]);
     assert_eq!(ran.code, 1, "{}", ran.text());
 }
 
@@ -202,14 +176,7 @@ fn check_unknown(ran: &Ran, kind: &str) {
 
 #[test]
 fn nobody_knows() {
-    let at = [
-        "--stan",
-        "12",
-        "--at",
-        "2026-11-22T16:30:05Z",
-        "--format",
-        "json",
-    ];
+    let at = ["--stan", "12", "--at", "2026-11-22T16:30:05Z", "--format", "json"];
     let quick = [&at[..], &["--timeout", "0.2"]].concat();
     let (ran, _) = pay(
         station(|_, line| {
@@ -285,20 +252,10 @@ fn every_kind_is_the_message_of_the_rules() {
                 "100001",
             ],
             "0420",
-            &[
-                (37, None),
-                (90, Some("020000001111221629000000010000100000000000")),
-            ],
+            &[(37, None), (90, Some("020000001111221629000000010000100000000000"))],
         ),
         (
-            &[
-                "--kind",
-                "reversal",
-                "--original-stan",
-                "11",
-                "--original-kind",
-                "preauth",
-            ],
+            &["--kind", "reversal", "--original-stan", "11", "--original-kind", "preauth"],
             "0420",
             &[(90, Some("010000001100000000000000000000000000000000"))],
         ),
@@ -315,10 +272,7 @@ fn every_kind_is_the_message_of_the_rules() {
 #[test]
 fn echo_and_balance_have_no_amount() {
     let with_balance = |request: &Message, mut line| {
-        send(
-            &mut line,
-            &answer(request, &[(39, "00"), (54, "0002408C000000009950")]),
-        );
+        send(&mut line, &answer(request, &[(39, "00"), (54, "0002408C000000009950")]));
     };
     let server = station(with_balance);
     let ran = run(&[
@@ -335,36 +289,15 @@ fn echo_and_balance_have_no_amount() {
         "json",
     ]);
     let request = server.thread.join().unwrap();
-    assert_eq!(
-        (request.text(3), request.text(4)),
-        (Some("310000"), Some("000000000000"))
-    );
+    assert_eq!((request.text(3), request.text(4)), (Some("310000"), Some("000000000000")));
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(
-        ran.json()["balances"],
-        json!(["available balance 99.50 KPW"])
-    );
+    assert_eq!(ran.json()["balances"], json!(["available balance 99.50 KPW"]));
     assert_eq!(ran.json()["amount"], Value::Null);
 
     let server =
         station(|request: &Message, mut line| send(&mut line, &answer(request, &[(39, "00")])));
-    let ran = run(&[
-        "pay",
-        "--to",
-        &server.address,
-        "--kind",
-        "echo",
-        "--terminal",
-        "PYO00001",
-    ]);
+    let ran = run(&["pay", "--to", &server.address, "--kind", "echo", "--terminal", "PYO00001"]);
     let request = server.thread.join().unwrap();
-    assert_eq!(
-        (request.mti().number(), request.text(70)),
-        (800, Some("301"))
-    );
-    assert!(
-        ran.code == 0 && ran.text().contains("ECHO ANSWERED"),
-        "{}",
-        ran.text()
-    );
+    assert_eq!((request.mti().number(), request.text(70)), (800, Some("301")));
+    assert!(ran.code == 0 && ran.text().contains("ECHO ANSWERED"), "{}", ran.text());
 }

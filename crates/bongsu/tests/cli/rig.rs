@@ -18,19 +18,13 @@ pub(crate) struct Ran {
 impl Ran {
     /// Standard output as text, without its last line end.
     pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.out)
-            .unwrap()
-            .trim_end_matches('\n')
+        std::str::from_utf8(&self.out).unwrap().trim_end_matches('\n')
     }
 
     /// Standard output as one JSON document.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.out).unwrap_or_else(|error| {
-            panic!(
-                "{error}: {:?}\n{}",
-                String::from_utf8_lossy(&self.out),
-                self.err
-            )
+            panic!("{error}: {:?}\n{}", String::from_utf8_lossy(&self.out), self.err)
         })
     }
 }
@@ -38,9 +32,7 @@ impl Ran {
 /// A command line in a directory without a nation.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bongsu"));
-    command
-        .args(arguments)
-        .current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command.args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -52,10 +44,7 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
 /// Runs it with this on standard input.
 pub(crate) fn run_with(arguments: &[&str], input: &[u8]) -> Ran {
     let mut command = command(arguments);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // The program may refuse its arguments without reading.
     drop(child.stdin.take().unwrap().write_all(input));

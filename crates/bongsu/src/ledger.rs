@@ -1,0 +1,309 @@
+//! `bongsu ledger`: the hub's ledger, asked of the running hub or read from its files.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use host::offline::{DamageView, Offline, VerifyReport};
+use host::view::PaymentFilter;
+use node::disk::FileDisk;
+use node::json::{AccountsJson, PaymentsJson};
+use node::{Layout, RoleName};
+use scheme::{BusinessDate, CivilDateTime, TerminalId};
+use serde_json::{Map, Value, json};
+
+use crate::error::{Exit, Failure};
+use crate::limits::PAYMENTS_MAX;
+use crate::nation::{Place, escaped};
+use crate::output::{self, Format, FormatArg, Paint};
+
+/// Read the national ledger
+///
+/// Asks the running hub; without one, reads its files.
+#[derive(Debug, Args)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Example:
+  bongsu ledger verify"
+)]
+pub(crate) struct LedgerCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Accounts(Accounts),
+    Payment(Payment),
+    Verify(Verify),
+}
+
+/// List every account and its balance
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bongsu ledger accounts --format json")]
+struct Accounts {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Find a payment, by its RRN or by trace number and terminal
+///
+/// An RRN is unique only within an acquirer: several payments are listed, newest first, and it
+/// ends with 2. None: 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bongsu ledger payment 632609000012
+  bongsu ledger payment --stan 12 --terminal PYO00001 --date 2026-11-22")]
+struct Payment {
+    /// Retrieval reference number (DE37)
+    #[arg(required_unless_present = "stan", conflicts_with = "stan")]
+    rrn: Option<String>,
+    /// Trace number (DE11)
+    #[arg(long, requires = "terminal", value_parser = clap::value_parser!(u32).range(..=999_999))]
+    stan: Option<u32>,
+    /// Terminal (DE41)
+    #[arg(long)]
+    terminal: Option<String>,
+    /// Business date, YYYY-MM-DD
+    #[arg(long, value_parser = date)]
+    date: Option<BusinessDate>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Recompute every balance from the journal, and check every invariant
+///
+/// Beside a running hub it reads what the hub has published as durable. Ends with 1 if anything
+/// is wrong, and names file and record.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bongsu ledger verify --dir /tmp/nation")]
+struct Verify {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl LedgerCommand {
+    pub(crate) fn format(&self) -> Format {
+        match &self.action {
+            Action::Accounts(accounts) => accounts.format.format,
+            Action::Payment(payment) => payment.format.format,
+            Action::Verify(verify) => verify.format.format,
+        }
+    }
+
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        match self.action {
+            Action::Accounts(arguments) => accounts(&arguments),
+            Action::Payment(arguments) => payment(&arguments),
+            Action::Verify(arguments) => verify(&arguments),
+        }
+    }
+}
+
+fn accounts(arguments: &Accounts) -> Result<Exit, Failure> {
+    let place = &arguments.place;
+    let list = match place.ask(&RoleName::Hub, "/api/v1/accounts")? {
+        Some(list) => list,
+        None => {
+            let accounts = offline(place)?.accounts().into_iter().map(Into::into).collect();
+            shape(serde_json::to_value(AccountsJson { accounts }))?
+        }
+    };
+    match arguments.format.format {
+        Format::Json => output::json(&list)?,
+        Format::Text => {
+            let keys = ["owner", "kind", "currency", "balance", "debits_pending"];
+            let right = [3, 4];
+            output::text(&table(&list["accounts"], &keys, &right))?;
+        }
+    }
+    Ok(Exit::Fine)
+}
+
+fn payment(arguments: &Payment) -> Result<Exit, Failure> {
+    let Payment { rrn, stan, terminal, date, place, .. } = arguments;
+    let mut query = vec![format!("limit={PAYMENTS_MAX}")];
+    query.extend(rrn.iter().map(|rrn| format!("rrn={}", escaped(rrn))));
+    query.extend(stan.iter().map(|stan| format!("stan={stan}")));
+    query.extend(terminal.iter().map(|terminal| format!("terminal={}", escaped(terminal))));
+    query.extend(date.iter().map(|date| format!("date={date}")));
+    let list = match place.ask(&RoleName::Hub, &format!("/api/v1/payments?{}", query.join("&")))? {
+        Some(list) => list,
+        None => {
+            let terminal = terminal.as_ref().map(|name| TerminalId::new(name.as_bytes()));
+            let filter = PaymentFilter {
+                rrn: rrn.clone(),
+                stan: *stan,
+                terminal: terminal.transpose().map_err(Failure::unfit("--terminal"))?,
+                date: *date,
+                limit: PAYMENTS_MAX,
+            };
+            let payments = offline(place)?.payments(&filter).into_iter().map(Into::into).collect();
+            shape(serde_json::to_value(PaymentsJson { payments }))?
+        }
+    };
+    let payments = list["payments"].as_array().map_or(&[][..], Vec::as_slice);
+    match arguments.format.format {
+        Format::Json => output::json(&list)?,
+        Format::Text if payments.is_empty() => {}
+        Format::Text => {
+            let pages: Vec<String> = payments.iter().map(details).collect();
+            output::text(&pages.join("\n\n"))?;
+        }
+    }
+    Ok(match payments.len() {
+        0 => {
+            output::note("no payment fits");
+            Exit::No
+        }
+        1 => Exit::Fine,
+        count => {
+            output::note(&format!("{count} payments fit: name --terminal or --date too"));
+            Exit::Failed
+        }
+    })
+}
+
+fn verify(arguments: &Verify) -> Result<Exit, Failure> {
+    let place = &arguments.place;
+    let is_running = place.ask(&RoleName::Hub, "/healthz").is_ok_and(|answer| answer.is_some());
+    let offline = read(place, is_running)?;
+    let report = offline.report();
+    match arguments.format.format {
+        Format::Json => output::json(&verdict(report))?,
+        Format::Text => output::text(&report_page(report))?,
+    }
+    Ok(if report.ok { Exit::Fine } else { Exit::No })
+}
+
+/// The hub's files, no hub running.
+fn offline(place: &Place) -> Result<Offline, Failure> {
+    let offline = read(place, false)?;
+    if !offline.report().ok {
+        output::note(
+            "note: the journal is damaged; this is what can still be read. Run `bongsu ledger verify`",
+        );
+    }
+    Ok(offline)
+}
+
+fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
+    let config = place.config()?;
+    let journal = place.layout().journal(&RoleName::Hub);
+    let offline = Offline::read(&config, disk(&place.layout(), &journal)?, is_running);
+    offline.map_err(|error| {
+        Failure::new("journal", error.to_string())
+            .at(journal.display().to_string())
+            .todo("restore the directory from a backup if it was written by another program")
+    })
+}
+
+fn disk(layout: &Layout, journal: &Path) -> Result<FileDisk, Failure> {
+    let place = journal.display().to_string();
+    // Opening would make the directory, and a look must leave nothing behind.
+    if !journal.is_dir() {
+        let dir = layout.dir().display();
+        return Err(Failure::new("no_ledger", "no hub has ever run in this directory")
+            .at(place)
+            .todo(format!("start one with `bongsu up --dir {dir}`, or name another --dir")));
+    }
+    FileDisk::open(journal).map_err(|error| Failure::unreadable(place, &error))
+}
+
+/// Our own shapes always are JSON.
+fn shape(value: serde_json::Result<Value>) -> Result<Value, Failure> {
+    value.map_err(|error| Failure::new("internal", error.to_string()))
+}
+
+fn date(text: &str) -> Result<BusinessDate, String> {
+    let parsed: Option<jiff::civil::Date> = text.parse().ok();
+    let civil = parsed.and_then(|date| {
+        Some(CivilDateTime {
+            year: u16::try_from(date.year()).ok().filter(|year| (1970..2149).contains(year))?,
+            month: u8::try_from(date.month()).ok()?,
+            day: u8::try_from(date.day()).ok()?,
+            hour: 0,
+            minute: 0,
+            second: 0,
+        })
+    });
+    civil.map(BusinessDate::of).ok_or_else(|| "a date is YYYY-MM-DD, as in 2026-11-22".to_owned())
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn table(list: &Value, keys: &[&str], right: &[usize]) -> String {
+    let head = keys.iter().map(|key| key.replace('_', " ")).collect();
+    let row = |value: &Value| keys.iter().map(|key| cell(&value[*key])).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(head).chain(list.as_array().into_iter().flatten().map(row)).collect();
+    output::columns(&rows, right)
+}
+
+/// Every key of a payment and its value.
+fn details(payment: &Value) -> String {
+    let row = |(key, value): (&String, &Value)| vec![key.replace('_', " "), cell(value)];
+    let rows: Vec<Vec<String>> = payment.as_object().into_iter().flatten().map(row).collect();
+    output::columns(&rows, &[])
+}
+
+fn verdict(report: &VerifyReport) -> Value {
+    let sums: Map<String, Value> =
+        report.sums.iter().map(|(currency, sum)| (currency.clone(), sum.clone().into())).collect();
+    let damage = |damage: &DamageView| {
+        json!({
+            "file": damage.file,
+            "from_record": damage.from_record,
+            "to_record": damage.to_record,
+            "what": damage.what,
+        })
+    };
+    json!({
+        "ok": report.ok,
+        "records": report.records,
+        "transfers": report.transfers,
+        "payments": report.payments,
+        "sums": sums,
+        "damage": report.damage.iter().map(damage).collect::<Vec<_>>(),
+    })
+}
+
+fn report_page(report: &VerifyReport) -> String {
+    let verdict = if report.ok {
+        output::paint(Paint::Good, "fine")
+    } else {
+        output::paint(Paint::Bad, "DAMAGED")
+    };
+    let VerifyReport { records, transfers, payments, .. } = report;
+    let mut page =
+        format!("{verdict}: {records} records, {transfers} transfers, {payments} payments");
+    for (currency, sum) in &report.sums {
+        page += &format!("\nsum of all accounts: {sum} {currency}");
+    }
+    for damage in &report.damage {
+        let to = match damage.to_record {
+            Some(to) if to == damage.from_record => String::new(),
+            Some(to) => format!(" to {to}"),
+            None => " on".to_owned(),
+        };
+        page += &format!("\n{}: record {}{to}: {}", damage.file, damage.from_record, damage.what);
+    }
+    page
+}

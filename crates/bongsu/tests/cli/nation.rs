@@ -1,0 +1,161 @@
+//! The commands beside a nation that runs, and on the files of one that has stopped.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::rig::{Ran, command, run};
+
+/// A nation of this test's own; killed with it, children and all (they watch their supervisor).
+struct Nation {
+    dir: PathBuf,
+    port_base: u16,
+    child: Child,
+}
+
+impl Drop for Nation {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Ports of the example nation, all free when moved up by this.
+fn free_base() -> u16 {
+    let ports = [7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
+    let first = 20_000 + (std::process::id() % 1_500) as u16 * 20;
+    let bases = (0..100).map(|step| first + step * 7);
+    let is_free =
+        |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
+    bases.into_iter().find(is_free).unwrap()
+}
+
+fn start() -> Nation {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&dir));
+    let port_base = free_base();
+    let mut child = command(&["up", "--traffic", "0"])
+        .arg("--dir")
+        .arg(&dir)
+        .arg("--port-base")
+        .arg(port_base.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "ready\n");
+    Nation { dir, port_base, child }
+}
+
+impl Nation {
+    fn run(&self, arguments: &[&str]) -> Ran {
+        run(&[arguments, &["--dir", self.dir.to_str().unwrap()]].concat())
+    }
+
+    fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let ran = self.run(&[arguments, &["--format", "json"]].concat());
+        assert_eq!(ran.code, code, "{arguments:?} {}", ran.err);
+        ran.json()
+    }
+
+    /// At the first station, without naming a terminal.
+    fn pay(&self, arguments: &[&str], code: i32) -> Value {
+        let to = format!("127.0.0.1:{}", 8583 + self.port_base);
+        self.json(&[&["pay", "--to", &to, "--pan", "9408020000000015"], arguments].concat(), code)
+    }
+
+    fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let until = Instant::now() + Duration::from_secs(10);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < until, "it does not stop");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn beside_a_nation_and_after_it() {
+    let mut nation = start();
+    let sale = nation.pay(&["--amount", "12.50"], 0);
+    assert_eq!((&sale["terminal"], &sale["approved"]), (&json!("PYO00001"), &json!(true)));
+    let (rrn, stan) = (sale["rrn"].as_str().unwrap(), sale["stan"].as_str().unwrap());
+    let again = ["--amount", "12.50", "--repeat", "--stan", stan, "--at"];
+    let again = nation.pay(&[&again[..], &[sale["at"].as_str().unwrap()]].concat(), 0);
+    assert_eq!((&again["rrn"], &again["approval_code"]), (&sale["rrn"], &sale["approval_code"]));
+
+    // The amount and the trace number of the original come from the running hub.
+    assert_eq!(nation.pay(&["--kind", "reversal", "--original", rrn], 0)["amount"], "12.50");
+    let found = nation.json(&["ledger", "payment", rrn], 0);
+    let payment = &found["payments"][0];
+    assert_eq!((&payment["status"], &payment["returned"]), (&json!("reversed"), &json!("12.50")));
+    let by_stan = ["ledger", "payment", "--stan", stan, "--terminal", "PYO00001"];
+    assert_eq!(nation.json(&by_stan, 0), found);
+    assert_eq!(nation.json(&["ledger", "payment", "NONE"], 1), json!({ "payments": [] }));
+
+    // Account 98 is empty. Two payments of one trace number, told apart by their time.
+    let empty = ["--pan", "9408020000000981", "--amount", "1.00", "--stan", "77", "--at"];
+    let to = format!("127.0.0.1:{}", 8583 + nation.port_base);
+    for (amount, minute) in [("1.00", "00"), ("2.00", "01")] {
+        let at = time_today(minute);
+        let mut arguments = vec!["pay", "--to", &to];
+        arguments.extend(empty);
+        arguments[6] = amount;
+        arguments.push(&at);
+        assert_eq!(nation.json(&arguments, 1)["response_code"], "51");
+    }
+    let several = ["ledger", "payment", "--stan", "77", "--terminal", "PYO00001"];
+    assert_eq!(nation.json(&several, 2)["payments"].as_array().unwrap().len(), 2);
+
+    let accounts = nation.json(&["ledger", "accounts"], 0);
+    assert!(accounts["accounts"].as_array().unwrap().iter().any(|a| a["kind"] == "position"));
+    let report = nation.json(&["ledger", "verify"], 0);
+    assert_eq!((&report["ok"], &report["sums"]["KPW"]), (&json!(true), &json!("0.00")));
+    let book = nation.json(&["bank", "100002", "book"], 0);
+    let entries = book["accounts"][0]["entries"].as_array().unwrap();
+    let kinds: Vec<&str> = entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["purchase", "reversal"]);
+    assert_eq!(entries[0]["rrn"], *rrn);
+
+    nation.stop();
+    assert_eq!(nation.json(&["ledger", "accounts"], 0), accounts);
+    assert_eq!(nation.json(&["ledger", "payment", rrn], 0), found);
+    assert_eq!(nation.json(&["ledger", "verify"], 0)["ok"], true);
+    assert_eq!(nation.json(&["bank", "100002", "book"], 2)["error"]["kind"], "not_running");
+    damaged(&nation);
+    drop(std::fs::remove_dir_all(&nation.dir));
+}
+
+/// Noon UTC of the day, and that minute: within 24 h of any time of that day.
+fn time_today(minute: &str) -> String {
+    let output = Command::new("date").args(["-u", "+%Y-%m-%d"]).output().unwrap();
+    let day = String::from_utf8(output.stdout).unwrap();
+    format!("{}T12:{minute}:00Z", day.trim())
+}
+
+/// One byte of a stopped journal is another: `verify` names file and record, and ends with 1.
+fn damaged(nation: &Nation) {
+    let journal = nation.dir.join("hub/journal");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|path| std::cmp::Reverse(std::fs::metadata(path).unwrap().len()));
+    let segment = &files[0];
+    let mut bytes = std::fs::read(segment).unwrap();
+    // The middle of what was written.
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[last / 2] ^= 1;
+    std::fs::write(segment, &bytes).unwrap();
+    let report = nation.json(&["ledger", "verify"], 1);
+    assert_eq!(report["ok"], false);
+    let damage = &report["damage"][0];
+    assert!(damage["from_record"].is_u64() && damage["file"].is_string(), "{report}");
+    assert!(nation.run(&["ledger", "verify"]).text().starts_with("DAMAGED"));
+}
