@@ -353,6 +353,14 @@ mod tests {
         let mut all = vec![9; 16_384];
         assert_eq!(disk.read("a", 0, &mut all), Ok(8192));
         assert_eq!(all[..8192], long);
+        // More than one bounce buffer.
+        let mega: Vec<u8> = (0..BOUNCE_BYTES * 5 / 2).map(|n| (n / 1000) as u8).collect();
+        disk.create("mega", mega.len() as u64 + 4096).unwrap();
+        disk.write("mega", 4096, &mega).unwrap();
+        let mut back = vec![0; mega.len()];
+        assert_eq!(disk.read("mega", 4096, &mut back), Ok(mega.len()));
+        assert!(back == mega);
+        disk.remove("mega").unwrap();
         disk.truncate("a", 4096).unwrap();
         assert_eq!(disk.len("a"), Ok(Some(4096)));
         // Through another descriptor, by the kernel's own path: what is there is on the file.

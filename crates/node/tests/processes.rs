@@ -90,6 +90,7 @@ fn run(arguments: &[String]) -> Result<(), node::RunError> {
 struct Up {
     child: Child,
     said: BufReader<std::process::ChildStdout>,
+    log: PathBuf,
 }
 
 impl Drop for Up {
@@ -100,17 +101,17 @@ impl Drop for Up {
 }
 
 fn up(dir: &Path, port_base: u16) -> Up {
+    let log = dir.join("up.log");
+    let stderr = std::fs::File::options().append(true).create(true).open(&log).unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["up", "--traffic", "40", "--port-base", &port_base.to_string(), "--dir"])
         .arg(dir)
         .stdout(Stdio::piped())
-        .stderr(
-            std::fs::File::options().append(true).create(true).open(dir.join("up.log")).unwrap(),
-        )
+        .stderr(stderr)
         .spawn()
         .unwrap();
     let said = BufReader::new(child.stdout.take().unwrap());
-    Up { child, said }
+    Up { child, said, log }
 }
 
 impl Up {
@@ -126,7 +127,8 @@ impl Up {
             }
             line.clear();
         }
-        panic!("it ended before it was ready: {lines:?}");
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        panic!("it ended before it was ready: {lines:?}\n{log}");
     }
 }
 
@@ -162,12 +164,14 @@ fn pid_of(layout: &Layout, role: &RoleName) -> Option<u32> {
 
 /// A shift of the example's ports to where nobody listens now.
 fn free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let used = [8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583, 7583];
-    let start = 20_000 + (std::process::id() % 300) as u16 * 100;
-    let base = (0..40u16)
-        .map(|n| start + n * 131)
-        .find(|base| used.iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok()));
-    base.expect("some ports of this machine are free")
+    // Below 32,768: from there on the system gives ports to whoever dials.
+    let start = 1_000 + (std::process::id() % 150) as u16 * 110;
+    let mut bases = (0..40).map(|_| start + NEXT.fetch_add(1, Ordering::Relaxed) * 131);
+    let free =
+        |base: &u16| used.iter().all(|port| TcpListener::bind(("127.0.0.1", base + port)).is_ok());
+    bases.find(free).expect("some ports of this machine are free")
 }
 
 fn approved(layout: &Layout) -> u64 {
@@ -176,7 +180,7 @@ fn approved(layout: &Layout) -> u64 {
 
 fn temp_dir(name: &str) -> PathBuf {
     let exe = std::env::current_exe().unwrap();
-    let dir = exe.parent().unwrap().join(format!("tmp-{name}-{}", std::process::id()));
+    let dir = exe.parent().unwrap().join(format!("tmp-{name}"));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     dir
