@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::{config, dialect, ledger, message, pay, roles};
+use crate::{config, dialect, ledger, message, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
@@ -32,6 +32,7 @@ enum Command {
     Config(config::ConfigCommand),
     Message(message::MessageCommand),
     Dialect(dialect::DialectCommand),
+    Sim(sim::Sim),
     Hub(roles::HubCommand),
     Station(roles::StationCommand),
     Bank(roles::BankCommand),
@@ -47,6 +48,7 @@ impl Command {
             Self::Ledger(ledger) => ledger.format(),
             Self::Config(config) => config.format(),
             Self::Bank(bank) => bank.format(),
+            Self::Sim(sim) => sim.format(),
             Self::Up(_) | Self::Hub(_) | Self::Station(_) | Self::Shops(_) => Format::Text,
         }
     }
@@ -59,6 +61,7 @@ impl Command {
             Self::Ledger(ledger) => ledger.run(),
             Self::Config(config) => config.run(),
             Self::Up(up) => up.run(),
+            Self::Sim(sim) => sim.run(),
             Self::Hub(hub) => hub.run(),
             Self::Station(station) => station.run(),
             Self::Bank(bank) => bank.run(),

@@ -17,6 +17,7 @@ mod nation;
 mod output;
 mod pay;
 mod roles;
+mod sim;
 mod words;
 
 use std::process::ExitCode;

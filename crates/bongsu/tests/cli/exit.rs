@@ -134,3 +134,17 @@ fn colours_are_for_terminals() {
     assert!(!ran.text().contains('\x1b'), "{}", ran.text());
     assert!(!ran.err.contains('\x1b'), "{}", ran.err);
 }
+
+#[test]
+fn the_same_seed_is_the_same_nation() {
+    let first = run(&["sim", "--seeds", "0..2", "--format", "json"]);
+    assert_eq!(first.code, 0, "{}", first.err);
+    let json = first.json();
+    assert_eq!((&json["ok"], &json["seeds"]), (&json!(true), &json!(2)), "{json}");
+    assert!(json["payments"].as_u64().is_some_and(|payments| payments > 0), "{json}");
+    assert_eq!(run(&["sim", "--seeds", "0..2", "--format", "json"]).out, first.out);
+    let told = run(&["sim", "--seeds", "1", "--tell"]);
+    assert!(told.code == 0 && told.err.lines().count() > 10, "{}", told.err);
+    assert_eq!(run(&["sim", "--seeds", "0..2", "--tell"]).code, 2);
+    assert_eq!(run(&["sim", "--seeds", "2..1"]).code, 2);
+}
