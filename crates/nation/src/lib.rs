@@ -23,9 +23,10 @@ mod run;
 pub mod scenario;
 mod schedule;
 mod simulate;
+mod story;
 mod trace;
 mod world;
 
-pub use run::{Outcome, Stats, alone, run};
+pub use run::{Outcome, Stats, alone, run, run_told};
 pub use scenario::Scenario;
 pub use simulate::{SeedReport, SimOptions, Totals, run_caught, simulate};

@@ -19,6 +19,8 @@ pub const FRAME_MAX: usize = 16 * 1024;
 pub const OPENS_IN_A_ROW: u32 = 20;
 /// Violations kept of one audit: the first few tell the story.
 pub const VIOLATIONS_MAX: usize = 20;
+/// Lines of a told run: beyond it nobody reads.
+pub const STORY_LINES_MAX: usize = 2_000_000;
 
 const _: () = assert!(DRAIN_STEP_MS < DRAIN_MS);
 const _: () = assert!(FRAME_MAX <= u16::MAX as usize);

@@ -105,7 +105,7 @@ impl Machine {
             Place::Bank(number) => {
                 let bank = roster::bank(config, scenario, number, raging).ok_or_else(unknown)?;
                 let mut bank = BankHost::new(bank);
-                let options = roster::bank_options(number);
+                let options = roster::bank_options(scenario, number);
                 let replay = &mut |replay: Replay<'_>| match replay {
                     Replay::Record(record) => bank.replay(&record).map_err(|e| e.to_string()),
                     Replay::Snapshot { .. } => Err("a bank takes no snapshots".to_owned()),

@@ -3,7 +3,7 @@
 
 use host::config::{Config, TerminalRole};
 use host::{HostError, HostKeys, Role};
-use journal::{NodeId, Options};
+use journal::{Block, NodeId, Options};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use parties::bank::{BankConfig, BankTimes};
 use parties::shop::{ShopConfig, ShopTimes};
@@ -38,6 +38,7 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     config.timers = TIMERS;
     config.journal.hub_segment_bytes = 2 * SEGMENT_BYTES;
     config.journal.segment_bytes = SEGMENT_BYTES;
+    config.journal.block = block(scenario);
     config.participants.truncate(banks);
     config.stations.truncate(usize::from(scenario.stations));
     let ids: Vec<_> = config.participants.iter().map(|bank| bank.id).collect();
@@ -58,6 +59,11 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
         }
     }
     config
+}
+
+/// A disk that tears what lies beside a write needs blocks of its physical sectors.
+fn block(scenario: &Scenario) -> Block {
+    if scenario.physical_sectors { Block::B4096 } else { Block::B512 }
 }
 
 /// The role at a place; none where a party is.
@@ -100,6 +106,7 @@ pub(crate) fn bank(
     let section = config.participants.get(at)?;
     let seed = scenario.seed.wrapping_mul(31).wrapping_add(u64::from(number));
     let mut bank = BankConfig::example(section.id, *section.iins.first()?, seed);
+    bank.connections = config.simulation.bank_connections;
     bank.times = BankTimes {
         echo_after_ms: TIMERS.echo_idle_ms,
         network_wait_ms: TIMERS.echo_answer_ms,
@@ -113,9 +120,9 @@ pub(crate) fn bank(
 }
 
 /// How a bank's journal lies on its disk.
-pub(crate) fn bank_options(number: u16) -> Options {
+pub(crate) fn bank_options(scenario: &Scenario, number: u16) -> Options {
     let node = NodeId::from_name(&format!("bank-{number}")).unwrap_or_default();
-    Options { segment_bytes: SEGMENT_BYTES, ..Options::new(node) }
+    Options { segment_bytes: SEGMENT_BYTES, block: block(scenario), ..Options::new(node) }
 }
 
 /// The terminals of a station's shop.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
-use scheme::{TerminalId, Timestamp};
+use scheme::TerminalId;
 
 use crate::actor::Actor;
 use crate::audit::{self, BankEvidence, Evidence, ShopEvidence, Violation};
@@ -52,19 +52,30 @@ pub struct Stats {
 
 /// Runs a scenario to its end.
 pub fn run(scenario: &Scenario) -> Outcome {
+    live(World::new(scenario)).0
+}
+
+/// Runs a scenario and tells what happened, line by line.
+pub fn run_told(scenario: &Scenario) -> (Outcome, Vec<String>) {
     let mut world = World::new(scenario);
+    world.story.wanted = true;
+    live(world)
+}
+
+fn live(mut world: World) -> (Outcome, Vec<String>) {
     rage(&mut world);
     world.heal();
     let healed = world.schedule.now();
-    let calm = healed + scenario.calm_ms * MS;
+    let calm = healed + world.scenario.calm_ms * MS;
     world.run_until(calm);
     world.close_shops();
     let drain_ms = drain(&mut world, calm);
     let evidence = evidence(&mut world);
     if world.broken.is_empty() {
-        judge(&mut world, &evidence, healed);
+        judge(&mut world, &evidence);
     }
-    finish(world, drain_ms)
+    let story = std::mem::take(&mut world.story.lines);
+    (finish(world, drain_ms), story)
 }
 
 /// Until the faults end, with a look at the accounts now and then.
@@ -213,14 +224,11 @@ fn shops(world: &World) -> Vec<ShopEvidence> {
     shops
 }
 
-fn judge(world: &mut World, evidence: &Evidence, healed: u64) {
+fn judge(world: &mut World, evidence: &Evidence) {
     for violation in audit::judge(evidence) {
         world.violation(violation);
     }
-    let healed = Timestamp(world.scenario.start.0 + healed + 2_000 * MS);
-    let works = evidence.shops.iter().flat_map(|shop| &shop.seen);
-    let works = works.filter(|seen| seen.approved && seen.at >= healed).count();
-    if works == 0 && world.scenario.cap.is_none() && world.scenario.calm_ms > 2_500 {
+    if world.worked == 0 && world.scenario.cap.is_none() && world.scenario.calm_ms > 2_000 {
         let what = "no approval after everything was healed".to_owned();
         world.violation(Violation::NoWork(what));
     }

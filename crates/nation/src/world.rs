@@ -25,6 +25,7 @@ use crate::net::{End, Latency, Middlebox, Net, Told, Wake, Wakes};
 use crate::roster;
 use crate::scenario::{LinkId, Place, Planned, Planted, Scenario, Way};
 use crate::schedule::Schedule;
+use crate::story::{self, Story};
 use crate::trace::Trace;
 
 /// One ms in ns.
@@ -63,7 +64,10 @@ pub(crate) struct World {
     pub(crate) seen: BTreeMap<u16, Vec<Seen>>,
     pub(crate) secrets: Secrets,
     pub(crate) raging: bool,
+    /// Approvals since everything was healed.
+    pub(crate) worked: u64,
     pub(crate) events: u64,
+    pub(crate) story: Story,
     disk_dice: Dice,
     replies: BTreeMap<u64, Reply>,
     looks: BTreeSet<u64>,
@@ -90,7 +94,9 @@ impl World {
             broken: Vec::new(),
             seen: BTreeMap::new(),
             raging: true,
+            worked: 0,
             events: 0,
+            story: Story::default(),
             disk_dice: Dice::new(scenario.seed, "disks"),
             replies: BTreeMap::new(),
             looks: BTreeSet::new(),
@@ -262,6 +268,7 @@ impl World {
     fn tell(&mut self, place: Place, life: u32, event: In<'_>) {
         let now = self.schedule.now();
         self.note(now, place, &event);
+        self.story.tell(now, || heard(place, &event));
         let Some(machine) = self.machines.get_mut(&place).filter(|m| m.life == life) else {
             return;
         };
@@ -319,7 +326,13 @@ impl World {
         if let (Place::Shop(number), Some(machine)) = (place, self.machines.get_mut(&place))
             && let Some(Actor::Shop(shop)) = machine.actor.as_mut()
         {
-            self.seen.entry(number).or_default().extend(shop.drain_seen());
+            let new = self.seen.entry(number).or_default();
+            let before = new.len();
+            new.extend(shop.drain_seen());
+            if !self.raging {
+                let works = new[before..].iter().filter(|seen| seen.approved).count();
+                self.worked += works as u64;
+            }
         }
     }
 
@@ -334,6 +347,7 @@ impl World {
             }
             Out::Send { end, bytes } => {
                 self.trace.bytes(&bytes);
+                self.story.tell(now, || sent(place, end, &bytes));
                 self.net.send(now, end, &bytes, &mut wakes);
             }
             Out::Close { end } => {
@@ -369,6 +383,8 @@ impl World {
     }
 
     fn logged(&mut self, place: Place, line: &host::LogLine) {
+        let now = self.schedule.now();
+        self.story.tell(now, || format!("{place}: log {} {:?}", line.event, line.values));
         for (name, value) in &line.values {
             if let Some(what) = self.secrets.find(value.as_bytes()) {
                 let what = format!("{what} in {name} of {} in the log of {place}", line.event);
@@ -546,5 +562,31 @@ impl World {
                 shop.stop();
             }
         }
+    }
+}
+
+fn sent(place: Place, end: End, bytes: &[u8]) -> String {
+    match place {
+        Place::Bank(_) | Place::Shop(_) => format!("{place}: #{end} <- {}", story::messages(bytes)),
+        // A role's bytes are told where they arrive; a trunk's are its own business.
+        Place::Hub | Place::Station(_) => format!("{place}: #{end} <- {} bytes", bytes.len()),
+    }
+}
+
+fn heard(place: Place, event: &In<'_>) -> String {
+    match event {
+        In::Bytes { end, bytes } if matches!(place, Place::Bank(_) | Place::Shop(_)) => {
+            format!("{place}: #{end} -> {}", story::messages(bytes))
+        }
+        In::Bytes { end, bytes } => format!("{place}: #{end} -> {} bytes", bytes.len()),
+        In::Committed { batch, .. } => format!("{place}: committed {}", batch.len()),
+        In::Started
+        | In::Accepted { .. }
+        | In::Dialled { .. }
+        | In::DialFailed { .. }
+        | In::Closed { .. }
+        | In::DiskFailed { .. }
+        | In::Query { .. }
+        | In::Timeout => format!("{place}: {event:?}"),
     }
 }

@@ -158,7 +158,7 @@ fn manners(dice: &mut Dice) -> Manners {
 }
 
 fn faults(dice: &mut Dice, scenario: &Scenario) -> Vec<Planned> {
-    let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.per_mille(330)).collect();
+    let mut kinds: Vec<Kind> = KINDS.into_iter().filter(|_| dice.per_mille(400)).collect();
     if kinds.is_empty() {
         kinds.push(Kind::Power);
     }
@@ -167,7 +167,7 @@ fn faults(dice: &mut Dice, scenario: &Scenario) -> Vec<Planned> {
     let links: Vec<LinkId> = scenario.places().into_iter().filter_map(LinkId::of).collect();
     let mut planned = Vec::new();
     // About one a second and a half.
-    for _ in 0..dice.between(2, 10) * scenario.fault_ms.div_ceil(10_000) {
+    for _ in 0..dice.between(3, 12) * scenario.fault_ms.div_ceil(10_000) {
         let kind = kinds[dice.below(kinds.len())];
         let at_ms = dice.between(300, scenario.fault_ms - 500);
         let (Some(place), Some(link)) = (machine(dice, &machines), dice.one_of(&links)) else {

@@ -7,6 +7,7 @@ impl World {
     pub(super) fn strike(&mut self, fault: Fault) {
         self.count(fault.name());
         let now = self.schedule.now();
+        self.story.tell(now, || format!("FAULT {fault:?}"));
         let mut wakes = Vec::new();
         match fault {
             Fault::Power { place, down_ms } => self.stop(place, false, down_ms),

@@ -17,6 +17,7 @@ impl World {
         if machine.actor.is_none() {
             return;
         }
+        self.story.tell(now, || format!("{place}: stops"));
         // A bank's answer may wait without a record; its book is durable all the same.
         machine.died_with = machine.durable_hash();
         machine.actor = None;
