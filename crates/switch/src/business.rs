@@ -150,7 +150,7 @@ impl Directory {
     /// Every record that would make this directory anew, for a snapshot.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
-        if self.is_empty() {
+        if self.fingerprint == Fingerprint::default() {
             return facts;
         }
         facts.push(Fact::Nation {

@@ -6,6 +6,8 @@ pub const SAME_STAN_MAX: usize = 1024;
 /// Requests that may wait for one payment's answer: the first and its repeats. Later repeats push
 /// out the oldest, whose terminal has given up by then.
 pub const WAITERS_MAX: usize = 4;
+/// Transfers that the engine is asked for at a time, below what a batch of it takes.
+pub const ENGINE_BATCH_MAX: usize = 4096;
 /// Payments between first receipt and answer. 40,000 payments/s at 1 s each, with room for a slow
 /// issuer; beyond it new purchases are refused (96), reversals never.
 pub const IN_FLIGHT_MAX: usize = 65_536;
@@ -14,6 +16,9 @@ pub const STATION_IN_FLIGHT_MAX: usize = 16_384;
 /// Reversals that a station may owe the hub before it refuses new purchases (96): a day of a
 /// busy station cut off from the hub at one owed reversal a second.
 pub const STATION_OWED_MAX: usize = 86_400;
+/// Owed reversals that a station has under way at once: a long cut's thousands go up in order, a
+/// part at a time, so that neither the trunk's memory nor the purchases beside them suffer.
+pub const OWED_IN_FLIGHT_MAX: usize = 256;
 /// Bytes of one carried field: the longest LLLVAR field.
 pub const CARRIED_FIELD_MAX: usize = 999;
 /// Reference numbers that a station reserves durably at a time: few writes, few numbers lost in a
@@ -26,4 +31,5 @@ pub const TRACE_GAP: u64 = 1000;
 pub const NAME_MAX: usize = 64;
 
 const _: () = assert!(STATION_IN_FLIGHT_MAX <= IN_FLIGHT_MAX);
+const _: () = assert!(OWED_IN_FLIGHT_MAX < STATION_IN_FLIGHT_MAX);
 const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);

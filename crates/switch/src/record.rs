@@ -294,8 +294,8 @@ pub struct Tombstone {
     pub token: Option<Token>,
     /// First receipt of the reversal.
     pub first_received: Timestamp,
-    /// The same as DE7 (UTC month and time).
-    pub received: MonthTime,
+    /// DE13 and DE12 of the reversal.
+    pub local: LocalTime,
 }
 
 /// What a person must look at.
@@ -357,6 +357,11 @@ impl FindingKind {
         Self::TornTail,
         Self::SecondReversal,
     ];
+
+    /// Whether it is the issuer who must look, not the acquirer.
+    pub const fn is_about_issuer(self) -> bool {
+        matches!(self, Self::IssuerCode | Self::AdviceStuck | Self::AdviceRefused)
+    }
 
     /// Its name in reports.
     pub const fn name(self) -> &'static str {

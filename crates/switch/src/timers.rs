@@ -25,7 +25,8 @@ pub struct Timers {
     pub clock_ms: u64,
     /// A reversal of an unknown original is kept for so long.
     pub tombstone_ms: u64,
-    /// A payment stays in the match window for so long after its first receipt.
+    /// A payment stays in the match window for so long after the hub took it in: its terminal's
+    /// clock may be a day ahead at first and a day behind at last, and its id is used for ever.
     pub window_ms: u64,
     /// Trunk heartbeat.
     pub heartbeat_ms: u64,
@@ -49,7 +50,7 @@ impl Timers {
         repeat_ms: 86_400_000,
         clock_ms: 86_400_000,
         tombstone_ms: 604_800_000,
-        window_ms: 93_600_000,
+        window_ms: 180_000_000,
         heartbeat_ms: 1000,
         suspect_ms: 3000,
         cut_ms: 8000,

@@ -1,15 +1,14 @@
 //! A first request, to its hold or its refusal, in the order of R-DE39.
 
 use scheme::{
-    BusinessDate, MtiClass, MtiFunction, ParticipantId, PaymentId, Reason, Timestamp,
-    TransactionKind,
+    BusinessDate, MtiFunction, ParticipantId, PaymentId, Reason, Timestamp, TransactionKind,
 };
 
 use super::matching::{self, Match};
 use super::payments::Status;
 use super::{Count, Effect, Effects, Flight, Hub, Next, seen_of};
 use crate::limits::WAITERS_MAX;
-use crate::record::{Declined, Fact, FindingKind, Opened};
+use crate::record::{Declined, Fact, FindingKind, Opened, Seen};
 use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
 
 /// What a request is waiting for, or why it need not.
@@ -31,8 +30,11 @@ impl Hub {
             return;
         }
         match matching::request(&self.state, &self.config.timers, &request) {
-            Match::Repeat(payment) => {
-                let id = payment.id;
+            Match::Repeat(found) => {
+                let (id, ambiguous) = (found.payment.id, found.ambiguous);
+                if ambiguous {
+                    self.find(FindingKind::TwoCandidates, Some(id), out);
+                }
                 self.answer_repeat(from, id, out);
             }
             Match::Conflict => self.refuse(from, Reason::Duplicate, request.rrn, out),
@@ -109,7 +111,7 @@ impl Hub {
         if entry.is_some_and(|entry| entry.retailer != request.retailer) {
             return Some(Reason::Retailer);
         }
-        let purchase = request.mti.class() == MtiClass::Financial
+        let purchase = request.mti.first().number() == 200
             && request.processing.kind() == Some(TransactionKind::Purchase);
         if !purchase {
             return Some(Reason::Unsupported);
@@ -174,7 +176,8 @@ impl Hub {
 
     /// The engine refused the hold: the net debit cap is met.
     pub(super) fn decline_cap(&mut self, from: ReplyTo, opened: Opened, out: &mut Effects) {
-        let Opened { id, seen, issuer, business_date, cycle, .. } = opened;
+        let Opened { id, mut seen, issuer, business_date, cycle, .. } = opened;
+        forget_number(&mut seen);
         let reason = Reason::Cap;
         let declined = Declined { id, seen, reason, issuer: Some(issuer), business_date, cycle };
         self.commit(Fact::Declined(declined), out);
@@ -191,10 +194,7 @@ impl Hub {
     ) {
         let id = request.candidate;
         let mut seen = seen_of(request, from.peer);
-        // Nobody will be told of it again, so the number itself is not kept.
-        if let Some(card) = &mut seen.card {
-            card.sealed = scheme::Sealed::EMPTY;
-        }
+        forget_number(&mut seen);
         // A blocked participant's card was not tried against the ledger, so no transfer failed.
         let reason = if reason == Reason::Cap { Reason::CapBlocked } else { reason };
         let declined = Declined {
@@ -255,9 +255,7 @@ impl Hub {
             self.refuse(from, Reason::Terminal, request.rrn, out);
             return;
         }
-        if !request.mti.is_repeat() {
-            self.find(FindingKind::UnmatchedAdvice, None, out);
-        }
+        self.find(FindingKind::UnmatchedAdvice, None, out);
         out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(request.rrn) });
     }
 
@@ -283,6 +281,13 @@ impl Hub {
         for to in flight.waiters {
             out.push(Effect::Answer { to, answer: answer.clone() });
         }
+    }
+}
+
+/// Nobody will be told of a refused request again, so the number itself is not kept.
+fn forget_number(seen: &mut Seen) {
+    if let Some(card) = &mut seen.card {
+        card.sealed = scheme::Sealed::EMPTY;
     }
 }
 

@@ -17,6 +17,8 @@ use crate::request::Trace;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
     due: BTreeSet<(Timestamp, u64)>,
+    /// When which advice will have waited for too long, signed on or not.
+    stuck: BTreeSet<(Timestamp, u64)>,
     items: BTreeMap<u64, Item>,
     /// The first advice that has never been looked at.
     fresh: u64,
@@ -30,12 +32,15 @@ struct Item {
     due: Option<Timestamp>,
     /// Whether it may have been sent before a crash.
     recovered: bool,
-    found: bool,
 }
 
 impl Schedule {
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn next_stuck(&self) -> Option<Timestamp> {
+        self.stuck.first().map(|(at, _)| *at)
     }
 
     /// The bank is gone: nothing of its is due until it signs on.
@@ -66,8 +71,9 @@ impl Hub {
             let Some(bank) = self.state.advice(number).map(|advice| advice.bank) else {
                 continue;
             };
-            let item = Item { bank, sent: 0, due: None, recovered: false, found: false };
+            let item = Item { bank, sent: 0, due: None, recovered: false };
             self.schedule.items.insert(number, item);
+            self.watch(number);
             if self.lines(bank) > 0 {
                 self.advise(number, out);
             }
@@ -79,8 +85,9 @@ impl Hub {
         let known: Vec<(u64, ParticipantId)> =
             self.state.advices().map(|(number, advice)| (number, advice.bank)).collect();
         for (number, bank) in known {
-            let item = Item { bank, sent: 0, due: None, recovered: true, found: false };
+            let item = Item { bank, sent: 0, due: None, recovered: true };
             self.schedule.items.entry(number).or_insert(item);
+            self.watch(number);
         }
         self.schedule.fresh = self.state.scalars().advices_made;
     }
@@ -132,9 +139,7 @@ impl Hub {
         let due = self.now.plus_ms(self.config.timers.advice_gap_ms(item.sent));
         item.due = Some(due);
         self.schedule.due.insert((due, number));
-        let stuck =
-            !item.found && self.now.ms_since(advice.since) >= self.config.timers.advice_finding_ms;
-        item.found |= stuck;
+
         out.push(Effect::Advise {
             line,
             id: payment.id,
@@ -146,8 +151,25 @@ impl Hub {
             actual: advice.actual,
             repeat,
         });
-        if stuck {
-            self.find(FindingKind::AdviceStuck, Some(payment.id), out);
+    }
+
+    /// An advice that waits for too long will be found, once in its life.
+    fn watch(&mut self, number: u64) {
+        if let Some(advice) = self.state.advice(number).filter(|advice| !advice.found) {
+            let at = advice.since.plus_ms(self.config.timers.advice_finding_ms);
+            self.schedule.stuck.insert((at, number));
+        }
+    }
+
+    pub(super) fn advise_stuck(&mut self, out: &mut Effects) {
+        while let Some((at, number)) = self.schedule.stuck.first().copied() {
+            if at > self.now {
+                return;
+            }
+            self.schedule.stuck.remove(&(at, number));
+            if let Some(payment) = self.state.advice(number).map(|advice| advice.payment) {
+                self.find(FindingKind::AdviceStuck, Some(payment), out);
+            }
         }
     }
 

@@ -20,8 +20,10 @@ impl Hub {
             return;
         }
         let current = self.date_at(self.now);
-        if self.state.cycle() == 0 || self.state.business_date() < current {
+        if self.state.cycle() == 0 {
             self.next_cycle(current, out);
+        } else if self.state.business_date() < current {
+            self.cut_over(out);
         }
         self.cutover_at = Some(self.end_of(self.state.business_date()));
     }
@@ -91,6 +93,11 @@ impl Hub {
 
     /// Room has appeared: as much of the overcap as fits moves back to the position.
     pub(super) fn repay_overcap(&mut self, participant: ParticipantId, out: &mut Effects) {
+        // One that is proposed already is not in the state yet; the next follows it.
+        let proposed = |proposal: &super::Proposal| matches!(&proposal.fact, Fact::OvercapRepaid { participant: p, .. } if *p == participant);
+        if self.proposals.iter().any(proposed) {
+            return;
+        }
         let Position { room, overcap, .. } = self.state.position(participant);
         let minor = u64::try_from(room.min(overcap)).ok();
         let Some(amount) = minor.and_then(Amount::new).filter(|a| !a.is_zero()) else {

@@ -41,14 +41,11 @@ impl Hub {
             out.push(Effect::Count(Count::StrayAnswer));
             return;
         };
-        // While the engine is asked to close it, the first answer stands.
-        let Some(flight) = self.flights.get_mut(&id) else {
+        // While the engine is asked to close it, what came first stands.
+        if !self.stop_clock(id) {
+            out.push(Effect::Count(Count::StrayAnswer));
             return;
-        };
-        let Some(deadline) = flight.deadline.take() else {
-            return;
-        };
-        self.deadlines.remove(&(deadline, id));
+        }
         let IssuerAnswer { code, approval, text, carried, bank, .. } = answer;
         let outcome = match verdict(code) {
             Verdict::Approves => Outcome::Posted { approval, text },
@@ -59,6 +56,12 @@ impl Hub {
             }
         };
         self.close(id, outcome, carried, out);
+    }
+
+    /// The issuer's time is over, one way or another; `false` when it was before.
+    pub(super) fn stop_clock(&mut self, id: PaymentId) -> bool {
+        let deadline = self.flights.get_mut(&id).and_then(|flight| flight.deadline.take());
+        deadline.is_some_and(|deadline| self.deadlines.remove(&(deadline, id)))
     }
 
     /// An answer must agree on DE3, 4 and 41 with what was asked; otherwise it is no answer.

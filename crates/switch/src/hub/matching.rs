@@ -16,7 +16,7 @@ pub enum Match<'a> {
     /// A first request.
     New,
     /// A repeat of this payment's request.
-    Repeat(&'a Payment),
+    Repeat(Original<'a>),
     /// The same key with other content: 94.
     Conflict,
     /// Its reversal came first: 94 `REVERSED`.
@@ -25,7 +25,7 @@ pub enum Match<'a> {
     TooMany,
 }
 
-/// Originals that a reversal may mean.
+/// The payment that a repeat or a reversal means.
 #[derive(Clone, Copy, Debug)]
 pub struct Original<'a> {
     /// The newest that fits.
@@ -44,26 +44,26 @@ pub fn stan_of(request: &Request) -> Stan {
 pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Match<'a> {
     let (acquirer, terminal) = (request.acquirer, request.terminal);
     let payments = state.payments();
-    let mut candidates = payments.by_stan(acquirer, terminal, request.stan);
+    let candidates = payments.by_stan(acquirer, terminal, request.stan);
     if let Some(first) =
         payments.by_stan(acquirer, terminal, request.stan).find(|p| p.seen.local == request.local)
     {
         return if same_content(&first.seen, request) {
-            Match::Repeat(first)
+            Match::Repeat(Original { payment: first, ambiguous: false })
         } else {
             Match::Conflict
         };
     }
     let window = if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
-    let by_content = candidates.find(|payment| {
+    let by_content = newest(candidates.filter(|payment| {
         let seen = &payment.seen;
         let apart = gap_ms(seen.first_received, request.first_received);
         let day =
             seen.local.date() == request.local.date() || apart <= timers.same_content_other_day_ms;
         day && apart <= window && same_content(seen, request)
-    });
-    if let Some(payment) = by_content {
-        return Match::Repeat(payment);
+    }));
+    if let Some(found) = by_content {
+        return Match::Repeat(found);
     }
     if state.tombstones(acquirer, terminal).any(|tombstone| buries(tombstone, timers, request)) {
         return Match::Tombstone;
@@ -98,7 +98,10 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
     if let Some(named) = named {
         let fits = |payment: &&Payment| {
             let sent = payment.seen.transmitted.number();
-            (named.transmitted == 0 || named.transmitted == sent) && alike(&payment.seen)
+            (named.transmitted == 0 || named.transmitted == sent)
+                && (named.acquirer == 0 || named.acquirer == payment.seen.acquirer.get())
+                && (named.forwarding == 0 || named.forwarding == payment.seen.forwarding)
+                && alike(&payment.seen)
         };
         let found = newest(payments.by_stan(acquirer, terminal, stan).filter(fits));
         if found.is_some() {
@@ -145,18 +148,27 @@ fn buries(tombstone: &Tombstone, timers: &Timers, request: &Request) -> bool {
     let class = scheme::Mti::new(tombstone.mti).filter(|mti| mti.number() != 0);
     let alike = tombstone.transaction == request.processing.transaction()
         && class.is_none_or(|mti| mti.class() == request.mti.class());
+    let before = !sent_after(request, tombstone);
+    // A DE90 without DE7 matches any message that was sent before the reversal came; with an MTI
+    // it was a DE90.
+    let unsaid = tombstone.transmitted == 0 && tombstone.mti != 0 && before;
     let by_k2 = tombstone.stan == request.stan
-        && tombstone.transmitted != 0
-        && tombstone.transmitted == request.transmitted.number();
+        && (unsaid || tombstone.transmitted == request.transmitted.number());
     let by_k3 = request.rrn_sent && tombstone.rrn == Some(request.rrn);
     let apart = gap_ms(tombstone.first_received, request.first_received);
+    let day =
+        tombstone.local.date() == request.local.date() || apart <= timers.same_content_other_day_ms;
+    let other_rrn = request.rrn_sent && tombstone.rrn.is_some_and(|rrn| rrn != request.rrn);
     let by_k4 = tombstone.stan == request.stan
         && tombstone.token.is_some()
         && tombstone.token == request.card.map(|card| card.token)
         && tombstone.amount == request.amount
+        && day
+        && !other_rrn
         && apart <= timers.repeat_ms
-        && !sent_after(request, tombstone);
-    alike && (by_k2 || by_k3 || by_k4)
+        && before;
+    // One that is past its time may still be there until the next payment lets it go.
+    alike && apart <= timers.tombstone_ms && (by_k2 || by_k3 || by_k4)
 }
 
 /// Whether the request's DE7 is later than the reversal's receipt.
@@ -166,6 +178,6 @@ fn sent_after(request: &Request, tombstone: &Tombstone) -> bool {
 }
 
 /// The time between two first receipts, whichever came first.
-pub(super) fn gap_ms(one: Timestamp, other: Timestamp) -> u64 {
+pub(crate) fn gap_ms(one: Timestamp, other: Timestamp) -> u64 {
     one.ms_since(other).max(other.ms_since(one))
 }

@@ -41,7 +41,7 @@ pub use state::{Advice, Position, State};
 
 use crate::fingerprint::Fingerprint;
 use crate::legs;
-use crate::limits::TRACE_GAP;
+use crate::limits::{ENGINE_BATCH_MAX, TRACE_GAP};
 use crate::record::{Fact, Finding, FindingKind, Record, Seen};
 use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
 use crate::timers::Timers;
@@ -212,7 +212,7 @@ struct Flight {
 #[derive(Clone, Debug)]
 struct Proposal {
     fact: Fact,
-    transfers: usize,
+    transfers: Vec<Transfer>,
     next: Next,
     key: Option<MatchKey>,
 }
@@ -247,6 +247,8 @@ pub struct Hub {
     asked: HashMap<(ParticipantId, Trace), PaymentId, FixedState>,
     deadlines: BTreeSet<(Timestamp, PaymentId)>,
     proposals: VecDeque<Proposal>,
+    /// How many proposals, from the front, the engine has been asked about.
+    asked_engine: usize,
     /// Messages that share a key with a proposal wait behind it, in order.
     behind: BTreeMap<MatchKey, Vec<Input>>,
     links: BTreeMap<ParticipantId, BankLink>,
@@ -267,6 +269,7 @@ impl Hub {
             asked: HashMap::default(),
             deadlines: BTreeSet::new(),
             proposals: VecDeque::new(),
+            asked_engine: 0,
             behind: BTreeMap::new(),
             links: BTreeMap::new(),
             next_trace: BTreeMap::new(),
@@ -282,6 +285,11 @@ impl Hub {
         let whole = now.0.saturating_sub(now.0.checked_rem(1000).unwrap_or(0));
         self.now = self.now.max(Timestamp(whole));
         self.fire(out);
+        self.take(input, out);
+        self.ask_engine(out);
+    }
+
+    fn take(&mut self, input: Input, out: &mut Effects) {
         match input {
             Input::Request { from, request } => self.request(from, request, out),
             Input::IssuerAnswer(answer) => self.issuer_answer(answer, out),
@@ -305,7 +313,10 @@ impl Hub {
     /// When time alone will make the hub act.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        [deadline, self.schedule.next(), self.cutover_at].into_iter().flatten().min()
+        [deadline, self.schedule.next(), self.schedule.next_stuck(), self.cutover_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The hash of the durable state: equal for a live hub and its replay.
@@ -342,6 +353,7 @@ impl Hub {
             self.issuer_late(id, out);
         }
         self.advise_due(out);
+        self.advise_stuck(out);
         if self.cutover_at.is_some_and(|at| at <= self.now) {
             self.cut_over(out);
         }
@@ -377,18 +389,40 @@ impl Hub {
         if let Some(key) = key {
             self.behind.entry(key).or_default();
         }
-        self.proposals.push_back(Proposal { fact, transfers: transfers.len(), next, key });
-        out.push(Effect::Transfers(transfers));
+        self.proposals.push_back(Proposal { fact, transfers, next, key });
+    }
+
+    /// Asks the engine about all that is proposed. One batch is under way and the next forms, so
+    /// that results come in the order of proposals whatever they lead to.
+    fn ask_engine(&mut self, out: &mut Effects) {
+        if self.asked_engine > 0 {
+            return;
+        }
+        let mut batch = Vec::new();
+        for proposal in &self.proposals {
+            if batch.len().saturating_add(proposal.transfers.len()) > ENGINE_BATCH_MAX {
+                break;
+            }
+            batch.extend_from_slice(&proposal.transfers);
+            self.asked_engine = self.asked_engine.saturating_add(1);
+            // One that may be refused and go on by the overcap account ends its batch: nothing may
+            // come between its refusal and what follows, or a replay would not be refused.
+            if matches!(&proposal.fact, Fact::Reversed(reversed) if !reversed.overcap) {
+                break;
+            }
+        }
+        if !batch.is_empty() {
+            out.push(Effect::Transfers(batch));
+        }
     }
 
     fn transfer_results(&mut self, results: &[TransferStatus], out: &mut Effects) {
         let mut rest = results;
-        while let Some(proposal) = self.proposals.pop_front() {
-            let Some((own, others)) = rest.split_at_checked(proposal.transfers) else {
-                self.proposals.push_front(proposal);
-                return;
-            };
-            rest = others;
+        for _ in 0..core::mem::take(&mut self.asked_engine) {
+            let Some(proposal) = self.proposals.pop_front() else { return };
+            let own = rest.split_off(..proposal.transfers.len());
+            // The host answers every transfer of a batch, or the books and the state part ways.
+            let own = own.expect("the engine answers every transfer that it was asked for");
             let refused = own.iter().copied().find(|status| *status != TransferStatus::Ok);
             let key = proposal.key;
             match refused {
@@ -396,15 +430,19 @@ impl Hub {
                 Some(status) => self.refused(proposal, status, out),
             }
             self.let_through(key, out);
-            if rest.is_empty() {
-                return;
-            }
         }
     }
 
     /// The engine refused a transfer. Only a limit may be met; anything else means that the books
     /// and the state disagree, and going on would make it worse.
     fn refused(&mut self, proposal: Proposal, status: TransferStatus, out: &mut Effects) {
+        if let (true, Fact::Opened(opened), Next::Ask { from, .. }) =
+            (used_before(status), &proposal.fact, &proposal.next)
+        {
+            // The ledger remembers ids for longer than the match window lasts.
+            self.refuse(*from, Reason::Duplicate, opened.seen.rrn, out);
+            return;
+        }
         assert!(
             status == TransferStatus::ExceedsCredits,
             "the ledger refused with {status:?}, which no proposal can meet: {:?}",
@@ -415,7 +453,7 @@ impl Hub {
                 self.decline_cap(from, opened, out);
             }
             (Fact::Reversed(reversed), next) => self.reverse_by_overcap(reversed, next, out),
-            (Fact::Cap { .. }, _) => {}
+            (Fact::Cap { .. } | Fact::OvercapRepaid { .. }, _) => {}
             (fact, _) => {
                 assert!(!moves_unlimited(&fact), "no limit stands in the way of {fact:?}");
             }
@@ -429,8 +467,7 @@ impl Hub {
             return;
         }
         for input in self.behind.remove(&key).unwrap_or_default() {
-            let now = self.now;
-            self.handle(now, input, out);
+            self.take(input, out);
         }
     }
 
@@ -471,9 +508,11 @@ impl Hub {
     }
 
     fn find(&mut self, kind: FindingKind, payment: Option<PaymentId>, out: &mut Effects) {
-        let participant = payment
-            .and_then(|id| self.state.payments().get(id))
-            .map(|payment| payment.seen.acquirer);
+        let payment_found = payment.and_then(|id| self.state.payments().get(id));
+        let participant = payment_found.and_then(|payment| {
+            let acquirer = payment.seen.acquirer;
+            if kind.is_about_issuer() { payment.issuer } else { Some(acquirer) }
+        });
         let finding = Finding { kind, payment, participant, original: None };
         self.commit(Fact::Finding(finding), out);
     }
@@ -566,11 +605,18 @@ fn credited(fact: &Fact, state: &State) -> Option<ParticipantId> {
             _ => payment.and_then(|p| p.issuer),
         },
         Fact::Reversed(_) => payment.and_then(|p| p.issuer),
-        Fact::Cap { participant, .. } => Some(*participant),
+        Fact::Cap { participant, .. } | Fact::OvercapRepaid { participant, .. } => {
+            Some(*participant)
+        }
         Fact::Netted { participant, paid_out: false, .. } => Some(*participant),
         _ => None,
     };
     candidate.filter(|participant| state.position(*participant).overcap > 0)
+}
+
+/// Whether the engine says that an id is known to it.
+fn used_before(status: TransferStatus) -> bool {
+    status == TransferStatus::IdAlreadyFailed || status.name().starts_with("exists")
 }
 
 /// Whether a fact's transfers debit no limited account, so that no limit can refuse them.

@@ -209,13 +209,15 @@ impl Payments {
     }
 
     pub(crate) fn insert(&mut self, payment: Payment) {
-        let (seen, id) = (payment.seen, payment.id);
+        let (seen, id, at) = (payment.seen, payment.id, payment.at);
         self.fingerprint.add(&payment);
         let replaced = self.by_id.insert(id, payment);
         // An id is derived from the match key K1, and a K1 match is never a new payment.
         assert!(replaced.is_none(), "payment {id} exists already");
-        self.by_stan.entry((seen.acquirer, seen.terminal, seen.stan)).or_default().push(id);
-        self.by_rrn.entry((seen.acquirer, seen.terminal, seen.rrn)).or_default().push(id);
+        let stan_key = (seen.acquirer, seen.terminal, seen.stan);
+        link(&self.by_id, self.by_stan.entry(stan_key).or_default(), at, id);
+        let rrn_key = (seen.acquirer, seen.terminal, seen.rrn);
+        link(&self.by_id, self.by_rrn.entry(rrn_key).or_default(), at, id);
         self.window.push_back(id);
     }
 
@@ -252,6 +254,20 @@ impl Payments {
             self.by_id.remove(&id);
         }
     }
+}
+
+/// Adds an id in the order in which payments came. That is the end, but for a snapshot, which
+/// holds them in the order in which they will be forgotten.
+fn link(
+    by_id: &HashMap<PaymentId, Payment, FixedState>,
+    ids: &mut Vec<PaymentId>,
+    at: Timestamp,
+    id: PaymentId,
+) {
+    let place = ids.partition_point(|known| {
+        by_id.get(known).is_none_or(|payment| (payment.at, payment.id) <= (at, id))
+    });
+    ids.insert(place, id);
 }
 
 fn unlink<K: Hash + Eq>(

@@ -5,7 +5,7 @@ use scheme::{Amount, PaymentId, Reason, ResponseCode};
 
 use super::matching;
 use super::payments::Status;
-use super::{Effect, Effects, Hub, Next};
+use super::{Effect, Effects, Hub, Input, Next};
 use crate::record::{Fact, Finding, FindingKind, Reversed, Tombstone};
 use crate::request::{Answer, ReplyTo, Request};
 
@@ -32,7 +32,14 @@ impl Hub {
             self.unknown_original(from, reversal, out);
             return;
         };
-        let (id, rrn) = (original.payment.id, original.payment.seen.rrn);
+        let (id, seen) = (original.payment.id, original.payment.seen);
+        // Found under another trace number than its own: it waits behind the payment's decision.
+        let key = (seen.acquirer, seen.terminal, seen.stan);
+        if let Some(waiting) = self.behind.get_mut(&key) {
+            waiting.push(Input::Request { from, request: reversal.clone() });
+            return;
+        }
+        let rrn = seen.rrn;
         let ruling = self.rule(original.payment, reversal);
         if original.ambiguous {
             self.find(FindingKind::TwoCandidates, Some(id), out);
@@ -100,6 +107,9 @@ impl Hub {
             advice: self.trace(issuer),
         };
         let key = (seen.acquirer, seen.terminal, seen.stan);
+        if in_flight {
+            self.stop_clock(id);
+        }
         self.propose(Fact::Reversed(reversed), next, Some(key), out);
     }
 
@@ -113,6 +123,8 @@ impl Hub {
         self.find(FindingKind::Overcap, Some(reversed.id), out);
         let by_overcap = Fact::Reversed(Reversed { overcap: true, ..reversed });
         self.propose(by_overcap, next, key, out);
+        // Before anything else is asked, so that a replay meets the refusal too.
+        self.proposals.rotate_right(1);
     }
 
     /// Kept as a tombstone, so that an original that arrives later is refused (R-TOMB).
@@ -135,7 +147,7 @@ impl Hub {
                     amount: reversal.amount,
                     token: reversal.card.map(|card| card.token),
                     first_received: reversal.first_received,
-                    received: reversal.first_received.month_time(),
+                    local: reversal.local,
                 }),
                 out,
             );

@@ -51,7 +51,7 @@ impl super::Hub {
             w.u64(number).u40(advice.bank.get()).u128(advice.payment.get());
             put_trace(&mut w, advice.trace);
             w.bytes(&advice.code.bytes()).u40(advice.actual.map_or(0, Amount::minor));
-            w.u64(advice.since.0);
+            w.u64(advice.since.0).u8(u8::from(advice.found));
         }
     }
 
@@ -246,6 +246,7 @@ fn get_advice(r: &mut Reader<'_>) -> Result<(u64, Advice), Corrupt> {
         code: r.checked("code", |r, what| r.take(2, what), ResponseCode::new)?,
         actual: Amount::new(r.u40("actual amount")?).filter(|amount| !amount.is_zero()),
         since: Timestamp(r.u64("time")?),
+        found: r.u8("found")? != 0,
     };
     Ok((number, advice))
 }

@@ -45,6 +45,8 @@ pub struct Advice {
     pub actual: Option<Amount>,
     /// When it came to be owed.
     pub since: Timestamp,
+    /// Whether it has been found to wait for too long.
+    pub found: bool,
 }
 
 /// Single values of the state.
@@ -127,6 +129,9 @@ impl State {
             Fact::Finding(finding) => {
                 let count = scalars.findings.entry(finding.kind).or_default();
                 *count = count.saturating_add(1);
+                if finding.kind == FindingKind::AdviceStuck {
+                    self.found_stuck(finding.payment);
+                }
             }
             Fact::Epoch { epoch } => scalars.epoch = *epoch,
             Fact::Cutover { cycle, date } => {
@@ -221,10 +226,19 @@ impl State {
         scalars.last_stan.insert(bank, trace.stan);
         let number = scalars.advices_made;
         scalars.advices_made = number.saturating_add(1);
-        let advice = Advice { bank, payment: id, trace, code, actual, since };
+        let advice = Advice { bank, payment: id, trace, code, actual, since, found: false };
         self.sets.add(&advice);
         self.advices.insert(number, advice);
         self.advice_of.insert((bank, trace), number);
+    }
+
+    fn found_stuck(&mut self, payment: Option<PaymentId>) {
+        let owed = self.advices.values_mut();
+        for advice in owed.filter(|advice| Some(advice.payment) == payment) {
+            self.sets.remove(&*advice);
+            advice.found = true;
+            self.sets.add(&*advice);
+        }
     }
 
     fn discharge(&mut self, bank: ParticipantId, trace: Trace) {

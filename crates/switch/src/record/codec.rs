@@ -318,7 +318,7 @@ fn put_tombstone(w: &mut Writer<'_>, tombstone: &Tombstone) {
     w.u40(tombstone.acquirer.get()).text(&tombstone.terminal).u32(tombstone.stan.get());
     w.u32(tombstone.transmitted).u16(tombstone.mti).u8(tombstone.transaction);
     w.u40(tombstone.amount.minor()).u64(tombstone.first_received.0);
-    w.u32(tombstone.received.number());
+    w.u32(tombstone.local.number());
     w.text(&tombstone.rrn.unwrap_or_default()).u128(tombstone.token.map_or(0, |t| t.0));
 }
 
@@ -332,7 +332,7 @@ fn get_tombstone(r: &mut Reader<'_>) -> Result<Tombstone, Corrupt> {
         transaction: r.u8("processing code")?,
         amount: amount(r)?,
         first_received: Timestamp(r.u64("first receipt")?),
-        received: month_time(r)?,
+        local: r.checked("local time", Reader::u32, LocalTime::new)?,
         rrn: Some(r.text::<12>("reference number")?).filter(|rrn| !rrn.is_blank()),
         token: Some(Token(r.u128("token")?)).filter(|token| token.0 != 0),
     })

@@ -144,7 +144,7 @@ fn others() -> Vec<Fact> {
             amount: Amount::ZERO,
             token: None,
             first_received: seen().first_received,
-            received: seen().transmitted,
+            local: seen().local,
         }),
         Fact::Discharged { bank: bank(100_002), trace: trace(4), code },
         Fact::Finding(Finding {

@@ -23,8 +23,8 @@ use scheme::{
 pub use record::{Owed, StationFact, StationRecord};
 
 use crate::fingerprint::Fingerprint;
-use crate::hub::matching::stan_of;
-use crate::limits::{RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX};
+use crate::hub::matching::{gap_ms, stan_of};
+use crate::limits::{OWED_IN_FLIGHT_MAX, RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX};
 use crate::record::Seen;
 use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request};
 use crate::timers::Timers;
@@ -164,6 +164,8 @@ pub struct Station {
     flights: BTreeMap<u64, Flight>,
     by_key: HashMap<MatchKey, Vec<u64>, FixedState>,
     deadlines: BTreeSet<(Timestamp, u64)>,
+    /// Owed reversals that are under way.
+    owed_sent: BTreeSet<u64>,
 }
 
 impl Station {
@@ -182,6 +184,7 @@ impl Station {
             flights: BTreeMap::new(),
             by_key: HashMap::default(),
             deadlines: BTreeSet::new(),
+            owed_sent: BTreeSet::new(),
         }
     }
 
@@ -325,12 +328,23 @@ impl Station {
             }
             match (reversal, owed.ours) {
                 (true, _) => Some(Answer::acknowledgement(request.rrn)),
-                (false, true) if seen.local == request.local || request.mti.is_repeat() => {
+                (false, true) if self.repeats(seen, request) => {
                     Some(Answer::refusal(Reason::TrunkDown, seen.rrn))
                 }
                 (false, _) => None,
             }
         })
+    }
+
+    /// Whether a request of the same content repeats one that was answered 91 (K1 or K4).
+    fn repeats(&self, seen: &Seen, request: &Request) -> bool {
+        let timers = &self.config.timers;
+        let apart = gap_ms(seen.first_received, request.first_received);
+        let window =
+            if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
+        let day =
+            seen.local.date() == request.local.date() || apart <= timers.same_content_other_day_ms;
+        seen.local == request.local || (day && apart <= window)
     }
 
     /// A repeat of a request under way waits with it.
@@ -402,7 +416,9 @@ impl Station {
             return;
         };
         if let Some(number) = flight.owed {
+            self.owed_sent.remove(&number);
             self.commit(StationFact::Settled { number }, out);
+            self.send_owed(out);
             return;
         }
         let approved = answer.code.is_approved();
@@ -419,7 +435,8 @@ impl Station {
         };
         out.push(Effect::Withdraw { ticket });
         if let Some(number) = flight.owed {
-            self.send_owed(number, out);
+            self.owed_sent.remove(&number);
+            self.send_owed(out);
             return;
         }
         let request = flight.request;
@@ -448,17 +465,26 @@ impl Station {
     }
 
     fn owe(&mut self, owed: Owed, out: &mut Effects) {
-        let number = self.state.owed_made;
         self.commit(StationFact::Owed(owed), out);
-        self.send_owed(number, out);
+        self.send_owed(out);
     }
 
-    fn send_owed(&mut self, number: u64, out: &mut Effects) {
+    /// Sends what is owed, in order, as much of it at a time as may be under way.
+    fn send_owed(&mut self, out: &mut Effects) {
         if self.trunk == TrunkState::Cut {
             return;
         }
-        if let Some(owed) = self.state.owed.get(&number) {
-            let request = request_of(owed, self.config.zone.local(owed.seen.first_received));
+        let room = OWED_IN_FLIGHT_MAX.saturating_sub(self.owed_sent.len());
+        let waiting = self.state.owed.iter().filter(|(n, _)| !self.owed_sent.contains(n));
+        let next: Vec<(u64, Request)> = waiting
+            .take(room)
+            .map(|(number, owed)| {
+                let clock = self.config.zone.local(owed.seen.first_received);
+                (*number, request_of(owed, clock))
+            })
+            .collect();
+        for (number, request) in next {
+            self.owed_sent.insert(number);
             self.send(request, Vec::new(), Some(number), out);
         }
     }
@@ -482,10 +508,7 @@ impl Station {
                     }
                 }
                 if was_cut {
-                    let owed: Vec<u64> = self.state.owed.keys().copied().collect();
-                    for number in owed {
-                        self.send_owed(number, out);
-                    }
+                    self.send_owed(out);
                 }
             }
             TrunkState::Suspect => {}

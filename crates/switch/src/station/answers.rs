@@ -1,0 +1,114 @@
+//! Answers that the station has passed on lately, so that a copy of a request gets the same one
+//! again (R-MATCH), whether the trunk is up or not.
+//!
+//! Without it a copy of a request that the station answered 91 by itself would be a first request
+//! to the hub, and a copy of an approved one, caught by a cut, would be undone. The memory is
+//! bounded and is lost with the process; the connections on which copies come are lost with it.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use scheme::{
+    Amount, LocalTime, ParticipantId, Reason, Rrn, Stan, TerminalId, Timestamp, Token,
+};
+
+use crate::limits::{ANSWERS_MAX, ANSWERS_MS};
+use crate::request::{Answer, Carried, Request};
+use crate::timers::Timers;
+
+type Key = (ParticipantId, TerminalId, Stan);
+
+#[derive(Clone, Debug)]
+struct Given {
+    local: LocalTime,
+    first_received: Timestamp,
+    transaction: u8,
+    amount: Amount,
+    token: Option<Token>,
+    rrn_sent: Option<Rrn>,
+    answer: Answer,
+}
+
+/// The memory.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    given: HashMap<Key, Vec<Given>, FixedState>,
+    order: VecDeque<(Timestamp, Key)>,
+}
+
+impl Answers {
+    /// Keeps the answer to a request, where the hub would know it again too.
+    pub(super) fn remember(&mut self, now: Timestamp, request: &Request, answer: &Answer) {
+        if !is_kept(answer) {
+            return;
+        }
+        self.forget(now);
+        let key = (request.acquirer, request.terminal, request.stan);
+        let given = Given {
+            local: request.local,
+            first_received: request.first_received,
+            transaction: request.processing.transaction(),
+            amount: request.amount,
+            token: request.card.map(|card| card.token),
+            rrn_sent: request.rrn_sent.then_some(request.rrn),
+            answer: Answer { carried: Carried::NONE, ..answer.clone() },
+        };
+        self.given.entry(key).or_default().push(given);
+        self.order.push_back((now, key));
+    }
+
+    /// The answer that was given to this request before.
+    pub(super) fn find(&self, request: &Request, timers: &Timers) -> Option<&Answer> {
+        let key = (request.acquirer, request.terminal, request.stan);
+        let given = self.given.get(&key)?.iter().rev();
+        given.filter(|given| given.is_for(request, timers)).map(|given| &given.answer).next()
+    }
+
+    /// The payment of this request has been undone: its copies get 94 from now on.
+    pub(super) fn undone(&mut self, key: Key) {
+        for given in self.given.get_mut(&key).into_iter().flatten() {
+            if given.answer.code.is_approved() {
+                given.answer = Answer::refusal(Reason::Reversed, given.answer.rrn);
+            }
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((at, key)) = self.order.front().copied() {
+            if self.order.len() < ANSWERS_MAX && now.ms_since(at) < ANSWERS_MS {
+                return;
+            }
+            self.order.pop_front();
+            if let Some(given) = self.given.get_mut(&key) {
+                given.remove(0);
+                if given.is_empty() {
+                    self.given.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+impl Given {
+    /// K1 and K4, or K4 alone within its window; never between different sent DE37.
+    fn is_for(&self, request: &Request, timers: &Timers) -> bool {
+        let rrn = request.rrn_sent.then_some(request.rrn);
+        let other_rrn = matches!((self.rrn_sent, rrn), (Some(one), Some(other)) if one != other);
+        let apart = request.first_received.ms_since(self.first_received);
+        let window =
+            if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
+        !other_rrn
+            && self.transaction == request.processing.transaction()
+            && self.amount == request.amount
+            && self.token == request.card.map(|card| card.token)
+            && (self.local == request.local || apart <= window)
+    }
+}
+
+/// Refusals that are no record are asked anew (R-RECORD); a 94 never names a payment's own answer.
+fn is_kept(answer: &Answer) -> bool {
+    let code = answer.code.bytes();
+    ![*b"30", *b"58", *b"03", *b"12", *b"96", *b"94"].contains(&code)
+}

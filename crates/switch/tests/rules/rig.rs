@@ -1,0 +1,554 @@
+//! A hub with its books, driven as `host` drives it, and what every scenario must leave behind.
+//!
+//! Dropping the rig ends the scenario: its records are replayed into a fresh hub and fresh books,
+//! whole and through snapshots, and everything that must be equal is compared.
+
+use ledger::{AccountStatus, Books, TransferStatus, chart};
+use scheme::{
+    Amount, ApprovalCode, BusinessDate, CardRef, Currency, Iin, LocalTime, Mti, ParticipantId,
+    PaymentId, PaymentSeed, Processing, ResponseCode, RetailerId, Rrn, Sealed, Stan, StationId,
+    TerminalId, Timestamp, Token, Zone, transfer_id_of_record,
+};
+use switch::hub::{Count, Effect, HubConfig, Input, IssuerAnswer, Payment, Status};
+use switch::record::{self, Fact, FindingKind, Seen};
+use switch::{
+    Answer, Carried, Hub, OriginalRef, PeerId, Record, ReplyTo, Request, Text25, Timers, Trace,
+    legs,
+};
+
+pub(crate) const A: u64 = 100_001;
+pub(crate) const B: u64 = 100_002;
+pub(crate) const C: u64 = 100_003;
+pub(crate) const CAP: u64 = 1_000_000;
+pub(crate) const AMOUNT_MAX: u64 = 2_000_000;
+pub(crate) const SECOND: u64 = 1000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
+pub(crate) const DAY: u64 = 24 * HOUR;
+/// 2026-11-22 10:00:00 local time of a nation nine hours east (day 20,779).
+pub(crate) const MORNING: Timestamp = Timestamp::from_s(20_779 * 86_400 + 3600);
+
+pub(crate) fn bank(code: u64) -> ParticipantId {
+    ParticipantId::new(code).unwrap()
+}
+
+pub(crate) fn amount(minor: u64) -> Amount {
+    Amount::new(minor).unwrap()
+}
+
+pub(crate) fn code(text: &str) -> ResponseCode {
+    ResponseCode::new(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn mti(number: u16) -> Mti {
+    Mti::new(number).unwrap()
+}
+
+/// A card of a bank: the bank's last digit routes it, `account` makes its token.
+pub(crate) fn card(issuer: u64, account: u64) -> CardRef {
+    CardRef {
+        first8: u32::try_from(940_800 + issuer % 10).unwrap() * 100,
+        last4: 1,
+        pan_len: 16,
+        token: Token(u128::from(issuer) * 1000 + u128::from(account)),
+        sealed: Sealed::new(&[7; 28]).unwrap(),
+    }
+}
+
+/// What was asked of an issuer.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) line: u64,
+    pub(crate) id: PaymentId,
+    pub(crate) seen: Seen,
+    pub(crate) issuer: ParticipantId,
+    pub(crate) trace: Trace,
+}
+
+/// What an issuer was told.
+#[derive(Clone, Debug)]
+pub(crate) struct Advised {
+    pub(crate) at: Timestamp,
+    pub(crate) line: u64,
+    pub(crate) id: PaymentId,
+    pub(crate) issuer: ParticipantId,
+    pub(crate) original: Trace,
+    pub(crate) trace: Trace,
+    pub(crate) code: ResponseCode,
+    pub(crate) actual: Option<Amount>,
+    pub(crate) repeat: bool,
+}
+
+/// One effect, for its place among the others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Event {
+    Record,
+    Answer(u64),
+    Ask,
+    Advise,
+}
+
+pub(crate) struct Rig {
+    pub(crate) hub: Hub,
+    pub(crate) books: Books,
+    pub(crate) now: Timestamp,
+    pub(crate) records: Vec<Record>,
+    pub(crate) answers: Vec<(ReplyTo, Answer)>,
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) advices: Vec<Advised>,
+    pub(crate) counts: Vec<Count>,
+    pub(crate) events: Vec<Event>,
+    next_ticket: u64,
+    next_stan: u32,
+}
+
+pub(crate) fn config() -> HubConfig {
+    HubConfig {
+        timers: Timers::RULE_BOOK,
+        zone: Zone::fixed(9 * 3600),
+        cutover_s: 22 * 3600,
+        net_at_cutover: true,
+        in_flight_max: 100,
+    }
+}
+
+fn business() -> Vec<Fact> {
+    let mut facts = vec![Fact::Nation {
+        name: "Three banks".into(),
+        currency: Currency::KPW,
+        amount_max: amount(AMOUNT_MAX),
+    }];
+    for (n, name) in [(1u16, "pyongyang"), (2, "nampo")] {
+        facts.push(Fact::Station { id: StationId(n), code: *b"PY", name: name.into() });
+    }
+    for (n, id) in [(0, A), (1, B), (2, C)] {
+        facts.push(Fact::Participant { id: bank(id), name: format!("Bank {id}") });
+        let iin = Iin::new(&format!("{}", 940_800 + id % 10)).unwrap();
+        facts.push(Fact::Route { iin, issuer: bank(id) });
+        let transfer = transfer_id_of_record(6, n);
+        facts.push(Fact::Cap { participant: bank(id), amount: amount(CAP), transfer });
+    }
+    for (acquirer, name, station) in
+        [(A, "PYO00001", 1), (A, "PYO00002", 1), (B, "NAM00001", 2), (C, "PSG00001", 1)]
+    {
+        facts.push(Fact::Terminal {
+            acquirer: bank(acquirer),
+            terminal: terminal(name),
+            station: StationId(station),
+            retailer: shop(acquirer),
+        });
+    }
+    let iin = Iin::new("940809").unwrap();
+    facts.push(Fact::Route { iin, issuer: bank(100_009) });
+    facts.push(Fact::HotCard { token: card(B, 100).token, reason: scheme::Reason::Lost });
+    facts.push(Fact::Epoch { epoch: 1 });
+    facts
+}
+
+pub(crate) fn terminal(name: &str) -> TerminalId {
+    TerminalId::new(name.as_bytes()).unwrap()
+}
+
+pub(crate) fn shop(acquirer: u64) -> RetailerId {
+    RetailerId::new(format!("SHOP-{acquirer}").as_bytes()).unwrap()
+}
+
+impl Rig {
+    /// A running nation at ten in the morning, all banks signed on.
+    pub(crate) fn new() -> Self {
+        let mut rig = Self::begun(MORNING);
+        for id in [A, B, C] {
+            rig.sign_on(id);
+        }
+        rig
+    }
+
+    /// A nation that has just been founded; nobody is signed on.
+    pub(crate) fn begun(now: Timestamp) -> Self {
+        let mut rig = Self::empty(now);
+        for fact in business() {
+            rig.drive(Input::Business(fact));
+        }
+        rig.drive(Input::Resolve);
+        rig
+    }
+
+    fn empty(now: Timestamp) -> Self {
+        Self {
+            hub: Hub::new(config()),
+            books: Books::new(),
+            now,
+            records: Vec::new(),
+            answers: Vec::new(),
+            asks: Vec::new(),
+            advices: Vec::new(),
+            counts: Vec::new(),
+            events: Vec::new(),
+            next_ticket: 1,
+            next_stan: 1,
+        }
+    }
+
+    /// What comes up after a crash that kept the first `kept` records, at `now`; not resolved yet.
+    pub(crate) fn recovered(&self, kept: usize, now: Timestamp) -> Self {
+        let (hub, books) = replay(&self.records[..kept]);
+        let mut rig = Self::empty(now);
+        (rig.hub, rig.books) = (hub, books);
+        rig.records = self.records[..kept].to_vec();
+        (rig.next_ticket, rig.next_stan) = (self.next_ticket, self.next_stan);
+        rig
+    }
+
+    /// A crash after everything was durable, and recovery: nobody is signed on.
+    pub(crate) fn crash(&mut self) {
+        let next = self.recovered(self.records.len(), self.now);
+        let old = std::mem::replace(self, next);
+        drop(old);
+        self.drive(Input::Resolve);
+    }
+
+    /// One input, as `host` does it: the engine is asked at once, in the order of effects.
+    pub(crate) fn drive(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.hub.handle(self.now, input, &mut effects);
+        for effect in effects {
+            self.effect(effect);
+        }
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Transfers(transfers) => {
+                let mut statuses = Vec::new();
+                self.books.create_transfers(self.hub.now(), &transfers, &mut statuses);
+                self.drive(Input::TransferResults(statuses));
+            }
+            Effect::Record(record) => {
+                make_accounts(&self.hub, &mut self.books, &record);
+                self.records.push(record);
+                self.events.push(Event::Record);
+            }
+            Effect::Answer { to, answer } => {
+                self.events.push(Event::Answer(to.ticket));
+                self.answers.push((to, answer));
+            }
+            Effect::Ask { line, id, seen, issuer, trace, .. } => {
+                self.events.push(Event::Ask);
+                self.asks.push(Ask { line, id, seen, issuer, trace });
+            }
+            Effect::Advise { line, id, issuer, original, trace, code, actual, repeat, .. } => {
+                self.events.push(Event::Advise);
+                let at = self.hub.now();
+                self.advices.push(Advised {
+                    at,
+                    line,
+                    id,
+                    issuer,
+                    original,
+                    trace,
+                    code,
+                    actual,
+                    repeat,
+                });
+            }
+            Effect::Count(count) => self.counts.push(count),
+        }
+    }
+
+    pub(crate) fn sign_on(&mut self, id: u64) {
+        self.drive(Input::Line { bank: bank(id), line: id, signed_on: true });
+    }
+
+    pub(crate) fn sign_off(&mut self, id: u64) {
+        self.drive(Input::Line { bank: bank(id), line: id, signed_on: false });
+    }
+
+    /// Time passes, and the hub acts whenever it asked to.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let until = self.now.plus_ms(ms);
+        while let Some(at) = self.hub.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.drive(Input::Timeout);
+        }
+        self.now = until;
+    }
+
+    /// Time passes, and nobody tells the hub before the next input.
+    pub(crate) fn jump(&mut self, ms: u64) {
+        self.now = self.now.plus_ms(ms);
+    }
+
+    /// A purchase of 10.00 by a card of B at a shop of A, now, with a trace number of its own.
+    pub(crate) fn purchase(&mut self) -> Request {
+        let stan = Stan::new(self.next_stan).unwrap();
+        self.next_stan += 1;
+        Request {
+            mti: mti(200),
+            acquirer: bank(A),
+            terminal: terminal("PYO00001"),
+            retailer: shop(A),
+            stan,
+            transmitted: self.now.month_time(),
+            local: self.local(),
+            rrn: Rrn::new(format!("6326PY{:06}", stan.get()).as_bytes()).unwrap(),
+            rrn_sent: false,
+            processing: Processing::new(0).unwrap(),
+            amount: amount(1000),
+            currency: 408,
+            card: Some(card(B, 1)),
+            card_valid: true,
+            expiry: Some(3112),
+            forwarding: 0,
+            has_pin: false,
+            original: None,
+            actual: None,
+            reason: None,
+            first_received: self.now,
+            age_ms: 0,
+            candidate: PaymentId::default(),
+            carried: Carried::NONE,
+        }
+    }
+
+    /// The terminal's clock.
+    pub(crate) fn local(&self) -> LocalTime {
+        config().zone.local(self.now).month_time()
+    }
+
+    /// The same message, sent again now.
+    pub(crate) fn again(&self, request: &Request) -> Request {
+        Request { first_received: self.now, ..request.clone() }
+    }
+
+    /// The 0420 of a request, made now: DE90, a trace number and times of its own.
+    pub(crate) fn reversal(&mut self, request: &Request) -> Request {
+        let fresh = self.purchase();
+        Request {
+            mti: mti(420),
+            stan: fresh.stan,
+            transmitted: fresh.transmitted,
+            local: fresh.local,
+            original: Some(OriginalRef {
+                mti: request.mti.first().number(),
+                stan: request.stan.get(),
+                transmitted: request.transmitted.number(),
+                acquirer: 0,
+                forwarding: 0,
+            }),
+            first_received: self.now,
+            ..request.clone()
+        }
+    }
+
+    /// Sends a request from the station of the first terminals; the ticket finds its answer.
+    pub(crate) fn send(&mut self, request: Request) -> u64 {
+        let station = if request.terminal == terminal("NAM00001") { 2 } else { 1 };
+        self.send_from(PeerId::Station(StationId(station)), request)
+    }
+
+    pub(crate) fn send_from(&mut self, peer: PeerId, mut request: Request) -> u64 {
+        let seed = PaymentSeed {
+            acquirer: request.acquirer,
+            terminal: request.terminal,
+            stan: request.stan,
+            local: request.local,
+        };
+        request.candidate = seed.id(config().zone.local(request.first_received));
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.drive(Input::Request { from: ReplyTo { peer, ticket }, request });
+        ticket
+    }
+
+    pub(crate) fn answered(&self, ticket: u64) -> Option<&Answer> {
+        let found: Vec<_> = self.answers.iter().filter(|(to, _)| to.ticket == ticket).collect();
+        assert!(found.len() <= 1, "ticket {ticket} was answered {} times", found.len());
+        found.first().map(|(_, answer)| answer)
+    }
+
+    /// DE39 and DE44 of an answer, as in `91 CAP`.
+    pub(crate) fn said(&self, ticket: u64) -> String {
+        self.answered(ticket).map_or("nothing".into(), |answer| {
+            format!("{} {}", answer.code, answer.text).trim_end().to_owned()
+        })
+    }
+
+    /// The issuer's answer to what it was asked.
+    pub(crate) fn answer_to(&self, ask: &Ask, code_: &str) -> IssuerAnswer {
+        let approval = if code_ == "00" { "A1B2C3" } else { "" };
+        IssuerAnswer {
+            bank: ask.issuer,
+            trace: ask.trace,
+            processing: ask.seen.processing,
+            amount: ask.seen.amount,
+            terminal: ask.seen.terminal,
+            code: code(code_),
+            approval: ApprovalCode::new(approval.as_bytes()).unwrap(),
+            text: Text25::BLANK,
+            carried: Carried::NONE,
+        }
+    }
+
+    /// The issuer answers the last thing that it was asked.
+    pub(crate) fn issuer_says(&mut self, code: &str) {
+        let ask = self.asks.last().unwrap().clone();
+        let answer = self.answer_to(&ask, code);
+        self.drive(Input::IssuerAnswer(answer));
+    }
+
+    /// A request, approved.
+    pub(crate) fn pay(&mut self, request: &Request) -> PaymentId {
+        let asked = self.asks.len();
+        let ticket = self.send(request.clone());
+        assert_eq!(self.asks.len(), asked + 1, "not asked: {}", self.said(ticket));
+        self.issuer_says("00");
+        assert_eq!(self.said(ticket), "00");
+        self.asks.last().unwrap().id
+    }
+
+    /// The bank acknowledges an advice.
+    pub(crate) fn acknowledge(&mut self, advice: &Advised, code_: &str) {
+        let Advised { issuer, trace, .. } = *advice;
+        self.drive(Input::AdviceAnswer { bank: issuer, trace, code: code(code_) });
+    }
+
+    pub(crate) fn payment(&self, id: PaymentId) -> &Payment {
+        self.hub.state().payments().get(id).unwrap()
+    }
+
+    pub(crate) fn status(&self, id: PaymentId) -> Status {
+        self.payment(id).status
+    }
+
+    /// How often something was found.
+    pub(crate) fn found(&self, kind: FindingKind) -> u64 {
+        self.hub.state().findings().get(&kind).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn findings(&self) -> u64 {
+        self.hub.state().findings().values().sum()
+    }
+
+    /// Net positions of A, B and C, by the ledger.
+    pub(crate) fn nets(&self) -> [i128; 3] {
+        [A, B, C].map(|id| {
+            chart::net_position(bank(id), Currency::KPW, &[], |id| self.books.account(id))
+        })
+    }
+
+    pub(crate) fn balance(&self, account: u128) -> i128 {
+        self.books.account(account).unwrap().balance()
+    }
+
+    /// Lowers or raises a cap.
+    pub(crate) fn cap(&mut self, id: u64, minor: u64) {
+        let transfer = transfer_id_of_record(6, 1000 + self.records.len() as u64);
+        let fact = Fact::Cap { participant: bank(id), amount: amount(minor), transfer };
+        self.drive(Input::Business(fact));
+    }
+
+    pub(crate) fn date(&self) -> BusinessDate {
+        self.hub.state().business_date()
+    }
+
+    /// Everything that holds after any scenario.
+    pub(crate) fn verify(&self) {
+        sound(&self.hub, &self.books);
+        let (hub, books) = replay(&self.records);
+        same(&self.hub, &self.books, &hub, &books, "replay");
+        let end = self.records.len();
+        for cut in [end / 2, end] {
+            let (hub, books) = replay(&self.records[..cut]);
+            let (mut again, mut ledger) = restored(&hub, &books);
+            same(&hub, &books, &again, &ledger, "snapshot");
+            for record in &self.records[cut..] {
+                apply(&mut again, &mut ledger, record);
+            }
+            same(&self.hub, &self.books, &again, &ledger, "snapshot and replay");
+        }
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.verify();
+        }
+    }
+}
+
+/// Zero-sum, nothing below zero, and the hub's reckoning is the ledger's.
+pub(crate) fn sound(hub: &Hub, books: &Books) {
+    let accounts = books.accounts();
+    let sum = |of: fn(&ledger::Account) -> u128| accounts.iter().map(of).sum::<u128>();
+    assert_eq!(sum(|a| a.debits_posted), sum(|a| a.credits_posted), "posted");
+    assert_eq!(sum(|a| a.debits_pending), sum(|a| a.credits_pending), "pending");
+    for id in hub.state().directory().participants.keys() {
+        let at = |account: u128| books.account(account).unwrap();
+        let account = at(chart::position(*id, Currency::KPW));
+        let reckoned = hub.state().position(*id);
+        let pending = i128::try_from(account.debits_pending).unwrap();
+        assert_eq!(reckoned.room, account.balance() - pending, "room of {id}");
+        assert_eq!(reckoned.held, pending, "held of {id}");
+        let overcap = at(chart::overcap(*id, Currency::KPW)).balance();
+        assert_eq!(reckoned.overcap, -overcap, "overcap of {id}");
+        let net = chart::net_position(*id, Currency::KPW, &[], |id| books.account(id));
+        assert_eq!(hub.net(*id), net, "net position of {id}");
+    }
+    let pending = hub.state().payments().iter().filter(|p| p.status == Status::Pending).count();
+    assert_eq!(u64::try_from(pending).unwrap(), books.open_pending(), "open holds");
+}
+
+fn same(hub: &Hub, books: &Books, other: &Hub, others: &Books, how: &str) {
+    assert_eq!(hub.state_hash(), other.state_hash(), "hub after {how}");
+    assert_eq!(books.state_hash(), others.state_hash(), "books after {how}");
+    let (mut one, mut two) = (Vec::new(), Vec::new());
+    hub.snapshot(&mut one);
+    other.snapshot(&mut two);
+    assert_eq!(one, two, "snapshots after {how}");
+}
+
+fn restored(hub: &Hub, books: &Books) -> (Hub, Books) {
+    let (mut machine, mut ledger) = (Vec::new(), Vec::new());
+    hub.snapshot(&mut machine);
+    books.encode(&mut ledger);
+    let mut again = Hub::new(config());
+    again.restore(&machine).unwrap();
+    (again, Books::decode(&ledger).unwrap())
+}
+
+/// A fresh hub and books, made by records alone, through their bytes.
+pub(crate) fn replay(records: &[Record]) -> (Hub, Books) {
+    let (mut hub, mut books) = (Hub::new(config()), Books::new());
+    for record in records {
+        apply(&mut hub, &mut books, record);
+    }
+    (hub, books)
+}
+
+fn apply(hub: &mut Hub, books: &mut Books, record: &Record) {
+    let mut payload = Vec::new();
+    let (kind, version) = record::encode(&record.fact, &mut payload);
+    let fact = record::decode(kind, version, &payload).unwrap();
+    assert_eq!(fact, record.fact, "bytes of a record");
+    let record = Record { at: record.at, fact };
+    make_accounts(hub, books, &record);
+    let mut implied = Vec::new();
+    legs::transfers(hub.state(), &record.fact, &mut implied);
+    for leg in implied {
+        let mut statuses = Vec::new();
+        books.create_transfers(record.at, &[leg.transfer], &mut statuses);
+        let expected =
+            if leg.refused { TransferStatus::ExceedsCredits } else { TransferStatus::Ok };
+        assert_eq!(statuses, [expected], "{:?}", record.fact);
+    }
+    hub.apply(&record);
+}
+
+fn make_accounts(hub: &Hub, books: &mut Books, record: &Record) {
+    let mut accounts = Vec::new();
+    legs::accounts(hub.state(), &record.fact, &mut accounts);
+    let mut statuses = Vec::new();
+    books.create_accounts(record.at, &accounts, &mut statuses);
+    assert!(statuses.iter().all(|status| *status == AccountStatus::Ok), "{statuses:?}");
+}

@@ -1,0 +1,404 @@
+//! R-TRUNK, R-STANDIN: a station without escrow.
+
+use scheme::{ParticipantId, Reason, Rrn, StationId, Timestamp, Zone};
+use switch::station::{
+    Count, Effect, Input, StationConfig, StationFact, StationRecord, TrunkState, record,
+};
+use switch::{Answer, PeerId, ReplyTo, Request, Station, Timers};
+
+use crate::rig::{A, DAY, MINUTE, MORNING, Rig, SECOND, amount, bank, card, code, mti, terminal};
+
+const UP: TrunkState = TrunkState::Up { renewed: false };
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    Record(StationFact),
+    Send(u64),
+    Withdraw(u64),
+    Answer(u64),
+}
+
+struct Post {
+    station: Station,
+    now: Timestamp,
+    records: Vec<StationRecord>,
+    events: Vec<Event>,
+    sent: Vec<(u64, Request)>,
+    answers: Vec<(u64, Answer)>,
+    counts: Vec<Count>,
+    tickets: u64,
+    /// Makes messages.
+    pen: Rig,
+}
+
+fn config() -> StationConfig {
+    let registered: (ParticipantId, _, _) = (bank(A), terminal("PYO00001"), crate::rig::shop(A));
+    StationConfig {
+        id: StationId(1),
+        code: *b"PY",
+        timers: Timers::RULE_BOOK,
+        zone: Zone::fixed(9 * 3600),
+        in_flight_max: 8,
+        terminals: vec![registered],
+    }
+}
+
+impl Post {
+    fn new() -> Self {
+        let mut post = Self {
+            station: Station::new(config()),
+            now: MORNING,
+            records: Vec::new(),
+            events: Vec::new(),
+            sent: Vec::new(),
+            answers: Vec::new(),
+            counts: Vec::new(),
+            tickets: 0,
+            pen: Rig::new(),
+        };
+        post.drive(Input::Resolve);
+        post.drive(Input::Trunk(UP));
+        post.events.clear();
+        post
+    }
+
+    fn drive(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.station.handle(self.now, input, &mut effects);
+        for effect in effects {
+            match effect {
+                Effect::Record(record) => {
+                    self.events.push(Event::Record(record.fact.clone()));
+                    self.records.push(record);
+                }
+                Effect::Send { ticket, request } => {
+                    self.events.push(Event::Send(ticket));
+                    self.sent.push((ticket, request));
+                }
+                Effect::Withdraw { ticket } => self.events.push(Event::Withdraw(ticket)),
+                Effect::Answer { to, answer } => {
+                    self.events.push(Event::Answer(to.ticket));
+                    self.answers.push((to.ticket, answer));
+                }
+                Effect::Count(count) => self.counts.push(count),
+            }
+        }
+    }
+
+    fn crash(&mut self) {
+        self.station = self.replayed();
+        self.events.clear();
+        self.drive(Input::Resolve);
+    }
+
+    fn replayed(&self) -> Station {
+        let mut again = Station::new(config());
+        for made in &self.records {
+            let mut payload = Vec::new();
+            let (kind, version) = record::encode(&made.fact, &mut payload);
+            let fact = record::decode(kind, version, &payload).unwrap();
+            assert_eq!(fact, made.fact);
+            again.apply(&StationRecord { at: made.at, fact });
+        }
+        again
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let until = self.now.plus_ms(ms);
+        while let Some(at) = self.station.next_timeout().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            self.drive(Input::Timeout);
+        }
+        self.now = until;
+        self.pen.now = until;
+    }
+
+    fn purchase(&mut self) -> Request {
+        Request { rrn: Rrn::default(), ..self.pen.purchase() }
+    }
+
+    fn reversal(&mut self, request: &Request) -> Request {
+        self.pen.reversal(request)
+    }
+
+    fn ask(&mut self, request: Request) -> u64 {
+        self.tickets += 1;
+        let from = ReplyTo { peer: PeerId::Terminal(1), ticket: self.tickets };
+        self.drive(Input::Request { from, request });
+        self.tickets
+    }
+
+    fn hub_says(&mut self, ticket: u64, said: &str) {
+        let mut answer = Answer::acknowledgement(Rrn::default());
+        answer.code = code(said);
+        self.drive(Input::HubAnswer { ticket, answer });
+    }
+
+    fn said(&self, ticket: u64) -> String {
+        let mut found = self.answers.iter().filter(|(to, _)| *to == ticket);
+        let said = found.next().map_or("nothing".into(), |(_, answer)| {
+            format!("{} {}", answer.code, answer.text).trim_end().to_owned()
+        });
+        assert!(found.next().is_none(), "ticket {ticket} was answered twice");
+        said
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let again = self.replayed();
+            assert_eq!(self.station.state_hash(), again.state_hash());
+            assert_eq!(self.station.owed(), again.owed());
+        }
+    }
+}
+
+#[test]
+fn r_trunk_an_online_request_writes_nothing() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    let one = post.ask(request.clone());
+    assert_eq!(post.events, [Event::Send(1)]);
+    let sent = &post.sent[0].1;
+    assert!(!sent.rrn_sent && sent.rrn.as_str() == "6326PY000000", "{:?}", sent.rrn);
+    // A repeat waits with the first.
+    let two = post.ask(Request { mti: mti(201), ..request });
+    assert_eq!(post.sent.len(), 1);
+    post.hub_says(1, "00");
+    assert_eq!((post.said(one), post.said(two)), ("00".into(), "00".into()));
+    post.hub_says(1, "00");
+    post.hub_says(77, "00");
+    assert_eq!(post.counts, [Count::Approved, Count::StrayAnswer, Count::StrayAnswer]);
+}
+
+#[test]
+fn r_match_a_sent_de37_is_kept() {
+    let mut post = Post::new();
+    let rrn = Rrn::new(b"TERMINAL0001").unwrap();
+    let request = Request { rrn, rrn_sent: true, ..post.purchase() };
+    post.ask(request);
+    assert_eq!((post.sent[0].1.rrn, post.sent[0].1.rrn_sent), (rrn, true));
+}
+
+#[test]
+fn r_de39_a_station_refuses_strangers_pins_and_overload() {
+    let mut post = Post::new();
+    let stranger = Request { terminal: terminal("PYO00002"), ..post.purchase() };
+    let ticket = post.ask(stranger);
+    assert_eq!(post.said(ticket), "58 TERMINAL");
+    let pin = Request { has_pin: true, ..post.purchase() };
+    let ticket = post.ask(pin);
+    assert_eq!(post.said(ticket), "58 NO PIN");
+    for _ in 0..config().in_flight_max {
+        let request = post.purchase();
+        post.ask(request);
+    }
+    let request = post.purchase();
+    let ticket = post.ask(request.clone());
+    assert_eq!(post.said(ticket), "96 OVERLOAD");
+    let undo = post.reversal(&request);
+    let ticket = post.ask(undo);
+    assert_eq!(post.said(ticket), "nothing");
+}
+
+/// The deadline of 25 s: to the microsecond, and the reversal is durable before the 91.
+#[test]
+fn r_time_a_station_gives_up_after_25_seconds() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    let one = post.ask(request.clone());
+    post.pass(25 * SECOND - 1);
+    assert_eq!(post.said(one), "nothing");
+    post.events.clear();
+    post.pass(1);
+    assert_eq!(post.said(one), "91 TRUNK DOWN");
+    let [
+        Event::Withdraw(1),
+        Event::Record(StationFact::Owed(owed)),
+        Event::Send(2),
+        Event::Answer(_),
+    ] = &post.events[..]
+    else {
+        panic!("{:?}", post.events);
+    };
+    assert_eq!((owed.ours, owed.reason), (true, Some(code("68"))));
+    let named = owed.original.unwrap();
+    assert_eq!((named.mti, named.stan), (200, request.stan.get()));
+    assert_eq!(named.transmitted, request.transmitted.number());
+    let sent = &post.sent[1].1;
+    assert_eq!((sent.mti, sent.first_received), (mti(420), request.first_received));
+    // Its approval comes too late.
+    post.hub_says(1, "00");
+    assert_eq!(post.counts.last(), Some(&Count::StrayAnswer));
+    assert_eq!(post.station.owed(), 1);
+    post.hub_says(2, "00");
+    assert_eq!((post.station.owed(), post.answers.len()), (0, 1));
+}
+
+#[test]
+fn r_standin_a_repeat_of_a_request_answered_91_gets_91() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    post.ask(request.clone());
+    post.drive(Input::Trunk(TrunkState::Cut));
+    post.pass(MINUTE);
+    post.drive(Input::Trunk(UP));
+    let sent = post.sent.len();
+    let again = |number: u16, change: fn(&mut Request)| {
+        let mut again = Request { mti: mti(number), ..request.clone() };
+        change(&mut again);
+        again
+    };
+    let other_time =
+        |r: &mut Request| r.local = scheme::LocalTime::new(r.local.number() + 5).unwrap();
+    for repeat in
+        [again(200, |_| ()), again(201, |_| ()), again(201, other_time), again(200, other_time)]
+    {
+        let ticket = post.ask(Request { first_received: post.now, ..repeat });
+        assert_eq!(post.said(ticket), "91 TRUNK DOWN");
+    }
+    // Its own reversal is covered by ours.
+    let undo = post.reversal(&request);
+    let ticket = post.ask(undo);
+    assert_eq!((post.said(ticket).as_str(), post.sent.len()), ("00", sent));
+    // Another payment under the same number is another payment.
+    let other = Request { amount: amount(77), ..again(200, other_time) };
+    post.ask(Request { card: Some(card(A, 9)), ..other });
+    assert_eq!(post.sent.len(), sent + 1);
+    // After five minutes the same content in a plain 0200 is new.
+    post.pass(5 * MINUTE + 1);
+    let later = Request { first_received: post.now, ..again(200, other_time) };
+    let ticket = post.ask(later);
+    assert_eq!(post.said(ticket), "nothing");
+}
+
+#[test]
+fn r_trunk_cut_answers_91_with_the_reversal_durable_first() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    let one = post.ask(request.clone());
+    post.drive(Input::Trunk(TrunkState::Suspect));
+    assert_eq!(post.said(one), "nothing");
+    post.events.clear();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    assert!(matches!(
+        &post.events[..],
+        [Event::Withdraw(1), Event::Record(StationFact::Owed(_)), Event::Answer(_)]
+    ));
+    assert_eq!(post.said(one), "91 TRUNK DOWN");
+    let next = post.purchase();
+    let two = post.ask(next);
+    assert_eq!(post.said(two), "91 TRUNK DOWN");
+    assert_eq!(post.station.owed(), 1, "a request that never left is not reversed");
+    post.crash();
+    assert_eq!(post.events.len(), 1);
+    post.drive(Input::Trunk(UP));
+    let (ticket, reversal) = post.sent.last().unwrap().clone();
+    assert_eq!(reversal.original.unwrap().stan, request.stan.get());
+    post.hub_says(ticket, "00");
+    assert_eq!(post.station.owed(), 0);
+}
+
+#[test]
+fn r_trunk_a_terminals_reversal_is_accepted_while_cut() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let undo = Request { actual: Some(amount(5)), ..post.reversal(&request) };
+    post.events.clear();
+    let one = post.ask(undo.clone());
+    assert!(matches!(&post.events[..], [Event::Record(StationFact::Owed(_)), Event::Answer(_)]));
+    let two = post.ask(Request { mti: mti(421), ..undo.clone() });
+    assert_eq!((post.said(one), post.said(two)), ("00".into(), "00".into()));
+    assert_eq!(post.station.owed(), 1);
+    let received = post.now;
+    post.pass(3 * MINUTE);
+    post.drive(Input::Trunk(UP));
+    let (ticket, sent) = post.sent.last().unwrap().clone();
+    assert_eq!((sent.original, sent.actual), (undo.original, undo.actual));
+    assert_eq!(sent.first_received, received);
+    // Silence: it goes again until the hub answers.
+    post.pass(26 * SECOND);
+    assert_eq!(post.sent.len(), 2);
+    post.hub_says(ticket, "00");
+    assert_eq!(post.station.owed(), 1, "the answer to a number that was given up");
+    post.hub_says(post.sent[1].0, "00");
+    assert_eq!(post.station.owed(), 0);
+}
+
+#[test]
+fn r_trunk_a_renewed_hub_is_asked_again() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    let one = post.ask(request.clone());
+    post.pass(5 * SECOND);
+    post.drive(Input::Trunk(TrunkState::Suspect));
+    post.drive(Input::Trunk(UP));
+    assert_eq!(post.sent.len(), 1, "the same hub still knows");
+    post.drive(Input::Trunk(TrunkState::Up { renewed: true }));
+    assert_eq!(post.sent.len(), 2);
+    assert_eq!((post.sent[1].0, post.sent[1].1.age_ms), (post.sent[0].0, 5000));
+    post.hub_says(post.sent[1].0, "00");
+    assert_eq!(post.said(one), "00");
+}
+
+/// A long cut: everything owed goes up in order, a part at a time, and nothing is left.
+#[test]
+fn r_trunk_what_is_owed_goes_up_in_order_and_within_bounds() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let many = switch::limits::OWED_IN_FLIGHT_MAX + 50;
+    let mut expected = Vec::new();
+    for _ in 0..many {
+        let request = post.purchase();
+        let undo = post.reversal(&request);
+        expected.push(undo.stan);
+        post.ask(undo);
+    }
+    post.drive(Input::Trunk(UP));
+    assert_eq!(post.station.in_flight(), switch::limits::OWED_IN_FLIGHT_MAX);
+    let mut next = 0;
+    while next < post.sent.len() {
+        let ticket = post.sent[next].0;
+        post.hub_says(ticket, "00");
+        next += 1;
+    }
+    let sent: Vec<_> = post.sent.iter().map(|(_, request)| request.stan).collect();
+    assert_eq!(sent, expected);
+    assert_eq!((post.station.owed(), post.station.in_flight()), (0, 0));
+}
+
+#[test]
+fn r_match_reference_numbers_are_never_made_twice() {
+    let mut post = Post::new();
+    let mut made = std::collections::BTreeSet::new();
+    for round in 0..3 {
+        for _ in 0..5 {
+            let request = post.purchase();
+            post.ask(request);
+            let rrn = post.sent.last().unwrap().1.rrn;
+            assert!(made.insert(rrn), "{rrn} twice, round {round}");
+            let ticket = post.sent.last().unwrap().0;
+            post.hub_says(ticket, "51");
+        }
+        post.crash();
+        post.drive(Input::Trunk(UP));
+    }
+    // At the end of a block the next is reserved before its first number leaves.
+    let mut last = post.records.len();
+    for _ in 0..switch::limits::RRN_BLOCK + 1 {
+        post.events.clear();
+        let request = Request { stan: scheme::Stan::new(1).unwrap(), ..post.purchase() };
+        post.ask(Request { rrn: Rrn::default(), ..request });
+        let ticket = post.sent.last().unwrap().0;
+        post.hub_says(ticket, "51");
+        assert!(made.insert(post.sent.last().unwrap().1.rrn));
+        if post.records.len() > last {
+            assert!(matches!(post.events[0], Event::Record(StationFact::RrnBlock { .. })));
+            last = post.records.len();
+        }
+    }
+    assert_eq!(post.counts.iter().filter(|c| **c == Count::Refused(Reason::TrunkDown)).count(), 0);
+    post.pass(DAY);
+}
