@@ -6,6 +6,7 @@ use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::CardVault;
 use ledger::Books;
 use scheme::{StationId, Timestamp};
+use switch::record::FindingKind;
 
 use crate::clock::RoleClock;
 use crate::config::Config;
@@ -123,6 +124,9 @@ impl Host {
         if reading.jumped {
             let values = vec![("wall", clocks.wall.to_string()), ("kept", now.to_string())];
             self.pipeline.log(Level::Warn, "clock_off", values);
+            if let Core::Hub(hub) = &mut self.core {
+                hub.find(FindingKind::Clock, &mut self.pipeline);
+            }
         }
         match &mut self.core {
             Core::Hub(hub) => hub.at(now),
@@ -142,7 +146,7 @@ impl Host {
             Event::Started => match &mut self.core {
                 Core::Hub(hub) => {
                     if self.cut {
-                        hub.tail_was_cut(pipeline);
+                        hub.find(FindingKind::TornTail, pipeline);
                     }
                     hub.started(now, pipeline);
                 }

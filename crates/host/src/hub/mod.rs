@@ -86,14 +86,9 @@ impl HubRole {
         self.drive(Input::Resolve, pipeline);
     }
 
-    /// Recovery cut a torn tail: nobody was told of what it held, but somebody should know.
-    pub(crate) fn tail_was_cut(&mut self, pipeline: &mut Pipeline) {
-        let finding = Finding {
-            kind: FindingKind::TornTail,
-            payment: None,
-            participant: None,
-            original: None,
-        };
+    /// Something that the role itself has noticed, and that a person must look at.
+    pub(crate) fn find(&mut self, kind: FindingKind, pipeline: &mut Pipeline) {
+        let finding = Finding { kind, payment: None, participant: None, original: None };
         self.drive(Input::Business(Fact::Finding(finding)), pipeline);
     }
 

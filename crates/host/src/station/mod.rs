@@ -78,7 +78,7 @@ impl StationRole {
             dialling: false,
             dial_at: None,
             dial_gap_ms: REDIAL_FIRST_MS,
-            told: TrunkState::Cut,
+            told: TrunkState::Suspect,
             next_ticket: 1,
             counts: BTreeMap::new(),
         }
@@ -86,6 +86,7 @@ impl StationRole {
 
     pub(crate) fn started(&mut self, now: Timestamp, pipeline: &mut Pipeline) {
         self.now = now;
+        self.link.begin(now);
         self.drive(Input::Resolve, pipeline);
         self.dial(pipeline);
     }

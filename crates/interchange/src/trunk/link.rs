@@ -118,6 +118,13 @@ impl Link {
         }
     }
 
+    /// Time begins: silence counts from here, so that a side that has just started is suspect at
+    /// first, and cut only when nobody was heard for the whole time.
+    pub fn begin(&mut self, now: Timestamp) {
+        self.last_heard = Some(now);
+        self.last_confirmed = Some(now);
+    }
+
     /// A connection is there: introduces this side.
     pub fn connect(&mut self, now: Timestamp, out: &mut Vec<u8>) {
         self.connected = true;
@@ -343,7 +350,7 @@ impl Link {
         };
         match silent {
             ms if ms >= self.timers.cut_ms => TrunkState::Cut,
-            ms if ms >= self.timers.suspect_ms => TrunkState::Suspect,
+            ms if ms >= self.timers.suspect_ms || self.peer_start.is_none() => TrunkState::Suspect,
             _ => TrunkState::Up { renewed: false },
         }
     }
