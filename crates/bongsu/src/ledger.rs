@@ -192,7 +192,7 @@ fn offline(place: &Place) -> Result<Offline, Failure> {
     let offline = read(place, false)?;
     if !offline.report().ok {
         output::note(
-            "note: the journal is damaged; this is what can still be read. Run `bongsu ledger verify`",
+            "note: the journal is damaged, see `bongsu ledger verify`; this can still be read",
         );
     }
     Ok(offline)

@@ -16,7 +16,7 @@ use crate::output::Format;
     arg_required_else_help = true,
     after_help = "\
 Example:
-  bongsu message explain 30383030383232303030303030303030303030303034303030303030303030303030303031313232303931323433303030303031333031
+  bongsu message explain 0800822000000000000004000000000000001122091407000001301
 
 Which way a message is written (its dialect) is recognised; `bongsu dialect list` has them."
 )]

@@ -27,11 +27,12 @@ use receipt::Receipt;
 #[command(after_help = "\
 Example:
   bongsu pay --pan 9408020000000015 --amount 12.50
-  bongsu pay --to 127.0.0.1:8583 --terminal PYO00001 --kind reversal --pan 9408020000000015 --amount 12.50 --original 632609000012
+  bongsu pay --kind reversal --original 6326PY000012 --pan 9408020000000015
   bongsu pay --pan 9408020000000015 --amount 12.50 --repeat --stan 12 --at 2026-11-22T09:14:07Z
 
 Prints with --format json:
-  {\"mti\",\"response_code\",\"approved\",\"rrn\",\"approval_code\",\"stan\",\"amount\",\"currency\",\"elapsed_ms\"}")]
+  {\"mti\",\"response_code\",\"approved\",\"rrn\",\"approval_code\",\"stan\",\
+\"amount\",\"currency\",\"elapsed_ms\"}")]
 pub(crate) struct Pay {
     /// Station's port for terminals
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8583")]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use nation::audit::Violation;
 use nation::{Outcome, SeedReport, SimOptions, Totals, run_told, simulate};
 use serde_json::{Value, json};
 
@@ -26,7 +27,8 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "A..B", value_parser = seeds, default_value = "0..100")]
     seeds: Range<u64>,
     /// Let faults rage for so many simulated minutes; by default some seconds, drawn by the seed
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..=SIM_MINUTES_MAX))]
+    #[arg(long, value_name = "M")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=SIM_MINUTES_MAX))]
     minutes: Option<u64>,
     /// Tell what happens in the nation of one seed, line by line, on standard error
     #[arg(long)]
@@ -160,7 +162,8 @@ fn document(totals: &Totals, broken: &[SeedReport]) -> Value {
 
 fn failure(report: &SeedReport) -> Value {
     let Outcome { broken, .. } = &report.outcome;
-    let one = |(at_ms, violation): &(u64, nation::audit::Violation)| json!({ "at_ms": at_ms, "what": violation.to_string() });
+    let one =
+        |broken: &(u64, Violation)| json!({ "at_ms": broken.0, "what": broken.1.to_string() });
     json!({
         "seed": report.seed,
         "commit": COMMIT,
@@ -184,7 +187,6 @@ mod tests {
 
     #[test]
     fn a_broken_seed_says_how_to_see_it_again() {
-        use nation::audit::Violation;
         let violation = Violation::NoWork("planted".to_owned());
         let outcome = Outcome {
             hash: 0,

@@ -19,7 +19,7 @@ use crate::output::{self, Format};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu message decode 30383030383232303030303030303030303030303034303030303030303030303030303031313232303931323433303030303031333031
+  bongsu message decode 0800822000000000000004000000000000001122091407000001301
   bongsu message decode --input raw @capture.bin")]
 pub(super) struct Decode {
     #[command(flatten)]

@@ -18,7 +18,7 @@ use crate::words;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu message explain 30383030383232303030303030303030303030303034303030303030303030303030303030313132323039313234333030303030313330
+  bongsu message explain 080082200000000000000400000000000000112209140700000130
   bongsu message explain --dialect iso87-ascii-bin @capture.bin")]
 pub(super) struct Explain {
     #[command(flatten)]

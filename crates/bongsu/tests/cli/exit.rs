@@ -129,6 +129,14 @@ fn a_reader_that_leaves_is_no_panic() {
 }
 
 #[test]
+fn a_full_disk_is_a_failure() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(&["dialect", "list"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("can't be written"));
+}
+
+#[test]
 fn colours_are_for_terminals() {
     let ran = run(&["message", "explain", "3038"]);
     assert!(!ran.text().contains('\x1b'), "{}", ran.text());

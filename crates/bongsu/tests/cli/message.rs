@@ -141,10 +141,15 @@ fn explain_masks_unless_told() {
             assert!(open.text().contains(secret), "{secret}: {}", open.text());
         }
     }
-    // Cut inside DE4: what is left of the card stays hidden.
+    // Cut inside DE3 and inside DE2: what is left of the card stays hidden.
+    for (length, card) in [(80, "9408020000000015"), (70, "940802")] {
+        let cut = run(&["message", "explain", &hex[..length]]);
+        assert_eq!(cut.code, 1);
+        assert!(!cut.text().contains(card), "{}", cut.text());
+        let open = run(&["message", "explain", "--unmask", &hex[..length]]);
+        assert!(open.text().contains(card), "{}", open.text());
+    }
     let cut = run(&["message", "explain", &hex[..80]]);
-    assert_eq!(cut.code, 1);
-    assert!(!cut.text().contains("9408020000000015"), "{}", cut.text());
     assert!(cut.text().contains("the message ends inside the element"), "{}", cut.text());
 }
 
@@ -182,7 +187,9 @@ fn dialects_are_listed_and_checked() {
         check_decoded("file", vector, &run(&["message", "decode", "--dialect", &file, hex]));
     }
     let broken = format!("{}/broken.toml", env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(&broken, "name = \"x\"\ntitle = \"x\"\nbase = \"iso87-ascii\"\n[de]\n4 = { type = \"n200\", colour = 1 }\n").unwrap();
+    let text = "name = \"x\"\ntitle = \"x\"\nbase = \"iso87-ascii\"\n[de]\n\
+                4 = { type = \"n200\", colour = 1 }\n";
+    std::fs::write(&broken, text).unwrap();
     let ran = run(&["dialect", "check", &broken]);
     assert_eq!(ran.code, 1);
     assert!(ran.text().contains(&format!("{broken}:5:")), "{}", ran.text());

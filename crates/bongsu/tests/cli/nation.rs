@@ -71,6 +71,19 @@ impl Nation {
         self.json(&[&["pay", "--to", &to, "--pan", "9408020000000015"], arguments].concat(), code)
     }
 
+    /// The reversed payment, once its issuer knows of it: nothing of it changes any more.
+    fn acknowledged(&self, rrn: &str) -> Value {
+        let until = Instant::now() + Duration::from_secs(10);
+        loop {
+            let found = self.json(&["ledger", "payment", rrn], 0);
+            if found["payments"][0]["reversal_acknowledged"] == true {
+                return found;
+            }
+            assert!(Instant::now() < until, "the issuer does not acknowledge: {found}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     fn stop(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
@@ -94,7 +107,7 @@ fn beside_a_nation_and_after_it() {
 
     // The amount and the trace number of the original come from the running hub.
     assert_eq!(nation.pay(&["--kind", "reversal", "--original", rrn], 0)["amount"], "12.50");
-    let found = nation.json(&["ledger", "payment", rrn], 0);
+    let found = nation.acknowledged(rrn);
     let payment = &found["payments"][0];
     assert_eq!((&payment["status"], &payment["returned"]), (&json!("reversed"), &json!("12.50")));
     let by_stan = ["ledger", "payment", "--stan", stan, "--terminal", "PYO00001"];
