@@ -381,14 +381,22 @@ mod tests {
     }
 
     #[test]
-    fn no_space_leaves_no_file() {
+    fn a_file_that_cannot_be_made_leaves_nothing() {
         let dir = crate::testing::temp_dir("disk");
         let mut disk = FileDisk::open(&dir).unwrap();
-        // More than the disk has; if a test machine has it, nothing is shown.
-        let stat = rustix::fs::statvfs(&dir).unwrap();
-        let beyond = stat.f_blocks * stat.f_frsize * 2;
-        let error = disk.create("huge", beyond).unwrap_err();
-        assert!(matches!(error.kind, DiskErrorKind::NoSpace | DiskErrorKind::Io), "{error}");
+        // Longer than any file may be: refused before a single block is taken. A length that the
+        // disk has no room for would take all of it from everybody else first.
+        let error = disk.create("huge", (1 << 63) - 4096).unwrap_err();
+        assert_eq!(error.op, DiskOp::Create);
         assert_eq!(disk.list(), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_full_disk_or_quota_is_no_space_and_nothing_else_is() {
+        let kind = |errno| fault(DiskOp::Write, "a", errno).kind;
+        assert_eq!(kind(Errno::NOSPC), DiskErrorKind::NoSpace);
+        assert_eq!(kind(Errno::DQUOT), DiskErrorKind::NoSpace);
+        assert_eq!(kind(Errno::IO), DiskErrorKind::Io);
+        assert_eq!(kind(Errno::FBIG), DiskErrorKind::Io);
     }
 }
