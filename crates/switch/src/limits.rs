@@ -19,6 +19,11 @@ pub const STATION_OWED_MAX: usize = 86_400;
 /// Owed reversals that a station has under way at once: a long cut's thousands go up in order, a
 /// part at a time, so that neither the trunk's memory nor the purchases beside them suffer.
 pub const OWED_IN_FLIGHT_MAX: usize = 256;
+/// Answers that a station remembers, to give them again to copies of their requests: a busy
+/// station's last minutes.
+pub const ANSWERS_MAX: usize = 65_536;
+/// And for how long, in milliseconds: longer than any terminal goes on repeating.
+pub const ANSWERS_MS: u64 = 600_000;
 /// Bytes of one carried field: the longest LLLVAR field.
 pub const CARRIED_FIELD_MAX: usize = 999;
 /// Reference numbers that a station reserves durably at a time: few writes, few numbers lost in a

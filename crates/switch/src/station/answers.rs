@@ -10,9 +10,7 @@ use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use scheme::{
-    Amount, LocalTime, ParticipantId, Reason, Rrn, Stan, TerminalId, Timestamp, Token,
-};
+use scheme::{Amount, LocalTime, ParticipantId, Rrn, Stan, TerminalId, Timestamp, Token};
 
 use crate::limits::{ANSWERS_MAX, ANSWERS_MS};
 use crate::request::{Answer, Carried, Request};
@@ -22,6 +20,7 @@ type Key = (ParticipantId, TerminalId, Stan);
 
 #[derive(Clone, Debug)]
 struct Given {
+    since: Timestamp,
     local: LocalTime,
     first_received: Timestamp,
     transaction: u8,
@@ -47,6 +46,7 @@ impl Answers {
         self.forget(now);
         let key = (request.acquirer, request.terminal, request.stan);
         let given = Given {
+            since: now,
             local: request.local,
             first_received: request.first_received,
             transaction: request.processing.transaction(),
@@ -66,13 +66,9 @@ impl Answers {
         given.filter(|given| given.is_for(request, timers)).map(|given| &given.answer).next()
     }
 
-    /// The payment of this request has been undone: its copies get 94 from now on.
-    pub(super) fn undone(&mut self, key: Key) {
-        for given in self.given.get_mut(&key).into_iter().flatten() {
-            if given.answer.code.is_approved() {
-                given.answer = Answer::refusal(Reason::Reversed, given.answer.rrn);
-            }
-        }
+    /// A reversal of these payments was acknowledged: only the hub knows what they are now.
+    pub(super) fn drop(&mut self, key: Key) {
+        self.given.remove(&key);
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -82,7 +78,7 @@ impl Answers {
             }
             self.order.pop_front();
             if let Some(given) = self.given.get_mut(&key) {
-                given.remove(0);
+                given.retain(|given| given.since > at);
                 if given.is_empty() {
                     self.given.remove(&key);
                 }

@@ -8,6 +8,7 @@
 //! Deliberately absent until escrow exists: standing in for the hub. Without a trunk a purchase is
 //! refused with 91.
 
+mod answers;
 pub mod record;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use scheme::{
     MtiClass, MtiFunction, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId, Rrn, Stan,
-    StationId, TerminalId, Timestamp, Zone,
+    StationId, TerminalId, Timestamp, TransactionKind, Zone,
 };
 
 pub use record::{Owed, StationFact, StationRecord};
@@ -166,6 +167,7 @@ pub struct Station {
     deadlines: BTreeSet<(Timestamp, u64)>,
     /// Owed reversals that are under way.
     owed_sent: BTreeSet<u64>,
+    answers: answers::Answers,
 }
 
 impl Station {
@@ -178,13 +180,15 @@ impl Station {
             register,
             state: State::default(),
             now: Timestamp::default(),
-            trunk: TrunkState::Cut,
+            // Nobody knows yet: what comes now waits for the trunk, or for the cut to be found.
+            trunk: TrunkState::Suspect,
             next_ticket: 1,
             next_rrn: 0,
             flights: BTreeMap::new(),
             by_key: HashMap::default(),
             deadlines: BTreeSet::new(),
             owed_sent: BTreeSet::new(),
+            answers: answers::Answers::default(),
         }
     }
 
@@ -292,13 +296,18 @@ impl Station {
             out.push(Effect::Answer { to: from, answer });
             return;
         }
+        if let Some(answer) = self.answers.find(&request, &self.config.timers) {
+            let answer = answer.clone();
+            out.push(Effect::Answer { to: from, answer });
+            return;
+        }
         if self.join(from, &request) {
             return;
         }
         let advice = reversal || request.mti.function() == MtiFunction::Advice;
         match self.trunk {
             TrunkState::Cut if reversal => self.accept(from, request, out),
-            TrunkState::Cut => self.refuse(from, Reason::TrunkDown, request.rrn, out),
+            TrunkState::Cut => self.turn_away(from, &request, out),
             TrunkState::Up { .. } | TrunkState::Suspect => {
                 let full = self.flights.len() >= self.config.in_flight_max
                     || self.state.owed.len() >= STATION_OWED_MAX;
@@ -423,6 +432,7 @@ impl Station {
         }
         let approved = answer.code.is_approved();
         out.push(Effect::Count(if approved { Count::Approved } else { Count::Declined }));
+        self.remember(&flight.request, &answer);
         for to in flight.waiters {
             out.push(Effect::Answer { to, answer: answer.clone() });
         }
@@ -447,19 +457,47 @@ impl Station {
         } else if !advice {
             self.owe(undo(&request), out);
         }
+        let answer = if reversal {
+            Answer::acknowledgement(request.rrn)
+        } else {
+            Answer::refusal(Reason::TrunkDown, request.rrn)
+        };
+        self.remember(&request, &answer);
         for to in flight.waiters {
-            if reversal {
-                let answer = Answer::acknowledgement(request.rrn);
-                out.push(Effect::Answer { to, answer });
-            } else {
-                self.refuse(to, Reason::TrunkDown, request.rrn, out);
+            if !reversal {
+                out.push(Effect::Count(Count::Refused(Reason::TrunkDown)));
             }
+            out.push(Effect::Answer { to, answer: answer.clone() });
+        }
+    }
+
+    /// The trunk is cut, and this was not sent up. A repeat may be of a request that was, before
+    /// this station restarted: then it is answered for lack of an answer, and undone first.
+    fn turn_away(&mut self, from: ReplyTo, request: &Request, out: &mut Effects) {
+        if request.mti.is_repeat() && request.mti.function() == MtiFunction::Request {
+            self.owe(undo(request), out);
+        }
+        self.remember(request, &Answer::refusal(Reason::TrunkDown, request.rrn));
+        self.refuse(from, Reason::TrunkDown, request.rrn, out);
+    }
+
+    /// Copies of a payment's request get its answer again, until a reversal has been acknowledged:
+    /// then the hub says what it has become of it.
+    fn remember(&mut self, request: &Request, answer: &Answer) {
+        if request.mti.class() == MtiClass::Reversal {
+            let key = (request.acquirer, request.terminal, stan_of(request));
+            self.answers.drop(key);
+        } else if request.mti.function() == MtiFunction::Request
+            && request.processing.kind() != Some(TransactionKind::Balance)
+        {
+            self.answers.remember(self.now, request, answer);
         }
     }
 
     /// A reversal while the trunk is cut: durable here, acknowledged, and sent up later.
     fn accept(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
         let answer = Answer::acknowledgement(request.rrn);
+        self.remember(&request, &answer);
         self.owe(owed_of(&request), out);
         out.push(Effect::Answer { to: from, answer });
     }
@@ -490,7 +528,6 @@ impl Station {
     }
 
     fn trunk_changed(&mut self, state: TrunkState, out: &mut Effects) {
-        let was_cut = self.trunk == TrunkState::Cut;
         self.trunk = state;
         match state {
             TrunkState::Cut => {
@@ -507,9 +544,7 @@ impl Station {
                         out.push(Effect::Send { ticket: *ticket, request });
                     }
                 }
-                if was_cut {
-                    self.send_owed(out);
-                }
+                self.send_owed(out);
             }
             TrunkState::Suspect => {}
         }

@@ -389,7 +389,7 @@ fn r_match_reference_numbers_are_never_made_twice() {
     let mut last = post.records.len();
     for _ in 0..switch::limits::RRN_BLOCK + 1 {
         post.events.clear();
-        let request = Request { stan: scheme::Stan::new(1).unwrap(), ..post.purchase() };
+        let request = post.purchase();
         post.ask(Request { rrn: Rrn::default(), ..request });
         let ticket = post.sent.last().unwrap().0;
         post.hub_says(ticket, "51");
@@ -401,4 +401,64 @@ fn r_match_reference_numbers_are_never_made_twice() {
     }
     assert_eq!(post.counts.iter().filter(|c| **c == Count::Refused(Reason::TrunkDown)).count(), 0);
     post.pass(DAY);
+}
+
+#[test]
+fn r_match_a_copy_of_an_answered_request_gets_the_same_answer_without_the_hub() {
+    let mut post = Post::new();
+    let request = post.purchase();
+    post.ask(request.clone());
+    let (ticket, _) = post.sent.last().unwrap().clone();
+    post.hub_says(ticket, "00");
+    let sent = post.sent.len();
+    for trunk in [UP, TrunkState::Suspect, TrunkState::Cut] {
+        post.drive(Input::Trunk(trunk));
+        let copy = post.ask(request.clone());
+        assert_eq!(post.said(copy), "00", "{trunk:?}");
+    }
+    assert_eq!((post.sent.len(), post.station.owed()), (sent, 0), "nothing was asked or undone");
+    // After its reversal only the hub knows what the payment has become.
+    post.drive(Input::Trunk(UP));
+    let undo = post.reversal(&request);
+    post.ask(undo);
+    let (ticket, _) = post.sent.last().unwrap().clone();
+    post.hub_says(ticket, "00");
+    let copy = post.ask(request);
+    assert_eq!(post.said(copy), "nothing");
+    assert_eq!(post.sent.len(), sent + 2);
+}
+
+#[test]
+fn r_trunk_a_copy_of_a_request_that_was_turned_away_stays_turned_away() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let request = post.purchase();
+    let first = post.ask(request.clone());
+    assert_eq!(post.said(first), "91 TRUNK DOWN");
+    post.drive(Input::Trunk(UP));
+    let copy = post.ask(request);
+    assert_eq!(post.said(copy), "91 TRUNK DOWN");
+    assert!(post.sent.is_empty(), "its shop has been told no");
+}
+
+#[test]
+fn r_time_a_repeat_that_nobody_knows_is_undone_before_it_is_answered_91() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let request = post.purchase();
+    let repeat = Request { mti: request.mti.repeat(), ..request };
+    let ticket = post.ask(repeat);
+    assert_eq!(post.said(ticket), "91 TRUNK DOWN");
+    assert_eq!(post.station.owed(), 1, "its first request may have gone up before a restart");
+}
+
+#[test]
+fn r_trunk_a_station_that_has_just_started_lets_requests_wait_for_the_trunk() {
+    let mut post = Post::new();
+    post.crash();
+    let request = post.purchase();
+    let ticket = post.ask(request);
+    assert_eq!(post.said(ticket), "nothing");
+    post.drive(Input::Trunk(TrunkState::Cut));
+    assert_eq!(post.said(ticket), "91 TRUNK DOWN");
 }
