@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use host::Config;
-use host::config::EXAMPLE;
+use host::config::{EXAMPLE, Profile};
 
 use crate::error::{RunError, RunErrorKind};
 use crate::layout::{Layout, make_dir, write_whole};
@@ -59,7 +59,28 @@ impl RunOptions {
             let remedy = format!("choose at most {most}");
             return Err(RunError::new(RunErrorKind::Config, message, "--port-base", remedy));
         }
+        self.secure(&config, &path)?;
         Ok(config.shifted(self.port_base, self.http))
+    }
+
+    /// Links are plain so far: only `demo` allows that, and only on this machine. The file's own
+    /// addresses have been checked with the file.
+    fn secure(&self, config: &Config, path: &Path) -> Result<(), RunError> {
+        match (config.profile, self.http) {
+            (Profile::Demo, Some(http)) if !http.ip().is_loopback() => Err(RunError::new(
+                RunErrorKind::Config,
+                format!("profile demo has no TLS and {http} is open to others"),
+                "--http",
+                "give a loopback address, as in 127.0.0.1:8080",
+            )),
+            (Profile::Demo, _) => Ok(()),
+            (Profile::Production, _) => Err(RunError::new(
+                RunErrorKind::Config,
+                "profile production refuses links without TLS, and this version has none",
+                path.display().to_string(),
+                "use `profile = \"demo\"`, on this machine alone and never for real money",
+            )),
+        }
     }
 }
 
@@ -89,4 +110,54 @@ fn keep(layout: &Layout, text: &str) -> Result<(), RunError> {
     make_dir(layout.dir())
         .and_then(|()| write_whole(&path, text.as_bytes()))
         .map_err(|error| RunError::file("write the configuration", &path, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(dir: &Path) -> RunOptions {
+        RunOptions {
+            dir: dir.to_owned(),
+            config: None,
+            port_base: 0,
+            http: None,
+            traffic: None,
+            version: "0".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_example_is_kept_and_a_given_file_takes_its_place() {
+        let dir = crate::testing::temp_dir("options");
+        let plain = options(&dir);
+        assert_eq!(plain.configuration().unwrap(), Config::example());
+        assert_eq!(std::fs::read_to_string(dir.join("nation.toml")).unwrap(), EXAMPLE);
+        let given = dir.join("given.toml");
+        std::fs::write(&given, EXAMPLE.replace("Four stations", "Another")).unwrap();
+        let with = RunOptions { config: Some(given.clone()), ..plain.clone() };
+        assert_eq!(with.configuration().unwrap().name, "Another");
+        assert_eq!(plain.configuration().unwrap().name, "Another");
+        // One that does not hold takes nobody's place.
+        std::fs::write(&given, "[nation]").unwrap();
+        assert_eq!(with.configuration().unwrap_err().kind, RunErrorKind::Config);
+        assert_eq!(plain.configuration().unwrap().name, "Another");
+        let shifted = RunOptions { port_base: 1000, ..plain.clone() };
+        assert_eq!(shifted.configuration().unwrap().hub.banks.port(), 10_583);
+        let beyond = RunOptions { port_base: 60_000, ..plain };
+        assert_eq!(beyond.configuration().unwrap_err().place, "--port-base");
+    }
+
+    #[test]
+    fn plain_links_stay_on_this_machine() {
+        let dir = crate::testing::temp_dir("options");
+        let open = RunOptions { http: Some(([0, 0, 0, 0], 80).into()), ..options(&dir) };
+        assert_eq!(open.configuration().unwrap_err().place, "--http");
+        let home = RunOptions { http: Some(([127, 0, 0, 2], 80).into()), ..options(&dir) };
+        assert_eq!(home.configuration().unwrap().hub.http.to_string(), "127.0.0.2:80");
+        let text = EXAMPLE.replace("profile = \"demo\"", "profile = \"production\"");
+        std::fs::write(dir.join("nation.toml"), text).unwrap();
+        let error = options(&dir).configuration().unwrap_err();
+        assert!(error.message.contains("production"), "{error}");
+    }
 }

@@ -10,10 +10,11 @@ use crate::testing::temp_dir;
 
 /// Says that it is ready, writes down its start, and then does `then`.
 fn shell(name: &str, dir: &Path, then: &str, stop_stage: u8) -> ChildSpec {
+    let dir_name = dir.display();
+    let ready = format!("{{\"ready\":\"{name}\",\"addresses\":{{\"http\":\"x\"}}}}");
     let script = format!(
-        "echo $$ >> {0}/{name}.starts; echo '{{\"ready\":\"{name}\",\"addresses\":{{\"http\":\"x\"}}}}'; \
-         trap 'echo {name} >> {0}/stops; exit 0' TERM; {then}",
-        dir.display()
+        "trap 'echo {name} >> {dir_name}/stops; exit 0' TERM; \
+         echo $$ >> {dir_name}/{name}.starts; echo '{ready}'; {then}"
     );
     ChildSpec {
         name: name.to_owned(),
@@ -70,8 +71,6 @@ fn ready_once_restarted_at_once_stopped_in_order() {
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
             let took = eventually("a restart", || lines(&dir.join("b.starts")).len() == 2);
             assert!(took < Duration::from_millis(200), "{took:?}");
-            // Its trap is set a moment after its first line.
-            std::thread::sleep(Duration::from_millis(100));
             stop.write_all(b"x").unwrap();
         });
         supervisor
@@ -96,6 +95,7 @@ fn a_child_that_cannot_run_ends_the_start_with_its_own_words() {
     let deaths = Mutex::new(Vec::new());
     let mut bad = shell("bad", &dir, WAIT, 0);
     let error = r#"{"error":{"kind":"port_in_use","message":"m","where":"w","do":"d"}}"#;
+    bad.start_stage = 1;
     bad.arguments = vec!["-c".to_owned(), format!("echo '{error}'; exit 2")];
     let (mut supervisor, _stop) = supervise(vec![shell("good", &dir, WAIT, 0), bad], &deaths);
     let error = supervisor.run(|_| ()).unwrap_err();
