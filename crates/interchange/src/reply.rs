@@ -36,7 +36,8 @@ pub(crate) fn to_message(echo: &Message, answer: &Answer) -> Option<Message> {
         }
     }
     message.set(39, &answer.code.bytes());
-    if !answer.rrn.is_blank() {
+    // DE37 as sent is echoed (R-MATCH).
+    if !message.has(37) && !answer.rrn.is_blank() {
         message.set(37, answer.rrn.bytes());
     }
     if let Some(date) = answer.business_date {

@@ -79,7 +79,8 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
     let class = message.mti().class();
     let reversal = class == MtiClass::Reversal;
     let terminal = text::<8>(message, 41)?.ok_or(Reason::Format)?;
-    let (acquirer, retailer) = place_of(message, terminal, place)?;
+    let sent = number64(message, 32)?.and_then(ParticipantId::new);
+    let sent_retailer = text::<15>(message, 42)?.filter(|retailer| !retailer.is_blank());
     let processing = number(message, 3, Processing::new)?.ok_or(Reason::Format)?;
     let balance = processing.kind() == Some(TransactionKind::Balance);
     let amount = match number64(message, 4)? {
@@ -91,10 +92,14 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
     let stan = number(message, 11, Stan::new)?.ok_or(Reason::Format)?;
     let local = local_time(message, place)?;
     let rrn = text::<12>(message, 37)?.filter(|rrn| !rrn.is_blank());
-    let seed = PaymentSeed { acquirer, terminal, stan, local };
-    let candidate = seed.id(place.zone.local(place.now));
     let expiry = expiry(message)?;
     let card = card(message, reversal)?;
+    let (currency, forwarding) = (currency(message, place)?, number64(message, 33)?.unwrap_or(0));
+    let (original, actual) = (original(message)?, actual(message)?);
+    // Everything malformed (30) has been found by now; who sends it (58) comes after (R-DE39).
+    let (acquirer, retailer) = place_of(terminal, sent, sent_retailer, place)?;
+    let seed = PaymentSeed { acquirer, terminal, stan, local };
+    let candidate = seed.id(place.zone.local(place.now));
     let (card, card_valid) = match card {
         Card::Absent => (None, false),
         Card::Bad(None) => (None, false),
@@ -114,14 +119,14 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
         rrn_sent: rrn.is_some(),
         processing,
         amount,
-        currency: currency(message, place)?,
+        currency,
         card,
         card_valid,
         expiry: expiry.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()),
-        forwarding: number64(message, 33)?.unwrap_or(0),
+        forwarding,
         has_pin: message.has(52),
-        original: original(message)?,
-        actual: actual(message)?,
+        original,
+        actual,
         reason: if reversal { message.get(39).and_then(ResponseCode::new) } else { None },
         first_received: place.now,
         age_ms: 0,
@@ -132,12 +137,11 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
 
 /// Who acquires, and for which retailer: from the message, or from the register.
 fn place_of(
-    message: &Message,
     terminal: TerminalId,
+    sent: Option<ParticipantId>,
+    retailer: Option<RetailerId>,
     place: &Place<'_>,
 ) -> Result<(ParticipantId, RetailerId), Reason> {
-    let sent = number64(message, 32)?.and_then(ParticipantId::new);
-    let retailer = text::<15>(message, 42)?.filter(|retailer| !retailer.is_blank());
     match place.source {
         Source::Terminal(register) => {
             let (acquirer, own) = register.entry(terminal, sent).ok_or(Reason::Terminal)?;
@@ -156,10 +160,8 @@ fn local_time(message: &Message, place: &Place<'_>) -> Result<LocalTime, Reason>
 }
 
 fn currency(message: &Message, place: &Place<'_>) -> Result<u16, Reason> {
-    match message.text(49) {
-        Some(code) => code.parse().map_err(|_| Reason::Format),
-        None => Ok(place.currency),
-    }
+    let code = number(message, 49, |code| u16::try_from(code).ok())?;
+    Ok(code.unwrap_or(place.currency))
 }
 
 enum Card {
@@ -203,7 +205,7 @@ fn digits4(text: &[u8]) -> Option<Expiry> {
 
 /// DE90: MTI 4 + DE11 6 + DE7 10 + DE32 11 + DE33 11, all digits.
 fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
-    let Some(value) = message.text(90) else {
+    let Some(value) = characters(message, 90)? else {
         return Ok(None);
     };
     if value.len() != 42 || !value.bytes().all(|b| b.is_ascii_digit()) {
@@ -224,10 +226,13 @@ fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
 
 /// DE95: the first twelve digits are what was really paid.
 fn actual(message: &Message) -> Result<Option<Amount>, Reason> {
-    let Some(value) = message.text(95) else {
+    let Some(value) = characters(message, 95)? else {
         return Ok(None);
     };
     let digits = value.get(..12).ok_or(Reason::Format)?;
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Reason::Format);
+    }
     let minor: u64 = digits.parse().map_err(|_| Reason::Format)?;
     Amount::new(minor).map(Some).ok_or(Reason::Format)
 }
@@ -242,6 +247,11 @@ fn carried(message: &Message) -> Carried {
     carried
 }
 
+/// The characters of an element; bytes that are none are malformed, not absent.
+fn characters(message: &Message, de: u8) -> Result<Option<&str>, Reason> {
+    message.get(de).map(|v| std::str::from_utf8(v).map_err(|_| Reason::Format)).transpose()
+}
+
 fn text<const N: usize>(message: &Message, de: u8) -> Result<Option<scheme::FixedText<N>>, Reason> {
     message
         .get(de)
@@ -250,7 +260,7 @@ fn text<const N: usize>(message: &Message, de: u8) -> Result<Option<scheme::Fixe
 }
 
 fn number64(message: &Message, de: u8) -> Result<Option<u64>, Reason> {
-    let Some(value) = message.text(de) else {
+    let Some(value) = characters(message, de)? else {
         return Ok(None);
     };
     if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {

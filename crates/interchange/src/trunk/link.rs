@@ -138,7 +138,7 @@ impl Link {
             heard_start: self.peer_start.unwrap_or(0),
             heard: self.heard,
             next: first,
-            credit: self.heard.saturating_add(TRUNK_CREDIT),
+            credit: self.done.saturating_add(TRUNK_CREDIT),
         };
         self.write(Kind::Hello, 0, hello.write(), out);
         self.heartbeat_at = now;
@@ -175,7 +175,12 @@ impl Link {
     }
 
     fn receive(&mut self, now: Timestamp, frame: Frame) -> Result<Option<LinkEvent>, TrunkError> {
-        if frame.epoch < self.epoch && self.station.0 != 0 {
+        // A station takes the epoch from the hub, and a newer one for ever; a hub has its own. A
+        // station that has only just started does not know it yet.
+        let hub = self.station.0 == 0;
+        let unknown = hub && frame.kind == Kind::Hello && frame.epoch < self.epoch;
+        let stale = frame.epoch < self.epoch && !unknown;
+        if stale || (hub && frame.epoch > self.epoch) {
             return Err(TrunkError::Epoch { theirs: frame.epoch, ours: self.epoch });
         }
         self.epoch = self.epoch.max(frame.epoch);
@@ -237,7 +242,10 @@ impl Link {
         if hello.heard_start == self.start {
             self.acknowledged(hello.heard);
         }
-        self.credit = hello.credit;
+        // One that counts the frames of a start of ours before this one says nothing. The other
+        // side will have a true one in its first heartbeat, once it has heard our hello.
+        let ours = hello.heard_start == self.start || hello.heard_start == 0;
+        self.credit = if ours { hello.credit } else { 0 };
         self.sent =
             self.outgoing.front().map_or(self.next, |frame| frame.sequence).saturating_sub(1);
         LinkEvent::Hello { station: hello.station, renewed }

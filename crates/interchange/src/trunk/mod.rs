@@ -96,7 +96,7 @@ pub enum TrunkError {
         /// What came.
         found: u64,
     },
-    /// The other side works in an older epoch.
+    /// The other side works in another epoch than the one that is in force.
     Epoch {
         /// Its epoch.
         theirs: u64,
@@ -121,7 +121,7 @@ impl fmt::Display for TrunkError {
                 write!(f, "frame {found} came where {expected} was expected")
             }
             Self::Epoch { theirs, ours } => {
-                write!(f, "epoch {theirs}, older than epoch {ours}, which is in force here")
+                write!(f, "epoch {theirs}, where epoch {ours} is in force")
             }
             Self::NoHello => f.write_str("a frame before the hello"),
             Self::Credit => f.write_str("more frames than were allowed"),

@@ -42,14 +42,16 @@ impl Hello {
     pub fn read(payload: &[u8]) -> Result<Self, TrunkError> {
         let mut r = Reader::new(payload);
         let mut read = || -> Result<Self, switch::Corrupt> {
-            Ok(Self {
+            let hello = Self {
                 station: StationId(r.u16("station")?),
                 start: r.u64("start")?,
                 heard_start: r.u64("start heard")?,
                 heard: r.u64("heard")?,
                 next: r.u64("next")?,
                 credit: r.u64("credit")?,
-            })
+            };
+            r.finish()?;
+            Ok(hello)
         };
         read().map_err(|e| TrunkError::Payload(e.what))
     }
@@ -78,7 +80,10 @@ impl Heartbeat {
     pub fn read(payload: &[u8]) -> Result<Self, TrunkError> {
         let mut r = Reader::new(payload);
         let mut read = || -> Result<Self, switch::Corrupt> {
-            Ok(Self { count: r.u64("count")?, heard: r.u64("heard")?, credit: r.u64("credit")? })
+            let heartbeat =
+                Self { count: r.u64("count")?, heard: r.u64("heard")?, credit: r.u64("credit")? };
+            r.finish()?;
+            Ok(heartbeat)
         };
         read().map_err(|e| TrunkError::Payload(e.what))
     }
