@@ -363,7 +363,7 @@ fn get_finding(r: &mut Reader<'_>) -> Result<Finding, Corrupt> {
     })
 }
 
-/// DE90 in 27 bytes.
+/// DE90 in 20 bytes.
 pub(crate) fn put_original(w: &mut Writer<'_>, original: &OriginalRef) {
     w.u16(original.mti).u32(original.stan).u32(original.transmitted);
     w.u40(original.acquirer).u40(original.forwarding);
