@@ -9,6 +9,8 @@
 pub(crate) mod accounts;
 mod payments;
 pub(crate) mod secrets;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The clocks of one machine: a wall clock that may be wrong, and the time since it was switched on.
+//! The clocks of one machine: a wall clock that may be wrong, and the time since its start.
 
 use host::Clocks;
 use scheme::Timestamp;

@@ -135,8 +135,7 @@ pub(crate) fn shop(config: &Config, scenario: &Scenario, number: u16) -> Option<
     let first = own(TerminalRole::Shop).next()?;
     let seed = scenario.seed.wrapping_mul(37).wrapping_add(u64::from(number));
     let zone = config.zone.clone();
-    let example =
-        ShopConfig::example(station, "PYO", first.acquirer, iins(config), zone, seed)?;
+    let example = ShopConfig::example(station, "PYO", first.acquirer, iins(config), zone, seed)?;
     Some(ShopConfig {
         terminals: own(TerminalRole::Shop).map(|terminal| terminal.terminal).collect(),
         retailer: first.retailer,

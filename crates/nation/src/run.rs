@@ -170,7 +170,8 @@ fn payments(world: &mut World) -> Vec<PaymentView> {
         let stans: Vec<u32> =
             seen.filter(|seen| seen.terminal == terminal).map(|seen| seen.stan.get()).collect();
         for stan in stans {
-            let filter = PaymentFilter { limit, terminal: Some(terminal), stan: Some(stan), ..none() };
+            let filter =
+                PaymentFilter { limit, terminal: Some(terminal), stan: Some(stan), ..none() };
             all.extend(self::page(world, filter));
         }
     }

@@ -61,10 +61,7 @@ pub struct Totals {
 
 /// Runs the seeds in order. `progress` is told of each as it ends; when it says `false`, no more
 /// are run.
-pub fn simulate(
-    options: &SimOptions,
-    progress: &mut dyn FnMut(&SeedReport) -> bool,
-) -> Totals {
+pub fn simulate(options: &SimOptions, progress: &mut dyn FnMut(&SeedReport) -> bool) -> Totals {
     let mut totals = Totals::default();
     for seed in options.seeds.clone() {
         let outcome = run_caught(&options.scenario(seed));

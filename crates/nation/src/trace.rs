@@ -14,7 +14,8 @@ impl Trace {
 
     pub(crate) fn word(&mut self, word: u64) {
         self.a = (self.a ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-        self.b = (self.b.rotate_left(23) ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ (self.a >> 32);
+        self.b =
+            (self.b.rotate_left(23) ^ word).wrapping_mul(0xD6E8_FEB8_6659_FD93) ^ (self.a >> 32);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {

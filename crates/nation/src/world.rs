@@ -78,10 +78,8 @@ impl World {
     /// A nation whose machines are switched on one after the other.
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let config = roster::config(scenario);
-        let latency = Latency {
-            min: scenario.latency_us.0 * 1_000,
-            max: scenario.latency_us.1 * 1_000,
-        };
+        let latency =
+            Latency { min: scenario.latency_us.0 * 1_000, max: scenario.latency_us.1 * 1_000 };
         let net = Net::new(Dice::new(scenario.seed, "net"), latency, DIAL_WAIT);
         let mut world = Self {
             secrets: Secrets::new(&roster::iins(&config)),

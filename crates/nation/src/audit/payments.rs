@@ -98,7 +98,8 @@ fn invented(
         }
         let moved = |payment: &&&PaymentView| matches!(payment.status, "posted" | "reversed");
         if payments.iter().filter(moved).count() > 1 {
-            found.push(Violation::Invented(format!("{terminal} {stan}: one request, two payments")));
+            found
+                .push(Violation::Invented(format!("{terminal} {stan}: one request, two payments")));
         }
     }
     let mut references: BTreeMap<(&str, &str), u32> = BTreeMap::new();
@@ -121,7 +122,7 @@ struct Lines {
     net: i128,
 }
 
-/// Every payment moves the same money in the ledger and in its issuer's book, and nothing else does.
+/// Every payment moves the same money in the ledger and in its issuer's book; nothing else does.
 fn books(evidence: &Evidence, found: &mut Vec<Violation>) {
     for bank in &evidence.banks {
         let mut lines: BTreeMap<Reference, Lines> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! `SimLink`: the nation's cables. Connections carry bytes in order, cut anywhere; links between two
-//! machines clog, go silent one way, are cut, refuse; frames of banks and terminals pass a
+//! `SimLink`: the nation's cables. Connections carry bytes in order, cut anywhere; links between
+//! two machines clog, go silent one way, are cut, refuse; frames of banks and terminals pass a
 //! [`Middlebox`] that loses, doubles and delays them.
 //!
 //! How things flow: [`Net::send`] and [`Net::dial`] put [`Wake`]s into a list for the schedule; a
