@@ -296,8 +296,9 @@ impl Station {
             out.push(Effect::Answer { to: from, answer });
             return;
         }
-        if let Some(answer) = self.answers.find(&request, &self.config.timers) {
-            let answer = answer.clone();
+        // A reversal may carry its original's own DE11; it is no copy of it.
+        let copy = self.answers.find(&request, &self.config.timers).filter(|_| !reversal);
+        if let Some(answer) = copy.cloned() {
             out.push(Effect::Answer { to: from, answer });
             return;
         }
