@@ -1,10 +1,10 @@
 //! R-ACCOUNTS: caps, overcap, on-us.
 
 use ledger::chart;
-use scheme::Currency;
-use switch::Request;
-use switch::hub::Status;
+use scheme::{Currency, StationId};
+use switch::hub::{Input, Status};
 use switch::record::{Fact, FindingKind};
+use switch::{PeerId, Request};
 
 use crate::rig::{A, B, C, CAP, Rig, SECOND, amount, bank, card, shop, terminal};
 
@@ -173,4 +173,23 @@ fn r_accounts_room_from_two_voids_in_one_turn() {
     rig.send(other);
     assert_eq!(overcap(&rig, A), 800_000);
     assert_eq!(rig.hub.state().position(bank(A)).room, 0);
+}
+
+/// Room appears between the refusal of a return and its second way, by the overcap account: the
+/// records must still be such that a replay is refused where the live engine was.
+#[test]
+fn r_accounts_nothing_comes_between_a_refusal_and_the_overcap() {
+    let mut rig = Rig::new();
+    let first = of(&mut rig, 600_000);
+    rig.pay(&first);
+    let spent = at_b(&mut rig, A, 1_500_000);
+    rig.pay(&spent);
+    let open = of(&mut rig, 700_000);
+    rig.send(open);
+    let undo = rig.reversal(&first);
+    let undo = rig.input(PeerId::Station(StationId(1)), undo);
+    let approval = rig.answer_to(rig.asks.last().unwrap(), "00");
+    rig.drive_together(vec![undo, Input::IssuerAnswer(approval)]);
+    assert_eq!(rig.found(FindingKind::Overcap), 1);
+    assert_eq!((overcap(&rig, A), rig.nets()), (0, [-800_000, 800_000, 0]));
 }

@@ -346,7 +346,14 @@ impl Rig {
         self.send_from(PeerId::Station(StationId(station)), request)
     }
 
-    pub(crate) fn send_from(&mut self, peer: PeerId, mut request: Request) -> u64 {
+    pub(crate) fn send_from(&mut self, peer: PeerId, request: Request) -> u64 {
+        let input = self.input(peer, request);
+        self.drive(input);
+        self.next_ticket - 1
+    }
+
+    /// A request as an input, under the next ticket.
+    pub(crate) fn input(&mut self, peer: PeerId, mut request: Request) -> Input {
         let seed = PaymentSeed {
             acquirer: request.acquirer,
             terminal: request.terminal,
@@ -356,8 +363,18 @@ impl Rig {
         request.candidate = seed.id(config().zone.local(request.first_received));
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.drive(Input::Request { from: ReplyTo { peer, ticket }, request });
-        ticket
+        Input::Request { from: ReplyTo { peer, ticket }, request }
+    }
+
+    /// Several inputs before the engine answers the first, as with an engine that is far away.
+    pub(crate) fn drive_together(&mut self, inputs: Vec<Input>) {
+        let mut effects = Vec::new();
+        for input in inputs {
+            self.hub.handle(self.now, input, &mut effects);
+        }
+        for effect in effects {
+            self.effect(effect);
+        }
     }
 
     pub(crate) fn answered(&self, ticket: u64) -> Option<&Answer> {

@@ -385,6 +385,19 @@ fn r_match_reference_numbers_are_never_made_twice() {
         post.crash();
         post.drive(Input::Trunk(UP));
     }
+    // A crash after the very last number of a block.
+    for _ in 0..switch::limits::RRN_BLOCK {
+        let request = post.purchase();
+        post.ask(request);
+        let (ticket, sent) = post.sent.last().unwrap().clone();
+        post.hub_says(ticket, "51");
+        assert!(made.insert(sent.rrn));
+    }
+    post.crash();
+    post.drive(Input::Trunk(UP));
+    let request = post.purchase();
+    post.ask(request);
+    assert!(made.insert(post.sent.last().unwrap().1.rrn), "twice over a full block");
     // At the end of a block the next is reserved before its first number leaves.
     let mut last = post.records.len();
     for _ in 0..switch::limits::RRN_BLOCK + 1 {
