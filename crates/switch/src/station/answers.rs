@@ -71,6 +71,11 @@ impl Answers {
         self.given.remove(&key);
     }
 
+    /// The same where the reversal names no trace number, so that any of its terminal's may be it.
+    pub(super) fn drop_terminal(&mut self, acquirer: ParticipantId, terminal: TerminalId) {
+        self.given.retain(|key, _| (key.0, key.1) != (acquirer, terminal));
+    }
+
     fn forget(&mut self, now: Timestamp) {
         while let Some((at, key)) = self.order.front().copied() {
             if self.order.len() < ANSWERS_MAX && now.ms_since(at) < ANSWERS_MS {

@@ -488,6 +488,9 @@ impl Station {
         if request.mti.class() == MtiClass::Reversal {
             let key = (request.acquirer, request.terminal, stan_of(request));
             self.answers.drop(key);
+            if request.original.is_none_or(|original| original.stan == 0) {
+                self.answers.drop_terminal(request.acquirer, request.terminal);
+            }
         } else if request.mti.function() == MtiFunction::Request
             && request.processing.kind() != Some(TransactionKind::Balance)
         {

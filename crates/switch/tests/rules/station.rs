@@ -477,3 +477,18 @@ fn r_trunk_a_station_that_has_just_started_lets_requests_wait_for_the_trunk() {
     post.drive(Input::Trunk(TrunkState::Cut));
     assert_eq!(post.said(ticket), "91 TRUNK DOWN");
 }
+
+/// A reversal that names its payment by DE37 alone: the station no longer knows what became of it.
+#[test]
+fn r_match_a_repeat_after_a_reversal_by_k3_asks_the_hub() {
+    let mut post = Post::new();
+    let rrn = Rrn::new(b"TERMINAL0001").unwrap();
+    let request = Request { rrn, rrn_sent: true, ..post.purchase() };
+    post.ask(request.clone());
+    post.hub_says(post.sent[0].0, "00");
+    let undo = Request { original: None, ..post.reversal(&request) };
+    post.ask(undo);
+    post.hub_says(post.sent[1].0, "00");
+    let again = post.ask(Request { mti: mti(201), ..request });
+    assert_eq!((post.said(again).as_str(), post.sent.len()), ("nothing", 3));
+}
