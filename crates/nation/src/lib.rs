@@ -3,9 +3,9 @@
 //! What it is: the same [`host::Host`] that `node` runs, the simulated banks and shops of
 //! [`parties`], cables, disks and power, and an auditor that believes none of them.
 //! How things flow: a [`Scenario`] says who is there and what goes wrong; [`run()`] lets it happen
-//! and gives an [`Outcome`]: a hash of all that happened, what it covered, and what broke. A run has
-//! three parts: faults rage; everything heals and people go on paying; shops close, and all that is
-//! under way must end. Then the auditor judges.
+//! and gives an [`Outcome`]: a hash of all that happened, what it covered, and what broke. A run
+//! has three parts: faults rage; everything heals and people go on paying; shops close, and all
+//! that is under way must end. Then the auditor judges.
 //! What bounds it: [`limits`].
 //! Deliberately absent: threads, sockets, files, real time, and chance that is not of the seed.
 #![forbid(unsafe_code)]

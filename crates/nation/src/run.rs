@@ -8,7 +8,7 @@ use scheme::TerminalId;
 
 use crate::actor::Actor;
 use crate::audit::{self, BankEvidence, Evidence, ShopEvidence, Violation};
-use crate::limits::{DRAIN_MS, DRAIN_STEP_MS, LOOK_EVERY_MS};
+use crate::limits::{DRAIN_STEP_MS, LOOK_EVERY_MS};
 use crate::machine::state_hash;
 use crate::scenario::{Place, Planned, Planted, Scenario};
 use crate::world::{MS, World};
@@ -91,7 +91,7 @@ fn rage(world: &mut World) {
 
 /// Until nothing is under way or owed; how long that took, ms.
 fn drain(world: &mut World, from: u64) -> u64 {
-    let until = from + DRAIN_MS * MS;
+    let until = from + world.scenario.drain_ms * MS;
     loop {
         let now = world.schedule.now();
         if !world.broken.is_empty() || now >= until || is_quiet(world) {

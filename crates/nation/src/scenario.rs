@@ -240,6 +240,8 @@ pub struct Scenario {
     pub fault_ms: u64,
     /// How long the healed nation goes on paying.
     pub calm_ms: u64,
+    /// After the last payment, everything has ended within this.
+    pub drain_ms: u64,
     /// The faults, by time.
     pub faults: Vec<Planned>,
     /// Frames on the banks' cables.

@@ -8,12 +8,12 @@ const STATION: Place = Place::Station(1);
 const BANK: Place = Place::Bank(1);
 
 fn link(place: Place) -> LinkId {
-    LinkId::of(place).unwrap()
+    LinkId::of(place).expect("the hub alone has no cable of its own")
 }
 
 /// Runs it with some seeds; each must end whole, and somebody must have been paid.
 fn check(faults: &[(u64, Fault)], mut look: impl FnMut(&Outcome)) {
-    for seed in 0..4 {
+    for seed in 0..2 {
         let planned =
             faults.iter().map(|(at_ms, fault)| Planned { at_ms: *at_ms, fault: *fault }).collect();
         let scenario = Scenario { rate_per_1000_s: 20_000, ..alone(seed, planned) };

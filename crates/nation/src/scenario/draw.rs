@@ -4,6 +4,7 @@ use scheme::{Amount, Timestamp};
 
 use super::{BankFaults, Fault, LinkId, Manners, Place, Planned, Rates, Scenario, Way};
 use crate::dice::Dice;
+use crate::limits::DRAIN_MS;
 
 /// 2026-09-22 12:00:00 UTC: an hour before the example nation's cutover.
 const NOON: Timestamp = Timestamp::from_s(1_790_078_400);
@@ -52,6 +53,7 @@ impl Scenario {
             rate_per_1000_s: 10_000,
             fault_ms: 5_000,
             calm_ms: 2_000,
+            drain_ms: DRAIN_MS,
             faults: Vec::new(),
             bank_rates: Rates::default(),
             terminal_rates: Rates::default(),
