@@ -183,7 +183,7 @@ impl Host {
                 Core::Station(station) => station.closed(conn, pipeline),
             },
             Event::Committed { batch, room_ahead } => {
-                pipeline.room_ahead = room_ahead;
+                pipeline.room_ahead(now, room_ahead);
                 pipeline.committed(batch);
             }
             Event::DiskFailed { what } => pipeline.halt(what),

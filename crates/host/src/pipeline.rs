@@ -5,6 +5,7 @@ use journal::{Batch, Stage, StageLimits};
 use scheme::{StationId, Timestamp};
 
 use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
+use crate::limits::ROOM_RETRY_MS;
 
 /// What leaves when the records before it are durable.
 #[derive(Debug)]
@@ -44,7 +45,8 @@ pub(crate) struct Pipeline {
     stage: Stage<Deferred>,
     payload: Vec<u8>,
     halted: Option<String>,
-    pub(crate) room_ahead: bool,
+    /// When the journal last said that it has no space one segment ahead; none while it has.
+    no_room_since: Option<Timestamp>,
 }
 
 impl Pipeline {
@@ -53,7 +55,7 @@ impl Pipeline {
             stage: Stage::new(next_record, StageLimits::default()),
             payload: Vec::new(),
             halted: None,
-            room_ahead: true,
+            no_room_since: None,
         }
     }
 
@@ -105,9 +107,20 @@ impl Pipeline {
         self.act(Action::Log(LogLine { level, event, values }));
     }
 
-    /// Whether new purchases must be refused: the disk cannot keep up, or has no room.
-    pub(crate) fn overloaded(&self) -> bool {
-        self.stage.full() || !self.room_ahead
+    /// Whether new purchases must be refused: the disk cannot keep up, or has no room. Without
+    /// room one purchase a second is let through, because only a commit tells that room is back.
+    pub(crate) fn overloaded(&mut self, now: Timestamp) -> bool {
+        let Some(since) = self.no_room_since else { return self.stage.full() };
+        let try_again = now.ms_since(since) >= ROOM_RETRY_MS;
+        if try_again {
+            self.no_room_since = Some(now);
+        }
+        !try_again || self.stage.full()
+    }
+
+    /// What the journal said of its space with the last commit.
+    pub(crate) fn room_ahead(&mut self, now: Timestamp, room: bool) {
+        self.no_room_since = if room { None } else { Some(self.no_room_since.unwrap_or(now)) };
     }
 
     pub(crate) fn free(&mut self) -> Vec<Deferred> {

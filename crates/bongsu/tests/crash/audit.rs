@@ -22,7 +22,7 @@ pub(crate) fn check(seen: &[Seen], hub: &HubBooks, banks: &BTreeMap<String, Bank
     wrong.extend(zero_sum(hub));
     let count = |end: fn(&End) -> bool| seen.iter().filter(|one| end(&one.end)).count();
     eprintln!(
-        "{} payments: {} approved, {} reversed, {} declined, {} left unknown; {} in the hub's books",
+        "{} payments: {} approved, {} reversed, {} declined, {} unknown; {} in the hub's books",
         seen.len(),
         count(|end| *end == End::Approved),
         count(|end| *end == End::Reversed),
@@ -61,9 +61,8 @@ fn bank(payment: &PaymentView, banks: &BTreeMap<String, BankBook>) -> Option<Str
         "posted" => minor(&payment.amount) - minor(&payment.returned),
         _ => 0,
     };
-    (sum != -moved || lines > 2).then(|| {
-        format!("the issuer's book has {sum} in {lines} lines for {payment:?}")
-    })
+    (sum != -moved || lines > 2)
+        .then(|| format!("the issuer's book has {sum} in {lines} lines for {payment:?}"))
 }
 
 /// Nothing in a bank's book that the hub does not know.

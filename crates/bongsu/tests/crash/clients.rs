@@ -68,13 +68,12 @@ impl Clients {
         self.approved.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn wait_for_approvals(&self, wanted: u64, limit: Duration) -> Duration {
+    pub(crate) fn wait_for_approvals(&self, wanted: u64, limit: Duration) {
         let began = Instant::now();
         while self.approved() < wanted {
             assert!(began.elapsed() < limit, "no payments for {limit:?} after a kill");
             std::thread::sleep(Duration::from_millis(5));
         }
-        began.elapsed()
     }
 
     pub(crate) fn stop(self) -> Vec<Seen> {
@@ -96,6 +95,7 @@ impl Client {
     fn run(mut self, stop: &AtomicBool, gap: Duration) -> Vec<Seen> {
         let mut seen = Vec::new();
         let mut next = Instant::now();
+        self.try_a_pin();
         while !stop.load(Ordering::Relaxed) {
             seen.push(self.pay());
             next = (next + gap).max(Instant::now() - gap);
@@ -232,8 +232,48 @@ impl Client {
         message.set(32, b"100001");
         message.set(42, b"PYO-SHOP-000001");
         message.set(49, b"408");
+        if stan.is_multiple_of(7) {
+            let track = format!("{}=31121015432100", pan_of(&message));
+            message.set(35, track.as_bytes());
+            for de in [45, 48, 55, 62] {
+                message.set(de, planted(de).as_bytes());
+            }
+        }
         message
     }
+
+    /// A PIN block is refused, wiped, and goes nowhere.
+    fn try_a_pin(&mut self) {
+        let mut message = self.purchase(999_999, 100);
+        message.set(52, &PIN_BLOCK);
+        let answer = self.insist(&message);
+        assert_eq!((answer.text(39), answer.text(44)), (Some("58"), Some("NO PIN")));
+    }
+}
+
+/// What no file may ever hold: card numbers, tracks, and the fields that only pass through.
+pub(crate) fn secrets() -> Vec<Vec<u8>> {
+    let mut secrets: Vec<Vec<u8>> = [45, 48, 55, 62].map(|de| planted(de).into_bytes()).into();
+    secrets.push(b"=31121015432100".to_vec());
+    secrets.push(PIN_BLOCK.to_vec());
+    secrets.push(b"C0FFEE0DDBA11E55".to_vec());
+    for iin in ["940801", "940802", "940803"] {
+        for account in 1..=u32::try_from(TERMINALS).unwrap() {
+            let pan = parties::bank::pan(scheme::Iin::new(iin).unwrap(), account).unwrap();
+            secrets.push(pan.digits().to_vec());
+        }
+    }
+    secrets
+}
+
+const PIN_BLOCK: [u8; 8] = [0xc0, 0xff, 0xee, 0x0d, 0xdb, 0xa1, 0x1e, 0x55];
+
+fn planted(de: u8) -> String {
+    format!("PLANTED IN DE{de}")
+}
+
+fn pan_of(message: &Message) -> String {
+    message.text(2).unwrap().to_owned()
 }
 
 fn repeat_of(message: &Message) -> Message {

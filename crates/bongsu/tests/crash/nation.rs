@@ -46,19 +46,18 @@ impl Nation {
         serde_json::from_slice(&text).unwrap()
     }
 
-    fn pid(&self, role: &str) -> u64 {
+    fn pid(&self, role: &str) -> Option<u64> {
         let running = self.running();
         let roles = running["roles"].as_array().unwrap();
-        let entry = roles.iter().find(|entry| entry["role"] == role).unwrap();
-        entry["pid"].as_u64().unwrap()
+        roles.iter().find(|entry| entry["role"] == role)?["pid"].as_u64()
     }
 
     /// kill -9 of one role; the supervisor starts it again.
     pub(crate) fn kill(&self, role: &str) {
-        let pid = self.pid(role);
+        let pid = self.pid(role).unwrap();
         kill(pid);
         let deadline = Instant::now() + Duration::from_secs(20);
-        while self.pid(role) == pid {
+        while self.pid(role).is_none_or(|now| now == pid) {
             assert!(Instant::now() < deadline, "{role} was not started again");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -156,8 +155,9 @@ impl Nation {
         let disk = node::disk::FileDisk::open(&self.dir.join("hub/journal")).unwrap();
         let offline = host::offline::Offline::read(&config, disk, false).unwrap();
         assert!(offline.report().ok, "{:?}", offline.report());
-        let books =
-            HubBooks { payments: offline.all_payments(), accounts: offline.accounts() };
+        let books = HubBooks { payments: offline.all_payments(), accounts: offline.accounts() };
+        let kept = files_with(&self.dir, &crate::clients::secrets());
+        assert!(kept.is_empty(), "secrets are kept in {kept:?}");
         std::fs::remove_dir_all(&self.dir).unwrap();
         books
     }
@@ -171,6 +171,27 @@ impl Drop for Nation {
             drop(self.up.wait());
         }
     }
+}
+
+/// Files below a directory that hold one of these, and which.
+fn files_with(dir: &Path, secrets: &[Vec<u8>]) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_with(&path, secrets));
+        } else if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            // What is not zero is what was written; segments are mostly zeros.
+            let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let holds = |secret: &&Vec<u8>| {
+                bytes[..end].windows(secret.len()).any(|window| window == secret.as_slice())
+            };
+            let held = secrets.iter().find(holds);
+            found.extend(held.map(|secret| (path, String::from_utf8_lossy(secret).into_owned())));
+        }
+    }
+    found
 }
 
 pub(crate) fn minor(decimal: &str) -> i64 {
@@ -190,7 +211,8 @@ fn spawn(dir: &Path, port_base: u16) -> Child {
     std::thread::spawn(move || {
         for line in lines.lines().map_while(Result::ok) {
             if line.contains("ready") {
-                drop(ready.send(()));
+                // The test may have given up waiting.
+                ready.send(()).unwrap_or_default();
             }
         }
     });
@@ -207,9 +229,7 @@ fn free_port_base() -> u16 {
     let seed = u16::try_from(std::process::id() % 300).unwrap();
     (0..100u16)
         .map(|step| 10_000 + (seed + step * 7) % 400 * 100)
-        .find(|base| {
-            ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + base)).is_ok())
-        })
+        .find(|base| ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + base)).is_ok()))
         .unwrap()
 }
 

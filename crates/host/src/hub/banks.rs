@@ -209,7 +209,7 @@ impl HubRole {
             return self.refuse_bank(conn, message, Reason::IssuerDown, pipeline);
         };
         let reversal = message.mti().class() == MtiClass::Reversal;
-        if pipeline.overloaded() && !reversal {
+        if !reversal && pipeline.overloaded(self.now) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
         let place = Place {

@@ -15,7 +15,7 @@ use switch::record::{Fact, Finding, FindingKind};
 use switch::{Hub, PeerId, Record, legs};
 
 use crate::config::{Config, Profile};
-use crate::event::{ConnId, Level};
+use crate::event::{CloseReason, ConnId, Level};
 use crate::pipeline::{Deferred, Pipeline};
 use crate::watch::Watch;
 use banks::BankLine;
@@ -103,7 +103,11 @@ impl HubRole {
     pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
         self.drive(Input::Timeout, pipeline);
         while let Some(conn) = self.watch.pop(self.now) {
-            self.look_at_bank(conn, pipeline);
+            if self.strangers.remove(&conn).is_some() {
+                pipeline.close(conn, CloseReason::Idle);
+            } else {
+                self.look_at_bank(conn, pipeline);
+            }
         }
     }
 

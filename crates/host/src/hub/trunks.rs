@@ -44,10 +44,12 @@ impl HubRole {
             return;
         }
         self.strangers.insert(conn, Vec::new());
+        self.watch.set(conn, self.now.plus_ms(self.config.link_timers.half_frame_ms));
     }
 
     pub(crate) fn trunk_closed(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         self.strangers.remove(&conn);
+        self.watch.forget(conn);
         for (station, trunk) in &mut self.trunks {
             if trunk.conn == Some(conn) {
                 trunk.conn = None;
@@ -163,7 +165,7 @@ impl HubRole {
                 match payload::read_request(payload, &self.config.zone, &self.vault) {
                     Ok((ticket, request)) => {
                         let from = ReplyTo { peer: PeerId::Station(station), ticket };
-                        if kind == Kind::Request && pipeline.overloaded() {
+                        if kind == Kind::Request && pipeline.overloaded(self.now) {
                             self.refuse_station(station, ticket, request.rrn, pipeline);
                             return;
                         }

@@ -37,6 +37,8 @@ pub(crate) struct StationRole {
     dialling: bool,
     dial_at: Option<Timestamp>,
     dial_gap_ms: u64,
+    /// Until when the hub must have said hello on the present connection.
+    greet_by: Option<Timestamp>,
     told: TrunkState,
     next_ticket: u64,
     counts: BTreeMap<Count, u64>,
@@ -78,6 +80,7 @@ impl StationRole {
             dialling: false,
             dial_at: None,
             dial_gap_ms: REDIAL_FIRST_MS,
+            greet_by: None,
             told: TrunkState::Suspect,
             next_ticket: 1,
             counts: BTreeMap::new(),
@@ -101,6 +104,12 @@ impl StationRole {
         while let Some(conn) = self.watch.pop(self.now) {
             self.look_at_terminal(conn, pipeline);
         }
+        if self.greet_by.is_some_and(|by| by <= self.now) {
+            self.greet_by = None;
+            if !self.link.is_greeted() {
+                self.hang_up(pipeline);
+            }
+        }
         if self.dial_at.is_some_and(|at| at <= self.now) {
             self.dial_at = None;
             self.dial(pipeline);
@@ -113,6 +122,7 @@ impl StationRole {
             self.watch.next(),
             self.link.next_timeout(self.now),
             self.dial_at,
+            self.greet_by,
         ]
         .into_iter()
         .flatten()
@@ -135,6 +145,7 @@ impl StationRole {
     pub(crate) fn dialled(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         self.dialling = false;
         self.trunk_conn = Some(conn);
+        self.greet_by = Some(self.now.plus_ms(self.config.timers.cut_ms));
         let mut hello = Vec::new();
         self.link.connect(self.now, &mut hello);
         pipeline.send(conn, hello);
@@ -204,14 +215,18 @@ impl StationRole {
             self.told = state;
             pipeline.log(Level::Warn, "trunk", vec![("state", trunk_state(state).to_owned())]);
             self.drive(Input::Trunk(state), pipeline);
-            if state == TrunkState::Cut
-                && let Some(conn) = self.trunk_conn.take()
-            {
-                // A connection that lets nothing through is given up for a new one.
-                self.link.disconnect();
-                pipeline.close(conn, CloseReason::Trunk);
-                self.dial_at = Some(self.now.plus_ms(self.dial_gap_ms));
+            if state == TrunkState::Cut {
+                self.hang_up(pipeline);
             }
+        }
+    }
+
+    /// A connection that lets nothing through is given up for a new one.
+    fn hang_up(&mut self, pipeline: &mut Pipeline) {
+        if let Some(conn) = self.trunk_conn.take() {
+            self.link.disconnect();
+            pipeline.close(conn, CloseReason::Trunk);
+            self.dial_at = Some(self.now.plus_ms(self.dial_gap_ms));
         }
     }
 

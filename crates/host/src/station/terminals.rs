@@ -114,7 +114,7 @@ impl StationRole {
 
     fn terminal_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
         let reversal = message.mti().class() == MtiClass::Reversal;
-        if pipeline.overloaded() && !reversal {
+        if !reversal && pipeline.overloaded(self.now) {
             return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
         }
         let place = Place {

@@ -94,7 +94,12 @@ impl Hub {
     /// Room has appeared: as much of the overcap as fits moves back to the position.
     pub(super) fn repay_overcap(&mut self, participant: ParticipantId, out: &mut Effects) {
         // One that is proposed already is not in the state yet; the next follows it.
-        let proposed = |proposal: &super::Proposal| matches!(&proposal.fact, Fact::OvercapRepaid { participant: p, .. } if *p == participant);
+        let proposed = |proposal: &super::Proposal| {
+            let Fact::OvercapRepaid { participant: owner, .. } = &proposal.fact else {
+                return false;
+            };
+            *owner == participant
+        };
         if self.proposals.iter().any(proposed) {
             return;
         }
