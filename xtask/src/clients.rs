@@ -14,14 +14,8 @@ use std::time::Duration;
 use crate::shell::{self, Failure};
 
 /// What every client does.
-pub(crate) const CHECKS: &[&str] = &[
-    "echo",
-    "purchase",
-    "repeat",
-    "reversal",
-    "repeat-after-reversal",
-    "declined",
-];
+pub(crate) const CHECKS: &[&str] =
+    &["echo", "purchase", "repeat", "reversal", "repeat-after-reversal", "declined"];
 
 /// Six answers, each within a terminal's 35 s, and the start of a JVM.
 const ENDS_WITHIN: Duration = Duration::from_secs(240);
@@ -57,21 +51,9 @@ pub(crate) struct Client {
 }
 
 pub(crate) const CLIENTS: &[Client] = &[
-    Client {
-        name: "pyiso8583",
-        prepare: prepare_pyiso8583,
-        command: pyiso8583,
-    },
-    Client {
-        name: "npm-iso_8583",
-        prepare: prepare_npm,
-        command: npm,
-    },
-    Client {
-        name: "jpos",
-        prepare: prepare_jpos,
-        command: jpos,
-    },
+    Client { name: "pyiso8583", prepare: prepare_pyiso8583, command: pyiso8583 },
+    Client { name: "npm-iso_8583", prepare: prepare_npm, command: npm },
+    Client { name: "jpos", prepare: prepare_jpos, command: jpos },
 ];
 
 /// Where clients are kept: their sources, and what is installed for them.
@@ -92,10 +74,7 @@ impl Client {
     pub(crate) fn run(&self, place: &Place, address: &str) -> Vec<(&'static str, Option<String>)> {
         match self.output(place, address) {
             Ok((fine, text)) => judge(self.name, fine, &text),
-            Err(why) => CHECKS
-                .iter()
-                .map(|check| (*check, Some(why.clone())))
-                .collect(),
+            Err(why) => CHECKS.iter().map(|check| (*check, Some(why.clone()))).collect(),
         }
     }
 
@@ -129,10 +108,7 @@ fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String
     let verdict = |check: &str| {
         let ok = format!("ok {name} {check}");
         let fail = format!("FAIL {name} {check}: ");
-        let said: Vec<&str> = text
-            .lines()
-            .filter(|l| *l == ok || l.starts_with(&fail))
-            .collect();
+        let said: Vec<&str> = text.lines().filter(|l| *l == ok || l.starts_with(&fail)).collect();
         match said.as_slice() {
             [line] if *line == ok => None,
             [line] => Some(line.strip_prefix(&fail).unwrap_or(line).to_string()),
@@ -140,10 +116,7 @@ fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String
             several => Some(format!("reported {} times", several.len())),
         }
     };
-    let mut all: Vec<_> = CHECKS
-        .iter()
-        .map(|check| (*check, verdict(check)))
-        .collect();
+    let mut all: Vec<_> = CHECKS.iter().map(|check| (*check, verdict(check))).collect();
     if !fine && all.iter().all(|(_, why)| why.is_none()) {
         for (_, why) in &mut all {
             *why = Some("it exits with a failure".to_string());
@@ -187,13 +160,8 @@ fn prepare_pyiso8583(place: &Place) -> Result<(), Obstacle> {
         return Ok(());
     }
     shell::ensure(&["python3"], &["python3", "python3-venv"])?;
-    let make = || {
-        shell::quietly(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(&venv),
-        )
-    };
+    let make =
+        || shell::quietly(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
     if let Err(why) = make() {
         // Debian keeps what `venv` needs in a package of its own.
         shell::install(&["python3-venv"]).map_err(|also| format!("{why}; {also}"))?;
@@ -201,13 +169,7 @@ fn prepare_pyiso8583(place: &Place) -> Result<(), Obstacle> {
     }
     fetch(
         Command::new(venv.join("bin/pip"))
-            .args([
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--require-hashes",
-                "-r",
-            ])
+            .args(["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"])
             .arg(requirements),
     )?;
     Ok(mark(&venv, &text)?)
@@ -233,13 +195,7 @@ fn prepare_npm(place: &Place) -> Result<(), Obstacle> {
     fs::write(folder.join("package-lock.json"), &lock).map_err(broken)?;
     fetch(
         Command::new("npm")
-            .args([
-                "ci",
-                "--ignore-scripts",
-                "--no-audit",
-                "--no-fund",
-                "--loglevel=error",
-            ])
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
             .current_dir(&folder),
     )?;
     Ok(mark(&folder, &lock)?)
@@ -271,12 +227,7 @@ fn prepare_jpos(place: &Place) -> Result<(), Obstacle> {
     )?;
     // Maven compares with what the same server says; this compares with what we ran first.
     let sums = fs::canonicalize(&sums).map_err(|why| format!("{}: {why}", sums.display()))?;
-    fetch(
-        Command::new("sha256sum")
-            .args(["--check", "--strict"])
-            .arg(sums)
-            .current_dir(&folder),
-    )?;
+    fetch(Command::new("sha256sum").args(["--check", "--strict"]).arg(sums).current_dir(&folder))?;
     Ok(mark(&folder, &made_from)?)
 }
 
@@ -301,14 +252,8 @@ mod tests {
     fn a_download_with_another_hash_is_not_skipped() {
         let fetched = |script: &str| fetch(Command::new("sh").args(["-c", script]));
         assert_eq!(fetched("exit 0"), Ok(()));
-        assert!(matches!(
-            fetched("echo no route; exit 1"),
-            Err(Obstacle::Missing(_))
-        ));
-        assert!(matches!(
-            fetched("echo npm error EINTEGRITY; exit 1"),
-            Err(Obstacle::Wrong(_))
-        ));
+        assert!(matches!(fetched("echo no route; exit 1"), Err(Obstacle::Missing(_))));
+        assert!(matches!(fetched("echo npm error EINTEGRITY; exit 1"), Err(Obstacle::Wrong(_))));
     }
 
     #[test]
@@ -319,19 +264,12 @@ mod tests {
 
         let wrong = |text: &str, exit: bool| -> Vec<String> {
             let all = judge("c", exit, text).into_iter();
-            all.filter_map(|(check, why)| Some(format!("{check}: {}", why?)))
-                .collect()
+            all.filter_map(|(check, why)| Some(format!("{check}: {}", why?))).collect()
         };
         let failed = fine.replace("ok c repeat\n", "FAIL c repeat: expected 00 got 94\n");
         assert_eq!(wrong(&failed, false), ["repeat: expected 00 got 94"]);
-        assert_eq!(
-            wrong(&fine.replace("ok c echo\n", ""), true),
-            ["echo: not reported"]
-        );
-        assert_eq!(
-            wrong(&format!("{fine}ok c echo\n"), true),
-            ["echo: reported 2 times"]
-        );
+        assert_eq!(wrong(&fine.replace("ok c echo\n", ""), true), ["echo: not reported"]);
+        assert_eq!(wrong(&format!("{fine}ok c echo\n"), true), ["echo: reported 2 times"]);
         assert_eq!(wrong(&fine, false).len(), CHECKS.len());
         assert_eq!(wrong("", true).len(), CHECKS.len());
     }

@@ -13,9 +13,7 @@ use std::time::{Duration, Instant};
 use crate::shell;
 
 /// Every port of the example nation without `--port-base`.
-const PORTS: &[u16] = &[
-    7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583,
-];
+const PORTS: &[u16] = &[7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
 
 /// Terminals of the station `pyongyang`.
 const TERMINALS: u16 = 8583;
@@ -37,14 +35,7 @@ impl Nation {
     pub(crate) fn start(binary: &Path, directory: &Path) -> Result<Self, String> {
         let port_base = free_ports()?;
         let mut child = Command::new(binary)
-            .args([
-                "up",
-                "--traffic",
-                "0",
-                "--port-base",
-                &port_base.to_string(),
-                "--dir",
-            ])
+            .args(["up", "--traffic", "0", "--port-base", &port_base.to_string(), "--dir"])
             .arg(directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -98,10 +89,7 @@ impl Drop for Nation {
 }
 
 fn is_ready(line: &str) -> bool {
-    let word = line
-        .trim_start()
-        .split(|c: char| !c.is_alphanumeric())
-        .next();
+    let word = line.trim_start().split(|c: char| !c.is_alphanumeric()).next();
     word == Some("ready")
 }
 
@@ -121,11 +109,7 @@ fn follow(stream: impl Read + Send + 'static, lines: Sender<String>) {
 
 /// A `--port-base` whose ports are all free now, below the ports that clients are given.
 fn free_ports() -> Result<u16, String> {
-    let free = |base: u16| {
-        PORTS
-            .iter()
-            .all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok())
-    };
+    let free = |base: u16| PORTS.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
     let first = u16::try_from(std::process::id() % 200).unwrap_or(0);
     (0..200u16)
         .map(|n| 1000 + (first + n) % 200 * 100)

@@ -28,10 +28,7 @@ pub(crate) fn target(root: &Path) -> Result<PathBuf, String> {
 pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().map_err(|why| format!("{name}: {why}"))?;
-    status
-        .success()
-        .then_some(())
-        .ok_or_else(|| format!("{name}: {status}"))
+    status.success().then_some(()).ok_or_else(|| format!("{name}: {status}"))
 }
 
 /// Runs it in silence; one line of what it wrote is the reason if it fails.
@@ -54,22 +51,14 @@ pub(crate) fn silently(command: &mut Command) -> Result<(), Failure> {
         Ok(out) if out.status.success() => return Ok(()),
         Ok(out) => out,
         Err(why) => {
-            return Err(Failure {
-                why: format!("{name}: {why}"),
-                text: String::new(),
-            });
+            return Err(Failure { why: format!("{name}: {why}"), text: String::new() });
         }
     };
     let text = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let says = lines().find(|line| line.to_ascii_lowercase().contains("error"));
-    let line = says
-        .or_else(|| lines().next_back())
-        .unwrap_or("no word why");
-    Err(Failure {
-        why: format!("{name}: {}: {line}", out.status),
-        text,
-    })
+    let line = says.or_else(|| lines().next_back()).unwrap_or("no word why");
+    Err(Failure { why: format!("{name}: {}: {line}", out.status), text })
 }
 
 /// Makes sure that these commands are there; as root on a Debian it installs their packages.
@@ -81,25 +70,14 @@ pub(crate) fn ensure(commands: &[&str], packages: &[&str]) -> Result<(), String>
     if missing().is_empty() {
         return Ok(());
     }
-    let told = format!(
-        "no {}; apt-get install {}",
-        missing().join(", "),
-        packages.join(" ")
-    );
+    let told = format!("no {}; apt-get install {}", missing().join(", "), packages.join(" "));
     install(packages).map_err(|why| format!("{told} ({why})"))?;
-    if missing().is_empty() {
-        Ok(())
-    } else {
-        Err(told)
-    }
+    if missing().is_empty() { Ok(()) } else { Err(told) }
 }
 
 /// `apt-get install`, as root only.
 pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
-    let id = Command::new("id")
-        .arg("-u")
-        .output()
-        .map_err(|why| format!("id: {why}"))?;
+    let id = Command::new("id").arg("-u").output().map_err(|why| format!("id: {why}"))?;
     if id.stdout.trim_ascii() != b"0" {
         return Err("not root".into());
     }

@@ -72,12 +72,7 @@ impl Tally {
     }
 
     fn last_line(&self) -> String {
-        format!(
-            "{} passed, {} failed, {} skipped",
-            self.passed,
-            self.failed(),
-            self.skipped
-        )
+        format!("{} passed, {} failed, {} skipped", self.passed, self.failed(), self.skipped)
     }
 }
 
@@ -92,11 +87,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
         }
         Extent::Quick => {
             for what in QUICK_SKIPS {
-                let count = if MAY_SKIP.contains(what) {
-                    clients::CHECKS.len()
-                } else {
-                    1
-                };
+                let count = if MAY_SKIP.contains(what) { clients::CHECKS.len() } else { 1 };
                 tally.skip(QUICK_SKIPS, what, count, "--quick");
             }
             chore("fmt", &mut tally, || fmt(root));
@@ -105,9 +96,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
     chore("tidy", &mut tally, || tidy_chore(root));
     section("cargo test", &mut tally, |tally| cargo_test(root, tally));
     if extent == Extent::Full {
-        section("foreign clients", &mut tally, |tally| {
-            foreign_clients(root, tally)
-        });
+        section("foreign clients", &mut tally, |tally| foreign_clients(root, tally));
     }
 
     println!("\n== all in {:.1} s", start.elapsed().as_secs_f64());
@@ -118,11 +107,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
         println!("FAILED {failure}");
     }
     println!("{}", tally.last_line());
-    if tally.failed() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    if tally.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn section(name: &str, tally: &mut Tally, run: impl FnOnce(&mut Tally)) {
@@ -130,15 +115,8 @@ fn section(name: &str, tally: &mut Tally, run: impl FnOnce(&mut Tally)) {
     let start = Instant::now();
     let before = tally.failed();
     run(tally);
-    let word = if tally.failed() == before {
-        "ok"
-    } else {
-        "FAILED"
-    };
-    println!(
-        "-- {name}: {word} in {:.1} s",
-        start.elapsed().as_secs_f64()
-    );
+    let word = if tally.failed() == before { "ok" } else { "FAILED" };
+    println!("-- {name}: {word} in {:.1} s", start.elapsed().as_secs_f64());
 }
 
 fn chore(name: &str, tally: &mut Tally, run: impl FnOnce() -> Result<(), String>) {
@@ -175,11 +153,7 @@ fn tidy_chore(root: &Path) -> Result<(), String> {
     for violation in &found {
         println!("{violation}");
     }
-    if found.is_empty() {
-        Ok(())
-    } else {
-        Err(format!("{} to do", found.len()))
-    }
+    if found.is_empty() { Ok(()) } else { Err(format!("{} to do", found.len())) }
 }
 
 /// What the lines of `cargo test` say.
@@ -198,9 +172,8 @@ impl Results {
             self.passed += count(counts, "passed");
             self.failed += count(counts, "failed");
             self.ignored += count(counts, "ignored");
-        } else if let Some((name, end)) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.split_once(" ... "))
+        } else if let Some((name, end)) =
+            line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
         {
             if end.starts_with("FAILED") {
                 self.failed_names.push(name.to_string());
@@ -273,10 +246,7 @@ fn foreign_clients(root: &Path, tally: &mut Tally) {
         Ok(target) => target,
         Err(why) => return tally.fail(why),
     };
-    let place = Place {
-        sources: root.join("clients"),
-        installed: target.join("clients"),
-    };
+    let place = Place { sources: root.join("clients"), installed: target.join("clients") };
     let mut ready = Vec::new();
     for client in CLIENTS {
         match client.prepare(&place) {
@@ -287,9 +257,7 @@ fn foreign_clients(root: &Path, tally: &mut Tally) {
             Err(Obstacle::Wrong(why)) => tally.fail(format!("{}: {why}", client.name)),
         }
     }
-    let directory = place
-        .installed
-        .join(format!("nation-{}", std::process::id()));
+    let directory = place.installed.join(format!("nation-{}", std::process::id()));
     let nation = match Nation::start(&target.join("release/bongsu"), &directory) {
         Ok(nation) => nation,
         Err(why) => {
@@ -360,14 +328,8 @@ test result: ok. 41 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
 
     #[test]
     fn only_listed_skips_are_skips() {
-        assert_eq!(
-            last_line(OUTPUT, false, &["a::c"]),
-            "42 passed, 1 failed, 1 skipped"
-        );
-        assert_eq!(
-            last_line(OUTPUT, false, &[]),
-            "42 passed, 2 failed, 0 skipped"
-        );
+        assert_eq!(last_line(OUTPUT, false, &["a::c"]), "42 passed, 1 failed, 1 skipped");
+        assert_eq!(last_line(OUTPUT, false, &[]), "42 passed, 2 failed, 0 skipped");
         let mut tally = Tally::default();
         tally.skip(MAY_SKIP, "jpos", 6, "no mvn");
         tally.skip(MAY_SKIP, "tidy", 1, "no time");
@@ -379,9 +341,6 @@ test result: ok. 41 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fin
         assert_eq!(last_line("", false, &[]), "0 passed, 1 failed, 0 skipped");
         assert_eq!(last_line("", true, &[]), "0 passed, 0 failed, 0 skipped");
         let unnamed = "test result: FAILED. 0 passed; 2 failed; 0 ignored; finished in 0s\n";
-        assert_eq!(
-            last_line(unnamed, false, &[]),
-            "0 passed, 2 failed, 0 skipped"
-        );
+        assert_eq!(last_line(unnamed, false, &[]), "0 passed, 2 failed, 0 skipped");
     }
 }

@@ -35,22 +35,13 @@ impl Violation {
         what: impl Into<String>,
         todo: impl Into<String>,
     ) -> Self {
-        Self {
-            file: file.into(),
-            line,
-            what: what.into(),
-            todo: todo.into(),
-        }
+        Self { file: file.into(), line, what: what.into(), todo: todo.into() }
     }
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}\n    do: {}",
-            self.file, self.line, self.what, self.todo
-        )
+        write!(f, "{}:{}: {}\n    do: {}", self.file, self.line, self.what, self.todo)
     }
 }
 

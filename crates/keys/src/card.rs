@@ -41,10 +41,9 @@ impl fmt::Display for UnsealError {
                 f,
                 "sealed under card key {id}, which is not in the ring: add it to the key file"
             ),
-            Self::Forged(id) => write!(
-                f,
-                "card key {id} does not open it: altered, or sealed for another record"
-            ),
+            Self::Forged(id) => {
+                write!(f, "card key {id} does not open it: altered, or sealed for another record")
+            }
             Self::NotACard(id) => write!(f, "card key {id} opens it, but it holds no card"),
         }
     }
@@ -89,11 +88,7 @@ impl CardKey {
         write_plain(plain, pan, expiry);
         let tag = self
             .aead
-            .encrypt_inout_detached(
-                &nonce(payment, kind),
-                &associated(payment, kind),
-                plain.into(),
-            )
+            .encrypt_inout_detached(&nonce(payment, kind), &associated(payment, kind), plain.into())
             .expect("the cipher refuses only texts over 64 GiB");
         rest[..TAG_LEN].copy_from_slice(&tag);
         Sealed::new(&sealed[..KEY_ID_LEN + plain_len + TAG_LEN])
@@ -112,9 +107,8 @@ impl CardKey {
             return Err(UnsealError::UnknownKey(id));
         }
         let mut plain = Zeroizing::new([0; PLAIN_MAX]);
-        let plain = plain
-            .get_mut(..cipher.len())
-            .ok_or(UnsealError::Length(sealed.bytes().len()))?;
+        let plain =
+            plain.get_mut(..cipher.len()).ok_or(UnsealError::Length(sealed.bytes().len()))?;
         plain.copy_from_slice(cipher);
         self.aead
             .decrypt_inout_detached(
@@ -254,10 +248,7 @@ fn write_plain(plain: &mut [u8], pan: &Pan, expiry: Option<Expiry>) {
     }
     let expiry = expiry.filter(|digits| digits.iter().all(u8::is_ascii_digit));
     let packed = expiry.map_or([0xff; 2], |e| {
-        [
-            ((e[0] - b'0') << 4) | (e[1] - b'0'),
-            ((e[2] - b'0') << 4) | (e[3] - b'0'),
-        ]
+        [((e[0] - b'0') << 4) | (e[1] - b'0'), ((e[2] - b'0') << 4) | (e[3] - b'0')]
     });
     plain[expiry_at..].copy_from_slice(&packed);
 }
@@ -282,10 +273,7 @@ fn read_plain(plain: &[u8]) -> Option<(Pan, Option<Expiry>)> {
     }
     let ([y1, y0], [m1, m0]) = (unpacked(expiry[0]), unpacked(expiry[1]));
     let expiry = [y1, y0, m1, m0];
-    expiry
-        .iter()
-        .all(u8::is_ascii_digit)
-        .then_some((pan, Some(expiry)))
+    expiry.iter().all(u8::is_ascii_digit).then_some((pan, Some(expiry)))
 }
 
 fn unpacked(byte: u8) -> [u8; 2] {

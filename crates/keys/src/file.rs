@@ -67,22 +67,14 @@ impl std::error::Error for KeyFileError {}
 
 /// Reads a key file: at least one key, every id once.
 pub fn parse(text: &str) -> Result<Vec<(KeyId, Key128)>, KeyFileError> {
-    let whole = |fault| KeyFileError {
-        line: 0,
-        column: 0,
-        fault,
-    };
+    let whole = |fault| KeyFileError { line: 0, column: 0, fault };
     if text.len() > KEY_FILE_MAX {
         return Err(whole(KeyFileFault::TooLong));
     }
     let mut keys: Vec<(KeyId, Key128)> = Vec::new();
     for (place, line) in text.lines().enumerate() {
         let line_number = place + 1;
-        let at = |column, fault| KeyFileError {
-            line: line_number,
-            column,
-            fault,
-        };
+        let at = |column, fault| KeyFileError { line: line_number, column, fault };
         if line.trim().is_empty() || line.trim_start().starts_with('#') {
             continue;
         }
@@ -123,10 +115,8 @@ fn key_line(line: &str) -> Result<(KeyId, Key128), (usize, KeyFileFault)> {
     let line = line.trim_end();
     let (id, key) = line.split_once(':').ok_or((0, KeyFileFault::NoColon))?;
     let digits = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
-    let number: u16 = Some(id)
-        .filter(|_| digits)
-        .and_then(|id| id.parse().ok())
-        .ok_or((1, KeyFileFault::Id))?;
+    let number: u16 =
+        Some(id).filter(|_| digits).and_then(|id| id.parse().ok()).ok_or((1, KeyFileFault::Id))?;
     let key_column = id.len() + 2;
     if let Some(at) = key.bytes().position(|b| !b.is_ascii_hexdigit()) {
         return Err((key_column + at, KeyFileFault::NotHex));

@@ -21,9 +21,7 @@ pub struct Mac {
 impl Mac {
     /// Takes the key of one direction of one link.
     pub fn new(key: &Key128) -> Self {
-        Self {
-            keyed: Cmac::new(key.bytes().into()),
-        }
+        Self { keyed: Cmac::new(key.bytes().into()) }
     }
 
     /// The MAC over `parts` as if they were one: the bytes as sent, from MTI to before the MAC.
@@ -83,12 +81,7 @@ mod tests {
             let (message, expected) = (hex(parts[2]), hex(parts[3]));
             let mac = Mac::new(&key);
             assert_eq!(mac.full(&[&message]).to_vec(), expected, "{}", parts[0]);
-            assert_eq!(
-                mac.sign(&[&message]).to_vec(),
-                expected[..8],
-                "{}",
-                parts[0]
-            );
+            assert_eq!(mac.sign(&[&message]).to_vec(), expected[..8], "{}", parts[0]);
             assert!(mac.verify(&[&message], &expected[..8]), "{}", parts[0]);
             // Cut anywhere, the parts are one message.
             for cut in 0..=message.len() {

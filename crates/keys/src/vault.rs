@@ -47,10 +47,7 @@ impl CardVault {
 
     /// The same card keys under another token key: a station learns the nation's from the hub.
     pub fn with_token_key(self, token: TokenKey) -> Self {
-        Self {
-            token,
-            ring: self.ring,
-        }
+        Self { token, ring: self.ring }
     }
 
     /// The card keys.

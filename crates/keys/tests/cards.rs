@@ -132,9 +132,7 @@ fn r_secrets_debug_shows_no_key_and_no_card() {
         vault.token_key().key(),
         keys::Mac::new(&counting(0x10))
     );
-    for secret in [
-        "101112", "16, 17", "000102", "0, 1, 2", "98765", "765432", "3112",
-    ] {
+    for secret in ["101112", "16, 17", "000102", "0, 1, 2", "98765", "765432", "3112"] {
         assert!(!shown.contains(secret), "{secret} in {shown}");
     }
 }
@@ -164,12 +162,7 @@ fn key_files_name_the_line_and_column_of_a_fault_and_repeat_no_key() {
         ("65536:00\n", 1, 1, KeyFileFault::Id),
         ("12:0001\n", 1, 4, KeyFileFault::KeyLength(4)),
         ("12:00g1\n", 1, 6, KeyFileFault::NotHex),
-        (
-            "1: 000102030405060708090a0b0c0d0e\n",
-            1,
-            3,
-            KeyFileFault::NotHex,
-        ),
+        ("1: 000102030405060708090a0b0c0d0e\n", 1, 3, KeyFileFault::NotHex),
     ];
     for (text, line, column, fault) in cases {
         let error = file::parse(text).unwrap_err();
@@ -178,13 +171,8 @@ fn key_files_name_the_line_and_column_of_a_fault_and_repeat_no_key() {
     }
     let error = file::parse(&good.repeat(2)).unwrap_err();
     assert_eq!(error.to_string(), "2: key 1 stands on an earlier line");
-    let many: String = (0..17)
-        .map(|id| good.replacen('1', &id.to_string(), 1))
-        .collect();
-    assert_eq!(
-        file::parse(&many).unwrap_err().fault,
-        KeyFileFault::TooManyKeys
-    );
+    let many: String = (0..17).map(|id| good.replacen('1', &id.to_string(), 1)).collect();
+    assert_eq!(file::parse(&many).unwrap_err().fault, KeyFileFault::TooManyKeys);
     let long = "#".repeat(keys::limits::KEY_FILE_MAX + 1);
     assert_eq!(file::parse(&long).unwrap_err().fault, KeyFileFault::TooLong);
 }

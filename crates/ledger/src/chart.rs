@@ -166,10 +166,7 @@ pub struct AccountName {
 
 impl AccountName {
     /// Reads an id; `None` for one that this chart does not give.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each cut takes its own bits"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "each cut takes its own bits")]
     pub fn of(id: u128) -> Option<Self> {
         let kind = Kind::from_number((id >> 120) as u8)?;
         let currency = (id >> 104) as u16;
@@ -234,15 +231,11 @@ pub fn net_position(
         cap(participant, currency),
         overcap(participant, currency),
     ];
-    let escrows = stations
-        .iter()
-        .map(|station| escrow(participant, *station, currency));
+    let escrows = stations.iter().map(|station| escrow(participant, *station, currency));
     own.into_iter()
         .chain(escrows)
         .filter_map(account)
-        .fold(0, |sum: i128, account| {
-            sum.saturating_add(account.balance())
-        })
+        .fold(0, |sum: i128, account| sum.saturating_add(account.balance()))
 }
 
 #[cfg(test)]
@@ -275,16 +268,8 @@ mod tests {
             (overcap(p, KPW), 3 << 120 | P, "overcap:100001"),
             (onus_issued(p, KPW), 4 << 120 | P, "onus_issued:100001"),
             (onus_acquired(p, KPW), 5 << 120 | P, "onus_acquired:100001"),
-            (
-                at_2,
-                0x0601_9800_0000_0000_0186_a100_0200_0000,
-                "escrow:100001@2",
-            ),
-            (
-                settled,
-                0x0701_9800_0000_0000_0000_0000_0000_0000,
-                "settlement",
-            ),
+            (at_2, 0x0601_9800_0000_0000_0186_a100_0200_0000, "escrow:100001@2"),
+            (settled, 0x0701_9800_0000_0000_0000_0000_0000_0000, "settlement"),
         ];
         for (id, hex, text) in golden {
             assert_eq!(id, hex, "{text}");
@@ -311,16 +296,10 @@ mod tests {
             (kind_only(good, 1), "a position at a station"),
             (kind_only(good, 7), "a settlement account with an owner"),
             (good & !(0xffff << 24), "an escrow without a station"),
-            (
-                good & !(u128::from(u64::MAX) << 40),
-                "an escrow without an owner",
-            ),
+            (good & !(u128::from(u64::MAX) << 40), "an escrow without an owner"),
             (good & !(0xffff << 104), "no currency"),
             (good | 0xffff << 104, "a currency of more than three digits"),
-            (
-                good | u128::from(u64::MAX) << 40,
-                "an owner of more than eleven digits",
-            ),
+            (good | u128::from(u64::MAX) << 40, "an owner of more than eleven digits"),
         ] {
             assert_eq!(AccountName::of(bad), None, "{why}");
         }
@@ -335,9 +314,7 @@ mod tests {
         let mut books = Books::new();
         let ids = [payer, paid].into_iter().flat_map(|p| {
             let at = stations.map(|s| escrow(p, s, KPW));
-            [position(p, KPW), cap(p, KPW), overcap(p, KPW)]
-                .into_iter()
-                .chain(at)
+            [position(p, KPW), cap(p, KPW), overcap(p, KPW)].into_iter().chain(at)
         });
         let accounts: Vec<Account> = ids.map(|id| account(id).unwrap()).collect();
         let mut statuses = Vec::new();

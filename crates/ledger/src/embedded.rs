@@ -48,10 +48,7 @@ impl fmt::Display for EmbeddedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BatchTooLong { events } => {
-                write!(
-                    f,
-                    "a batch of {events} events; at most {BATCH_MAX} are taken"
-                )
+                write!(f, "a batch of {events} events; at most {BATCH_MAX} are taken")
             }
             Self::Journal(fault) => write!(f, "{fault}"),
             Self::Frame(error) => write!(f, "{error}"),
@@ -78,12 +75,7 @@ impl<D: Disk> Embedded<D> {
         let (writer, recovery) =
             journal::open(disk, options, now.0, &mut |found| replay(&mut books, found))?;
         books.replayed();
-        let embedded = Self {
-            books,
-            writer,
-            batch: Batch::new(now.0),
-            stopped: false,
-        };
+        let embedded = Self { books, writer, batch: Batch::new(now.0), stopped: false };
         Ok((embedded, recovery))
     }
 
@@ -98,9 +90,7 @@ impl<D: Disk> Embedded<D> {
         let mut bytes = Vec::new();
         self.books.encode(&mut bytes);
         let record = self.writer.mark().record;
-        self.writer
-            .write_snapshot(record, now.0, bytes)
-            .map_err(EmbeddedError::Journal)
+        self.writer.write_snapshot(record, now.0, bytes).map_err(EmbeddedError::Journal)
     }
 
     /// Stops cleanly and gives the disk back.
@@ -115,11 +105,7 @@ impl<D: Disk> Embedded<D> {
     }
 
     fn refuse_if_stopped(&self) -> Result<(), EmbeddedError> {
-        if self.stopped {
-            Err(EmbeddedError::Stopped)
-        } else {
-            Ok(())
-        }
+        if self.stopped { Err(EmbeddedError::Stopped) } else { Ok(()) }
     }
 
     /// Begins a frame, with the expiries that the batch begins with.
@@ -171,10 +157,7 @@ impl<D: Disk> Engine for Embedded<D> {
         self.begin(now, events.len())?;
         self.books.create_accounts(now, events, out);
         for (event, status) in events.iter().zip(out.iter()) {
-            let created = status
-                .is_ok()
-                .then(|| self.books.account(event.id))
-                .flatten();
+            let created = status.is_ok().then(|| self.books.account(event.id)).flatten();
             if let Some(account) = created {
                 let mut payload = Vec::with_capacity(ACCOUNT_BYTES);
                 put_account(&mut payload, &account);
@@ -197,10 +180,7 @@ impl<D: Disk> Engine for Embedded<D> {
             if status.is_transient() {
                 self.put(FAILED, &event.id.to_le_bytes())?;
             }
-            let happened = status
-                .is_ok()
-                .then(|| self.books.transfer(event.id))
-                .flatten();
+            let happened = status.is_ok().then(|| self.books.transfer(event.id)).flatten();
             if let Some(transfer) = happened {
                 payload.clear();
                 put_transfer(&mut payload, &transfer);
@@ -235,15 +215,11 @@ fn replay(books: &mut Books, found: Replay<'_>) -> Result<(), String> {
     match (record.kind, record.version, record.payload.len()) {
         (ACCOUNT, VERSION, ACCOUNT_BYTES) => {
             let account = get_account(&mut bytes).ok_or("an account with a reserved field set")?;
-            books
-                .replay_account(&account)
-                .map_err(|status| status.to_string())
+            books.replay_account(&account).map_err(|status| status.to_string())
         }
         (TRANSFER, VERSION, TRANSFER_BYTES) => {
             let transfer = get_transfer(&mut bytes);
-            books
-                .replay_transfer(&transfer)
-                .map_err(|status| status.to_string())
+            books.replay_transfer(&transfer).map_err(|status| status.to_string())
         }
         (FAILED, VERSION, 16) => {
             books.replay_failed(bytes.u128());

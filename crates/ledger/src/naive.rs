@@ -34,10 +34,7 @@ pub struct NaiveModel {
 
 /// The status of the first rule that holds.
 fn first<S: Copy>(rules: &[(bool, S)]) -> Option<S> {
-    rules
-        .iter()
-        .find(|(holds, _)| *holds)
-        .map(|(_, status)| *status)
+    rules.iter().find(|(holds, _)| *holds).map(|(_, status)| *status)
 }
 
 /// One's own value, or the other where one has none.
@@ -59,9 +56,7 @@ impl NaiveModel {
     /// Creates accounts: one status per event.
     pub fn create_accounts(&mut self, now: Timestamp, events: &[Account]) -> Vec<AccountStatus> {
         let linked: Vec<bool> = events.iter().map(|e| e.flags.contains(A::LINKED)).collect();
-        let import = events
-            .first()
-            .is_some_and(|e| e.flags.contains(A::IMPORTED));
+        let import = events.first().is_some_and(|e| e.flags.contains(A::IMPORTED));
         let run = |model: &mut Self, index: usize, timestamp: u64| {
             let event = &events[index];
             #[rustfmt::skip] // One rule a line.
@@ -83,9 +78,7 @@ impl NaiveModel {
     /// Creates transfers: one status per event.
     pub fn create_transfers(&mut self, now: Timestamp, events: &[Transfer]) -> Vec<TransferStatus> {
         let linked: Vec<bool> = events.iter().map(|e| e.flags.contains(T::LINKED)).collect();
-        let import = events
-            .first()
-            .is_some_and(|e| e.flags.contains(T::IMPORTED));
+        let import = events.first().is_some_and(|e| e.flags.contains(T::IMPORTED));
         let run = |model: &mut Self, index: usize, timestamp: u64| {
             let event = &events[index];
             #[rustfmt::skip] // One rule a line.
@@ -163,11 +156,7 @@ impl NaiveModel {
                 let is_open_end = tail.is_none() && index.saturating_add(1) == end;
                 self.last = self.last.saturating_add(1);
                 if is_open_end || bad.is_some() {
-                    statuses.push(if is_open_end {
-                        chain_open
-                    } else {
-                        chain_failed
-                    });
+                    statuses.push(if is_open_end { chain_open } else { chain_failed });
                     bad = bad.or(Some(index));
                     continue;
                 }
@@ -317,10 +306,7 @@ impl NaiveModel {
         use TransferStatus as S;
         let pending = t.flags.contains(T::PENDING);
         let closes = t.flags.contains(T::CLOSING_DEBIT) || t.flags.contains(T::CLOSING_CREDIT);
-        let (debit, credit) = (
-            self.account(t.debit_account_id),
-            self.account(t.credit_account_id),
-        );
+        let (debit, credit) = (self.account(t.debit_account_id), self.account(t.credit_account_id));
         let d = debit.unwrap_or_default();
         let c = credit.unwrap_or_default();
         let amount = balanced(t, &d, &c);
@@ -347,14 +333,7 @@ impl NaiveModel {
         if let Some(status) = refusal {
             return status;
         }
-        self.transfers.push((
-            Transfer {
-                amount,
-                timestamp,
-                ..*t
-            },
-            Fate::Open,
-        ));
+        self.transfers.push((Transfer { amount, timestamp, ..*t }, Fate::Open));
         for account in &mut self.accounts {
             let closing = if account.id == d.id {
                 T::CLOSING_DEBIT
@@ -481,15 +460,11 @@ fn too_much(
     use TransferStatus as S;
     let pending = t.flags.contains(T::PENDING);
     let full = |sums: &[u128]| {
-        let sum = sums
-            .iter()
-            .try_fold(amount, |sum, part| sum.checked_add(*part));
+        let sum = sums.iter().try_fold(amount, |sum, part| sum.checked_add(*part));
         sum.is_none()
     };
     let above = |sums: [u128; 2], limit: u128| {
-        let sum = sums
-            .iter()
-            .fold(amount, |sum, part| sum.saturating_add(*part));
+        let sum = sums.iter().fold(amount, |sum, part| sum.saturating_add(*part));
         sum > limit
     };
     let debits = [d.debits_pending, d.debits_posted];

@@ -56,9 +56,7 @@ pub(crate) fn digits(text: &str) -> Option<u64> {
 
 /// DE11, n 6.
 pub(crate) fn stan(message: &Message) -> Option<Stan> {
-    number(message, 11)
-        .and_then(|n| u32::try_from(n).ok())
-        .and_then(Stan::new)
+    number(message, 11).and_then(|n| u32::try_from(n).ok()).and_then(Stan::new)
 }
 
 /// DE7, n 10: MMDDhhmmss UTC, kept as the number that it reads as.

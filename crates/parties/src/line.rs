@@ -57,8 +57,7 @@ impl Lines {
             self.hang_up(conn, out);
             return false;
         }
-        self.open
-            .insert(conn, Deframer::new(Framing::Be2, MESSAGE_MAX));
+        self.open.insert(conn, Deframer::new(Framing::Be2, MESSAGE_MAX));
         true
     }
 
@@ -110,8 +109,7 @@ impl Lines {
 
     /// Gives up dials without a result and dials what is missing.
     pub(crate) fn tick(&mut self, now: Timestamp, out: &mut Vec<Action>) {
-        self.dialling
-            .retain(|began| now.ms_since(*began) < DIAL_WAIT_MS);
+        self.dialling.retain(|began| now.ms_since(*began) < DIAL_WAIT_MS);
         if now < self.next_dial {
             return;
         }

@@ -143,9 +143,7 @@ fn r_fields_bytes_that_are_no_message_are_answered_30_or_end_the_connection() {
     let mut rig = Rig::bank(|c| c.connections = 1);
     let conn = rig.first_line();
     let mut payload = Vec::new();
-    rig::dialect()
-        .encode(&purchase(1, 1), &mut payload)
-        .unwrap();
+    rig::dialect().encode(&purchase(1, 1), &mut payload).unwrap();
     payload.push(b'x');
     let mut bytes = Vec::new();
     wire::frame::write_frame(wire::frame::Framing::Be2, &payload, &mut bytes).unwrap();
@@ -223,11 +221,7 @@ fn r_fields_refund_credits_and_balance_is_told_in_de54() {
     assert_eq!(answers[0].text(54), Some("1002408C000010000000"));
     assert_eq!(rig.journal.len(), before + 1);
     assert_eq!(rig.code(&with(purchase(4, 99), &[(3, "310000")])), "62");
-    assert_eq!(
-        rig.journal.len(),
-        before + 1,
-        "nor is a refused enquiry kept"
-    );
+    assert_eq!(rig.journal.len(), before + 1, "nor is a refused enquiry kept");
 }
 
 #[test]
@@ -274,23 +268,10 @@ fn r_reversal_returns_the_money_once_and_is_always_acknowledged() {
     assert_eq!(rig.balance(1), OPENING);
     assert_eq!(rig.code(&request), "94", "its repeat is not approved again");
     assert_eq!(rig.balance(1), OPENING);
-    let kinds: Vec<_> = rig
-        .host()
-        .book()
-        .account(1)
-        .unwrap()
-        .entries
-        .iter()
-        .collect();
+    let kinds: Vec<_> = rig.host().book().account(1).unwrap().entries.iter().collect();
     assert_eq!(kinds.len(), 2);
-    assert_eq!(
-        (kinds[0].kind, kinds[0].effect),
-        (EntryKind::Purchase, -1250)
-    );
-    assert_eq!(
-        (kinds[1].kind, kinds[1].effect),
-        (EntryKind::Reversal, 1250)
-    );
+    assert_eq!((kinds[0].kind, kinds[0].effect), (EntryKind::Purchase, -1250));
+    assert_eq!((kinds[1].kind, kinds[1].effect), (EntryKind::Reversal, 1250));
     assert_eq!(kinds[0].rrn.as_str(), "R00000000001");
     assert_eq!(kinds[0].stan.get(), 1);
     // A refund's reversal takes back; a declined request has nothing to return.
@@ -458,10 +439,7 @@ fn refill_fills_the_shops_cards_in_the_banks_own_book_only() {
     let much = with(purchase(1, 21), &[(4, "000009900000")]);
     assert_eq!(rig.code(&much), "00");
     assert_eq!(rig.balance(21), 100_000);
-    assert_eq!(
-        rig.code(&with(purchase(2, 21), &[(4, "000000000001")])),
-        "00"
-    );
+    assert_eq!(rig.code(&with(purchase(2, 21), &[(4, "000000000001")])), "00");
     assert_eq!(rig.balance(21), OPENING);
     let entries = &rig.host().book().account(21).unwrap().entries;
     let last = entries.back().unwrap();
@@ -478,18 +456,12 @@ fn refill_fills_the_shops_cards_in_the_banks_own_book_only() {
 #[test]
 fn faults_touch_answers_and_never_the_book() {
     let faulty = |faults: BankFaults| Rig::bank(|c| c.faults = faults);
-    let mut rig = faulty(BankFaults {
-        drop_every: 3,
-        ..BankFaults::default()
-    });
+    let mut rig = faulty(BankFaults { drop_every: 3, ..BankFaults::default() });
     let answers: Vec<usize> = (1..=6).map(|n| rig.ask(&purchase(n, 1)).len()).collect();
     assert_eq!(answers, [1, 1, 0, 1, 1, 0]);
     assert_eq!(rig.balance(1), OPENING - 6 * 1250);
 
-    let mut rig = faulty(BankFaults {
-        twice_every: 2,
-        ..BankFaults::default()
-    });
+    let mut rig = faulty(BankFaults { twice_every: 2, ..BankFaults::default() });
     let answers: Vec<usize> = (1..=4).map(|n| rig.ask(&purchase(n, 1)).len()).collect();
     assert_eq!(answers, [1, 2, 1, 2]);
     assert_eq!(rig.balance(1), OPENING - 4 * 1250);
@@ -513,10 +485,7 @@ fn faults_touch_answers_and_never_the_book() {
     rig.advance(11);
     assert_eq!(rig.taken().len(), 20);
 
-    rig.host_mut().set_faults(BankFaults {
-        silent: true,
-        ..BankFaults::default()
-    });
+    rig.host_mut().set_faults(BankFaults { silent: true, ..BankFaults::default() });
     assert_eq!(rig.ask(&purchase(50, 1)), []);
     assert_eq!(rig.ask(&reversal(&purchase(50, 1), 51)), []);
     let echo = build(800, &[(7, "0921100000"), (11, "000009"), (70, "301")]);

@@ -35,11 +35,7 @@ fn power_on(disk: SimDisk) -> Option<Power> {
     let mut out = Vec::new();
     host.handle(START, Event::Timeout, &mut out);
     host.handle(START, Event::Connected { conn: CONN }, &mut out);
-    Some(Power {
-        host,
-        writer,
-        answers: Vec::new(),
-    })
+    Some(Power { host, writer, answers: Vec::new() })
 }
 
 impl Power {
@@ -50,8 +46,7 @@ impl Power {
         write_frame(Framing::Be2, &payload, &mut bytes).unwrap();
         let bytes = &bytes[..];
         let mut out = Vec::new();
-        self.host
-            .handle(START, Event::Received { conn: CONN, bytes }, &mut out);
+        self.host.handle(START, Event::Received { conn: CONN, bytes }, &mut out);
         while !out.is_empty() {
             let mut next = Vec::new();
             for action in out {
@@ -96,10 +91,7 @@ fn r_crash_a_power_cut_at_any_write_loses_no_answer_and_books_nothing_twice() {
     let mut cuts = 0;
     for crash_at in 0..10_000 {
         let mut disk = SimDisk::new(crash_at);
-        disk.plan = Plan {
-            crash_at: Some(crash_at),
-            ..Plan::default()
-        };
+        disk.plan = Plan { crash_at: Some(crash_at), ..Plan::default() };
         let Some(mut first) = power_on(disk) else {
             // The power went before the bank was there at all.
             continue;

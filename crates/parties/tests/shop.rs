@@ -58,11 +58,7 @@ fn answer(request: &Message, code: &str) -> Message {
         answer.remove(de);
     }
     let answer = with(answer, &[(39, code), (37, "626500000001")]);
-    if code == "00" {
-        with(answer, &[(38, "A00001")])
-    } else {
-        answer
-    }
+    if code == "00" { with(answer, &[(38, "A00001")]) } else { answer }
 }
 
 fn seen(rig: &mut Rig) -> Vec<Seen> {
@@ -87,10 +83,7 @@ fn r_fields_a_purchase_carries_what_a_terminal_must_send() {
     }
     let all = seen(&mut rig);
     assert!(all.len() > 1_900, "{}", all.len());
-    assert!(
-        all.iter()
-            .all(|s| s.outcome == Outcome::Approved && s.approved)
-    );
+    assert!(all.iter().all(|s| s.outcome == Outcome::Approved && s.approved));
     let issuers: BTreeSet<_> = all.iter().map(|s| s.issuer.to_string()).collect();
     let accounts: BTreeSet<_> = all.iter().map(|s| s.account).collect();
     let terminals: BTreeSet<_> = all.iter().map(|s| s.terminal).collect();
@@ -102,10 +95,7 @@ fn r_fields_a_purchase_carries_what_a_terminal_must_send() {
 
 fn check_purchase(request: &Message) {
     assert_eq!(request.mti(), mti(200));
-    assert_eq!(
-        elements(request),
-        [2, 3, 4, 7, 11, 12, 13, 14, 32, 41, 42, 49]
-    );
+    assert_eq!(elements(request), [2, 3, 4, 7, 11, 12, 13, 14, 32, 41, 42, 49]);
     let pan = Pan::parse(request.get(2).unwrap()).unwrap();
     assert_eq!(pan.check(), Ok(()));
     assert_eq!(pan.digits().len(), 16);
@@ -190,10 +180,7 @@ fn r_time_a_terminal_waits_35_s_and_then_reverses_until_acknowledged() {
     let original = format!("0200{stan}{at}0000010000100000000000");
     assert_eq!(first.text(90), Some(original.as_str()));
     assert_eq!(rig.shop().owed().count(), 1);
-    assert_eq!(
-        rig.shop().owed().next().unwrap().outcome,
-        Outcome::ReversalOwed
-    );
+    assert_eq!(rig.shop().owed().next().unwrap().outcome, Outcome::ReversalOwed);
     // Without end, and alike: 0421 keeps the 0420's DE11 and DE7.
     rig.advance(10 * 35_000);
     let repeats = rig.taken();
@@ -208,10 +195,7 @@ fn r_time_a_terminal_waits_35_s_and_then_reverses_until_acknowledged() {
     rig.receive(&answer(&first, "00"));
     let ended = seen(&mut rig);
     assert_eq!(ended[0].outcome, Outcome::Reversed(code(b"00")));
-    assert_eq!(
-        (ended[0].stan.to_string().as_str(), ended[0].approved),
-        (stan, false)
-    );
+    assert_eq!((ended[0].stan.to_string().as_str(), ended[0].approved), (stan, false));
     assert!(rig.shop().is_idle());
     rig.advance(100_000);
     assert_eq!(rig.taken().len(), 0);
@@ -240,10 +224,7 @@ fn r_match_a_repeat_has_the_same_de11_12_13_and_may_have_a_new_de7() {
         rig.advance(35_000);
         let reversal = rig.taken().remove(0);
         assert_eq!(reversal.mti(), mti(420));
-        assert_eq!(
-            &reversal.text(90).unwrap()[10..20],
-            request.text(7).unwrap()
-        );
+        assert_eq!(&reversal.text(90).unwrap()[10..20], request.text(7).unwrap());
     }
     let (mut rig, request) = one_payment(|c| c.manners.repeat = 1000);
     rig.advance(35_000);
@@ -268,10 +249,7 @@ fn r_reversal_some_terminals_give_it_a_new_de11() {
     for reversal in &sent {
         assert_ne!(reversal.get(11), request.get(11));
         assert_ne!(reversal.get(12), request.get(12));
-        assert_eq!(
-            &reversal.text(90).unwrap()[4..10],
-            request.text(11).unwrap()
-        );
+        assert_eq!(&reversal.text(90).unwrap()[4..10], request.text(11).unwrap());
         assert_eq!(reversal.get(11), sent[0].get(11));
         assert_eq!(reversal.get(7), sent[0].get(7));
     }
@@ -333,10 +311,7 @@ fn answers_for_another_terminal_trace_or_amount_are_no_answers() {
     let mut wrong_type = answer(&request, "00");
     wrong_type.set_mti(mti(430));
     rig.receive(&wrong_type);
-    assert_eq!(
-        (seen(&mut rig).len(), rig.shop().counts().unmatched),
-        (0, 4)
-    );
+    assert_eq!((seen(&mut rig).len(), rig.shop().counts().unmatched), (0, 4));
     rig.receive(&answer(&request, "00"));
     assert_eq!(seen(&mut rig).len(), 1);
 }

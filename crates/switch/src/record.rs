@@ -337,13 +337,11 @@ pub enum FindingKind {
     Clock = 10,
     /// A torn tail was cut at recovery.
     TornTail = 11,
-    /// A second reversal of one payment: acknowledged, moves nothing.
-    SecondReversal = 12,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::UnknownOriginal,
         Self::LateReversal,
         Self::AmountMismatch,
@@ -355,7 +353,6 @@ impl FindingKind {
         Self::UnmatchedAdvice,
         Self::Clock,
         Self::TornTail,
-        Self::SecondReversal,
     ];
 
     /// Whether it is the issuer who must look, not the acquirer.
@@ -377,7 +374,6 @@ impl FindingKind {
             Self::UnmatchedAdvice => "unmatched_advice",
             Self::Clock => "clock",
             Self::TornTail => "torn_tail",
-            Self::SecondReversal => "second_reversal",
         }
     }
 }

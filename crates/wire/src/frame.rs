@@ -144,10 +144,8 @@ pub fn write_frame(framing: Framing, payload: &[u8], out: &mut Vec<u8>) -> Resul
     check(payload.len(), framing.max())?;
     match framing {
         Framing::Be2 => {
-            let length = u16::try_from(payload.len()).map_err(|_| FrameError::TooLong {
-                length: payload.len(),
-                max: BE2_FRAME_MAX,
-            })?;
+            let length = u16::try_from(payload.len())
+                .map_err(|_| FrameError::TooLong { length: payload.len(), max: BE2_FRAME_MAX })?;
             out.extend_from_slice(&length.to_be_bytes());
         }
     }
@@ -174,11 +172,7 @@ mod tests {
         let mut deframer = Deframer::new(Framing::Be2, 16);
         for round in 0..1_000 {
             // One frame and the first byte of the next, so that something always waits.
-            let piece: &[u8] = if round == 0 {
-                &[0, 2, 7, 7, 0]
-            } else {
-                &[2, 7, 7, 0]
-            };
+            let piece: &[u8] = if round == 0 { &[0, 2, 7, 7, 0] } else { &[2, 7, 7, 0] };
             deframer.push(piece);
             assert_eq!(deframer.next(), Ok(Some(&[7, 7][..])));
             assert_eq!(deframer.next(), Ok(None));

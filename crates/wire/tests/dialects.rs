@@ -30,10 +30,7 @@ fn every_builtin_dialect_is_read_and_goes_by_its_name() {
 fn elements_are_as_long_as_the_packagers_have_them() {
     let lengths: Value = serde_json::from_str(include_str!("vectors/lengths.json")).unwrap();
     for (packager, differs) in [
-        (
-            "PyPI pyiso8583 4.0.1, specs.default_ascii",
-            vec![54, 55, 65],
-        ),
+        ("PyPI pyiso8583 4.0.1, specs.default_ascii", vec![54, 55, 65]),
         ("org.jpos:jpos 2.1.10, ISO87APackager", vec![93, 96]),
     ] {
         for name in Dialect::builtin_names() {
@@ -102,17 +99,11 @@ fn all_problems_are_told_at_once_each_with_its_place() {
 #[test]
 fn a_file_without_a_base_must_say_everything() {
     let line = "70 = { name = \"Network management information code\", type = \"n3\" }\n";
-    assert_eq!(
-        spoilt(line, ""),
-        "1:1: data element 70 is missing from [de]"
-    );
+    assert_eq!(spoilt(line, ""), "1:1: data element 70 is missing from [de]");
     assert_eq!(spoilt("z = \"ascii\"\n", ""), "1:1: [encoding] needs z");
     assert_eq!(spoilt("mti = \"ascii\"\n", ""), "1:1: [encoding] needs mti");
     let nameless = "70 = { type = \"n3\" }\n";
-    assert_eq!(
-        spoilt(line, nameless),
-        "86:6: the element needs name = \"...\""
-    );
+    assert_eq!(spoilt(line, nameless), "86:6: the element needs name = \"...\"");
     // 127 elements, nine encodings, name and title.
     assert_eq!(problems("").lines().count(), 127 + 9 + 2);
 }
@@ -122,11 +113,7 @@ fn what_is_no_toml_is_told_with_its_place() {
     let found = problems("name = \"a\"\ntitle = \"b\"\n[de]\n2 = { name = }\n");
     assert!(found.starts_with("4:"), "{found}");
     let twice = ASCII.replace("\n4 = {", "\n3 = {");
-    assert!(
-        problems(&twice).starts_with("20:1: "),
-        "{}",
-        problems(&twice)
-    );
+    assert!(problems(&twice).starts_with("20:1: "), "{}", problems(&twice));
 }
 
 #[test]

@@ -23,10 +23,7 @@ fn check_encoded(elements: &[(u8, &[u8])], expected: &str) {
 
 fn check_refused(de: u8, value: &[u8], kind: EncodeErrorKind) {
     let mut out = vec![1];
-    let error = ascii()
-        .encode(&message(&[(de, value)]), &mut out)
-        .err()
-        .unwrap();
+    let error = ascii().encode(&message(&[(de, value)]), &mut out).err().unwrap();
     assert_eq!((error.de, error.kind, out), (de, kind, vec![1]));
 }
 
@@ -42,30 +39,9 @@ fn text_is_padded_and_a_short_number_is_refused() {
     // As jPOS pads IF_CHAR; pyiso8583 refuses all that is short.
     check_encoded(&[(38, b"AB1")], "08000000000004000000AB1   ");
     check_encoded(&[(39, b"")], "08000000000002000000  ");
-    check_refused(
-        3,
-        b"12345",
-        EncodeErrorKind::TooShort {
-            length: 5,
-            fixed: 6,
-        },
-    );
-    check_refused(
-        28,
-        b"C123",
-        EncodeErrorKind::TooShort {
-            length: 4,
-            fixed: 9,
-        },
-    );
-    check_refused(
-        52,
-        &[1; 7],
-        EncodeErrorKind::TooShort {
-            length: 7,
-            fixed: 8,
-        },
-    );
+    check_refused(3, b"12345", EncodeErrorKind::TooShort { length: 5, fixed: 6 });
+    check_refused(28, b"C123", EncodeErrorKind::TooShort { length: 4, fixed: 9 });
+    check_refused(52, &[1; 7], EncodeErrorKind::TooShort { length: 7, fixed: 8 });
 }
 
 #[test]
@@ -77,24 +53,11 @@ fn what_a_type_does_not_allow_is_refused() {
     check_refused(35, b"94^1", EncodeErrorKind::InvalidContent { at: 2 });
     check_refused(44, b"a\tb", EncodeErrorKind::InvalidContent { at: 1 });
     check_refused(44, b"a\x7f", EncodeErrorKind::InvalidContent { at: 1 });
-    check_refused(
-        44,
-        &[b'a'; 26],
-        EncodeErrorKind::TooLong {
-            length: 26,
-            max: 25,
-        },
-    );
-    check_refused(
-        3,
-        b"1234567",
-        EncodeErrorKind::TooLong { length: 7, max: 6 },
-    );
+    check_refused(44, &[b'a'; 26], EncodeErrorKind::TooLong { length: 26, max: 25 });
+    check_refused(3, b"1234567", EncodeErrorKind::TooLong { length: 7, max: 6 });
     check_encoded(
         &[(35, b"94080=3112?;:<>D")],
-        "0800000000002000000016 94080=3112?;:<>D"
-            .replace(' ', "")
-            .as_str(),
+        "0800000000002000000016 94080=3112?;:<>D".replace(' ', "").as_str(),
     );
 }
 
@@ -102,12 +65,9 @@ fn what_a_type_does_not_allow_is_refused() {
 #[test]
 fn types_end_where_they_should() {
     let wrong = EncodeErrorKind::InvalidContent { at: 0 };
-    for (de, others) in [
-        (27, &b"/:"[..]),
-        (38, b"\x1f\x7f\x80"),
-        (44, b"\x1f\x7f\x80"),
-        (35, b"/@CEd"),
-    ] {
+    for (de, others) in
+        [(27, &b"/:"[..]), (38, b"\x1f\x7f\x80"), (44, b"\x1f\x7f\x80"), (35, b"/@CEd")]
+    {
         for other in others {
             check_refused(de, &[*other], wrong);
         }
@@ -133,10 +93,7 @@ fn errors_name_element_and_byte() {
     check_decode_error("080040000000000000002", "truncated_length 2 20");
     check_decode_error("0800400000000000000020", "length_over_max 2 20");
     check_decode_error("08004000000000000000039408", "trailing_data 2 25");
-    check_decode_error(
-        "08000000000000001000010203040506070g",
-        "invalid_content 52 35",
-    );
+    check_decode_error("08000000000000001000010203040506070g", "invalid_content 52 35");
 }
 
 #[test]
@@ -183,10 +140,7 @@ fn debug_and_explain_mask_what_is_secret() {
     let shown = format!("{planted:?}");
     assert!(!shown.contains("777"), "{shown}");
     assert!(!shown.contains("98765432"), "{shown}");
-    assert!(
-        shown.starts_with("0800 {2: 94080198..3216, 11: 000123, 14: [16], "),
-        "{shown}"
-    );
+    assert!(shown.starts_with("0800 {2: 94080198..3216, 11: 000123, 14: [16], "), "{shown}");
     assert!(shown.contains("41: PYO00001"), "{shown}");
     let short = message(&[(2, b"940801987654"), (35, b"x")]);
     assert_eq!(format!("{short:?}"), "0800 {2: [12], 35: [1]}");
@@ -207,10 +161,7 @@ fn debug_and_explain_mask_what_is_secret() {
         bytes.push(b'!');
         let error = dialect.decode(&bytes).err().unwrap();
         let shown = format!("{error:?} {error}");
-        assert!(
-            !shown.contains("777") && !shown.contains("98765432"),
-            "{shown}"
-        );
+        assert!(!shown.contains("777") && !shown.contains("98765432"), "{shown}");
     }
 }
 
@@ -223,10 +174,7 @@ fn a_wiped_element_is_gone_and_others_stay() {
     assert_eq!(message.text(41), Some("PYO00001"));
     assert!(!message.remove(52));
     assert!(message.remove(2));
-    assert_eq!(
-        message.fields().collect::<Vec<_>>(),
-        [(41, &b"PYO00001"[..])]
-    );
+    assert_eq!(message.fields().collect::<Vec<_>>(), [(41, &b"PYO00001"[..])]);
 }
 
 #[test]
@@ -258,8 +206,5 @@ fn a_message_is_explained_part_by_part() {
     ];
     assert_eq!(found, expected);
     let rest = explain(ascii(), b"08000000000000000000!!");
-    assert_eq!(
-        rest.last().map(|p| (p.part, p.length)),
-        Some((Part::Rest, 2))
-    );
+    assert_eq!(rest.last().map(|p| (p.part, p.length)), Some((Part::Rest, 2)));
 }

@@ -13,10 +13,7 @@ use wire::iso8583::{
 type Elements = BTreeMap<u8, Vec<u8>>;
 
 fn dialects() -> Vec<&'static Dialect> {
-    Dialect::builtin_names()
-        .iter()
-        .map(|name| Dialect::builtin(name).unwrap())
-        .collect()
+    Dialect::builtin_names().iter().map(|name| Dialect::builtin(name).unwrap()).collect()
 }
 
 /// Makes the value of a type out of any bytes.
@@ -26,15 +23,10 @@ fn shaped(kind: ElementType, raw: &[u8]) -> Vec<u8> {
         ElementType::N => raw.iter().map(digit).collect(),
         ElementType::Xn => {
             let digits = raw[1..].iter().map(digit);
-            std::iter::once(b"CD"[usize::from(raw[0] % 2)])
-                .chain(digits)
-                .collect()
+            std::iter::once(b"CD"[usize::from(raw[0] % 2)]).chain(digits).collect()
         }
         ElementType::An | ElementType::Ans => raw.iter().map(|b| b' ' + b % 95).collect(),
-        ElementType::Z => raw
-            .iter()
-            .map(|b| b"0123456789=D"[usize::from(b % 12)])
-            .collect(),
+        ElementType::Z => raw.iter().map(|b| b"0123456789=D"[usize::from(b % 12)]).collect(),
         ElementType::B => raw.to_vec(),
     }
 }
@@ -291,16 +283,9 @@ proptest! {
 
 #[test]
 fn a_length_of_zero_or_above_the_limit_ends_the_stream() {
-    for (header, error) in [
-        ([0, 0], FrameError::Empty),
-        (
-            [1, 1],
-            FrameError::TooLong {
-                length: 257,
-                max: 256,
-            },
-        ),
-    ] {
+    for (header, error) in
+        [([0, 0], FrameError::Empty), ([1, 1], FrameError::TooLong { length: 257, max: 256 })]
+    {
         let mut deframer = Deframer::new(Framing::Be2, 256);
         deframer.push(&[0, 1, b'x']);
         deframer.push(&header);
@@ -311,10 +296,7 @@ fn a_length_of_zero_or_above_the_limit_ends_the_stream() {
         assert_eq!(deframer.buffered(), 0);
     }
     let mut out = vec![7];
-    assert_eq!(
-        write_frame(Framing::Be2, &[], &mut out),
-        Err(FrameError::Empty)
-    );
+    assert_eq!(write_frame(Framing::Be2, &[], &mut out), Err(FrameError::Empty));
     assert!(write_frame(Framing::Be2, &[0; 65_536], &mut out).is_err());
     assert_eq!(out, [7]);
     write_frame(Framing::Be2, &[1; 65_535], &mut out).unwrap();

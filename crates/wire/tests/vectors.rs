@@ -22,19 +22,13 @@ const FILES: [&str; 9] = [
 ];
 
 fn vectors() -> Vec<Value> {
-    let files = FILES
-        .iter()
-        .map(|f| serde_json::from_str::<Value>(f).unwrap());
-    files
-        .flat_map(|file| file["vectors"].as_array().unwrap().clone())
-        .collect()
+    let files = FILES.iter().map(|f| serde_json::from_str::<Value>(f).unwrap());
+    files.flat_map(|file| file["vectors"].as_array().unwrap().clone()).collect()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
     assert!(hex.len().is_multiple_of(2));
-    (0..hex.len() / 2)
-        .map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap())
-        .collect()
+    (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -49,11 +43,7 @@ fn with_dialect<T>(vector: &Value, check: impl FnOnce(&Dialect) -> T) -> T {
     };
     let mut toml = format!("name = \"test\"\ntitle = \"test\"\nbase = \"{name}\"\n[de]\n");
     for (de, format) in elements {
-        let all = if de == "*" {
-            2..=128
-        } else {
-            de.parse().unwrap()..=de.parse().unwrap()
-        };
+        let all = if de == "*" { 2..=128 } else { de.parse().unwrap()..=de.parse().unwrap() };
         for de in all {
             toml += &format!("{de} = {{ type = {format} }}\n");
         }
@@ -75,15 +65,8 @@ fn payload(vector: &Value) -> Vec<u8> {
 
 fn check_message(vector: &Value, dialect: &Dialect, bytes: &[u8]) {
     let id = &vector["id"];
-    let message = dialect
-        .decode(bytes)
-        .map_err(|e| format!("{id}: {e}"))
-        .unwrap();
-    assert_eq!(
-        message.mti().to_string(),
-        vector["mti"].as_str().unwrap(),
-        "{id}"
-    );
+    let message = dialect.decode(bytes).map_err(|e| format!("{id}: {e}")).unwrap();
+    assert_eq!(message.mti().to_string(), vector["mti"].as_str().unwrap(), "{id}");
     let mut expected = vector["fields"].as_object().unwrap().clone();
     for (de, value) in message.fields() {
         let wanted = expected.remove(&de.to_string());
@@ -97,23 +80,9 @@ fn check_message(vector: &Value, dialect: &Dialect, bytes: &[u8]) {
 
     let mut out = Vec::new();
     dialect.encode(&message, &mut out).unwrap();
-    assert_eq!(
-        out == bytes,
-        vector["reencodes"] != false,
-        "{id}: {}",
-        hex(&out)
-    );
-    assert_eq!(
-        dialect.decode(&out).as_ref(),
-        Ok::<&Message, _>(&message),
-        "{id}"
-    );
-    assert!(
-        explain(dialect, bytes)
-            .iter()
-            .all(|part| part.wrong.is_none()),
-        "{id}"
-    );
+    assert_eq!(out == bytes, vector["reencodes"] != false, "{id}: {}", hex(&out));
+    assert_eq!(dialect.decode(&out).as_ref(), Ok::<&Message, _>(&message), "{id}");
+    assert!(explain(dialect, bytes).iter().all(|part| part.wrong.is_none()), "{id}");
 }
 
 fn check_error(vector: &Value, dialect: &Dialect, bytes: &[u8]) {
@@ -126,11 +95,7 @@ fn check_error(vector: &Value, dialect: &Dialect, bytes: &[u8]) {
     }
     let parts = explain(dialect, bytes);
     let wrong = parts.last().unwrap().wrong.unwrap();
-    assert_eq!(
-        (wrong.kind, wrong.offset),
-        (error.kind, error.offset),
-        "{id}"
-    );
+    assert_eq!((wrong.kind, wrong.offset), (error.kind, error.offset), "{id}");
 }
 
 #[test]

@@ -41,10 +41,7 @@ fn parse(text: &str) -> Result<Policy, String> {
             .ok_or_else(|| format!("{PAGE}: no list `{key}` in [{section}]"))
     };
     let strings = |values: &[toml::Value]| -> BTreeSet<String> {
-        values
-            .iter()
-            .filter_map(|v| v.as_str().map(String::from))
-            .collect()
+        values.iter().filter_map(|v| v.as_str().map(String::from)).collect()
     };
     let licences = strings(list("licenses", "allow")?);
     let mut doors = Vec::new();
@@ -55,15 +52,8 @@ fn parse(text: &str) -> Result<Policy, String> {
             .ok_or_else(|| format!("{PAGE}: an entry of [bans] deny has no `crate`"))?;
         let wrappers = entry.get("wrappers").and_then(toml::Value::as_array);
         let key = format!("\"{name}\"");
-        let line = text
-            .lines()
-            .position(|l| l.contains(&key))
-            .map_or(1, |at| at + 1);
-        doors.push((
-            name.to_string(),
-            line,
-            strings(wrappers.map_or(&[], |w| w.as_slice())),
-        ));
+        let line = text.lines().position(|l| l.contains(&key)).map_or(1, |at| at + 1);
+        doors.push((name.to_string(), line, strings(wrappers.map_or(&[], |w| w.as_slice()))));
     }
     Ok(Policy { licences, doors })
 }
@@ -74,16 +64,9 @@ fn licences(policy: &Policy, workspace: &Workspace) -> Vec<Violation> {
         .filter(|(_, package)| !permitted(&package.licence, &policy.licences))
         .map(|(name, package)| {
             Violation::new(
-                if package.is_member() {
-                    &package.manifest
-                } else {
-                    PAGE
-                },
+                if package.is_member() { &package.manifest } else { PAGE },
                 1,
-                format!(
-                    "`{name}` is under `{}`, which is not allowed",
-                    package.licence
-                ),
+                format!("`{name}` is under `{}`, which is not allowed", package.licence),
                 "use another crate, or argue the licence in docs/decisions and allow it",
             )
         })
@@ -92,10 +75,7 @@ fn licences(policy: &Policy, workspace: &Workspace) -> Vec<Violation> {
 
 /// Whether one alternative of an SPDX expression needs allowed licences only. `/` is the old `OR`.
 fn permitted(expression: &str, allowed: &BTreeSet<String>) -> bool {
-    let spaced = expression
-        .replace('(', " ( ")
-        .replace(')', " ) ")
-        .replace('/', " OR ");
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     let fine = either(&words, &mut at, allowed);
@@ -175,15 +155,10 @@ fn through_others(
     workspace: &Workspace,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
-    for (name, package) in workspace
-        .iter()
-        .filter(|(n, p)| p.is_member() && !wrappers.contains(*n))
+    for (name, package) in workspace.iter().filter(|(n, p)| p.is_member() && !wrappers.contains(*n))
     {
         let admitted = |other: &str| {
-            policy
-                .doors
-                .iter()
-                .any(|(door, _, admits)| door == other && admits.contains(name))
+            policy.doors.iter().any(|(door, _, admits)| door == other && admits.contains(name))
         };
         let Some(way) = way_to(door, package, admitted, workspace) else {
             continue;
@@ -193,10 +168,7 @@ fn through_others(
             &package.manifest,
             package.line_of(first),
             format!("`{name}` reaches `{door}` through {}", way.join(" -> ")),
-            format!(
-                "switch the feature off that brings it, or leave it to {}",
-                listed(wrappers)
-            ),
+            format!("switch the feature off that brings it, or leave it to {}", listed(wrappers)),
         ));
     }
     found
@@ -242,11 +214,7 @@ fn listed(wrappers: &BTreeSet<String>) -> String {
     if wrappers.is_empty() {
         return "nobody".to_string();
     }
-    wrappers
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
+    wrappers.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -258,24 +226,11 @@ mod tests {
         { crate = \"ssl\" },\n]\n";
 
     fn package(ours: bool, name: &str, uses: &[&str]) -> (String, Package) {
-        let manifest = if ours {
-            format!("crates/{name}/Cargo.toml")
-        } else {
-            String::new()
-        };
+        let manifest = if ours { format!("crates/{name}/Cargo.toml") } else { String::new() };
         let text = uses.iter().map(|u| format!("{u} = \"1\"\n")).collect();
         let uses = uses.iter().map(ToString::to_string).collect();
         let licence = "MIT OR Apache-2.0".to_string();
-        (
-            name.to_string(),
-            Package {
-                manifest,
-                text,
-                licence,
-                uses,
-                ..Package::default()
-            },
-        )
+        (name.to_string(), Package { manifest, text, licence, uses, ..Package::default() })
     }
 
     fn what(packages: &[(String, Package)]) -> Vec<String> {
@@ -286,10 +241,7 @@ mod tests {
             found.extend(direct(door, *line, wrappers, &workspace));
             found.extend(through_others(door, wrappers, &policy, &workspace));
         }
-        found
-            .into_iter()
-            .map(|v| format!("{}:{}: {}", v.file, v.line, v.what))
-            .collect()
+        found.into_iter().map(|v| format!("{}:{}: {}", v.file, v.line, v.what)).collect()
     }
 
     #[test]
@@ -344,10 +296,7 @@ mod tests {
             found.into_iter().map(|v| v.what).collect()
         };
         assert_eq!(reaches("bongsu"), Vec::<String>::new());
-        assert_eq!(
-            reaches("host"),
-            ["`host` reaches `rustix` through clap -> size"]
-        );
+        assert_eq!(reaches("host"), ["`host` reaches `rustix` through clap -> size"]);
     }
 
     #[test]

@@ -26,17 +26,12 @@ pub(super) fn check(workspace: &Workspace, table: &Table) -> Vec<Violation> {
             continue;
         };
         for dependency in &package.named {
-            let ours = workspace
-                .get(&dependency.name)
-                .is_some_and(Package::is_member);
+            let ours = workspace.get(&dependency.name).is_some_and(Package::is_member);
             if ours && !row.may_use.contains(&dependency.name) {
                 found.push(Violation::new(
                     &package.manifest,
                     package.line_of(&dependency.name),
-                    format!(
-                        "`{name}` depends on `{}`, against the table",
-                        dependency.name
-                    ),
+                    format!("`{name}` depends on `{}`, against the table", dependency.name),
                     "take it out, or argue the table's change in docs/decisions",
                 ));
             }
@@ -46,11 +41,7 @@ pub(super) fn check(workspace: &Workspace, table: &Table) -> Vec<Violation> {
 }
 
 fn lints(name: &str, package: &Package) -> Option<Violation> {
-    let mut lines = package
-        .text
-        .lines()
-        .map(str::trim)
-        .skip_while(|l| *l != "[lints]");
+    let mut lines = package.text.lines().map(str::trim).skip_while(|l| *l != "[lints]");
     let inherits = lines.nth(1) == Some("workspace = true");
     (!inherits).then(|| {
         Violation::new(
@@ -68,10 +59,7 @@ fn no_std(name: &str, package: &Package, workspace: &Workspace) -> Vec<Violation
     };
     let mut found = Vec::new();
     for dependency in &package.named {
-        if workspace
-            .get(&dependency.name)
-            .is_some_and(Package::is_member)
-        {
+        if workspace.get(&dependency.name).is_some_and(Package::is_member) {
             continue;
         }
         let line = package.line_of(&dependency.name);
@@ -86,10 +74,7 @@ fn no_std(name: &str, package: &Package, workspace: &Workspace) -> Vec<Violation
             found.push(Violation::new(
                 &package.manifest,
                 line,
-                format!(
-                    "`{name}` uses `{}` with its default features",
-                    dependency.name
-                ),
+                format!("`{name}` uses `{}` with its default features", dependency.name),
                 "set `default-features = false`",
             ));
         }
@@ -103,19 +88,13 @@ mod tests {
     use super::*;
 
     fn member(name: &str, deps: &[(&str, bool)]) -> (String, Package) {
-        let text = deps
-            .iter()
-            .map(|(d, _)| format!("{d}.workspace = true\n"))
-            .collect::<String>();
+        let text = deps.iter().map(|(d, _)| format!("{d}.workspace = true\n")).collect::<String>();
         let package = Package {
             manifest: format!("crates/{name}/Cargo.toml"),
             text: format!("[lints]\nworkspace = true\n[dependencies]\n{text}"),
             named: deps
                 .iter()
-                .map(|(d, default)| Named {
-                    name: (*d).to_string(),
-                    default_features: *default,
-                })
+                .map(|(d, default)| Named { name: (*d).to_string(), default_features: *default })
                 .collect(),
             ..Package::default()
         };

@@ -103,19 +103,9 @@ mod tests {
     use super::*;
 
     fn member(name: &str, deps: &[&str]) -> (String, Package) {
-        let named = deps.iter().map(|d| Named {
-            name: (*d).into(),
-            default_features: true,
-        });
+        let named = deps.iter().map(|d| Named { name: (*d).into(), default_features: true });
         let manifest = format!("crates/{name}/Cargo.toml");
-        (
-            name.into(),
-            Package {
-                manifest,
-                named: named.collect(),
-                ..Package::default()
-            },
-        )
+        (name.into(), Package { manifest, named: named.collect(), ..Package::default() })
     }
 
     fn file(krate: &str, text: &str) -> File {
@@ -123,13 +113,9 @@ mod tests {
     }
 
     fn what(nation_uses: &[&str], files: &[(&str, &str)]) -> Vec<String> {
-        let workspace = [member("node", &["host"]), member("nation", nation_uses)]
-            .into_iter()
-            .collect();
-        let files: Vec<File> = files
-            .iter()
-            .map(|(krate, text)| file(krate, text))
-            .collect();
+        let workspace =
+            [member("node", &["host"]), member("nation", nation_uses)].into_iter().collect();
+        let files: Vec<File> = files.iter().map(|(krate, text)| file(krate, text)).collect();
         check(&workspace, &files)
             .into_iter()
             .map(|v| format!("{}:{}: {}", v.file, v.line, v.what))
@@ -142,34 +128,22 @@ mod tests {
 
     #[test]
     fn one_host_run_by_both_passes() {
-        let other = (
-            "bongsu",
-            "use switch::Reason;\nenum Role { Hub, Station }\nRole::Hub;\n",
-        );
-        assert_eq!(
-            what(&["host"], &[HOST, NODE, NATION, other]),
-            Vec::<String>::new()
-        );
+        let other = ("bongsu", "use switch::Reason;\nenum Role { Hub, Station }\nRole::Hub;\n");
+        assert_eq!(what(&["host"], &[HOST, NODE, NATION, other]), Vec::<String>::new());
     }
 
     #[test]
     fn finds_a_driver_without_the_host() {
         let expected = ["crates/nation/Cargo.toml:1: `nation` does not run `host::Host`"];
         assert_eq!(what(&[], &[HOST, NODE, NATION]), expected);
-        assert_eq!(
-            what(&["host"], &[HOST, NODE, ("nation", "// host::Host\n")]),
-            expected
-        );
+        assert_eq!(what(&["host"], &[HOST, NODE, ("nation", "// host::Host\n")]), expected);
         let tested = "#[cfg(test)]\nmod tests {\n    use host::Host;\n}\n";
         assert_eq!(what(&["host"], &[HOST, NODE, ("nation", tested)]), expected);
     }
 
     #[test]
     fn finds_a_second_host() {
-        let second = (
-            "nation",
-            "use host::Host;\nmod fast {\n    pub struct Host;\n}\n",
-        );
+        let second = ("nation", "use host::Host;\nmod fast {\n    pub struct Host;\n}\n");
         assert_eq!(
             what(&["host"], &[HOST, NODE, second]),
             ["crates/nation/src/lib.rs:3: `nation` defines a second `Host`"]
@@ -184,10 +158,7 @@ mod tests {
     fn finds_a_machine_outside_the_host() {
         for (line, path) in [
             ("use switch::Hub;", "switch::Hub"),
-            (
-                "use switch::{Reason, station::Station};",
-                "switch::station::Station",
-            ),
+            ("use switch::{Reason, station::Station};", "switch::station::Station"),
             ("fn a() { switch::Hub::new(b) }", "switch::Hub::new"),
             ("use switch::*;", "switch::*"),
         ] {

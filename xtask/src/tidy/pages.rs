@@ -30,11 +30,7 @@ fn gather(root: &Path, folder: &Path, deep: bool, pages: &mut Vec<Page>) -> Resu
         } else if path.extension().is_some_and(|e| e == "md") {
             let text = std::fs::read_to_string(&path)
                 .map_err(|why| format!("{}: {why}", path.display()))?;
-            let name = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
+            let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
             pages.push((name, text));
         }
     }
@@ -43,10 +39,7 @@ fn gather(root: &Path, folder: &Path, deep: bool, pages: &mut Vec<Page>) -> Resu
 
 /// The text of ARCHITECTURE.md; empty if there is none.
 pub(super) fn architecture(pages: &[Page]) -> &str {
-    pages
-        .iter()
-        .find(|(name, _)| name == ARCHITECTURE)
-        .map_or("", |(_, text)| text)
+    pages.iter().find(|(name, _)| name == ARCHITECTURE).map_or("", |(_, text)| text)
 }
 
 pub(super) fn check(root: &Path, pages: &[Page]) -> Vec<Violation> {
@@ -119,18 +112,9 @@ mod tests {
     fn finds_a_page_that_is_named_and_absent() {
         let page = |name: &str, text: &str| (name.to_string(), text.to_string());
         let pages = [
-            page(
-                "ARCHITECTURE.md",
-                "see `docs/formats/journal.md`, docs/decisions/0001-a.md.\n",
-            ),
-            page(
-                "docs/manual/a.md",
-                "[b](b.md) [c](../formats/journal.md#x)\n[d](https://e/f)\n",
-            ),
-            page(
-                "STYLE.md",
-                "`docs/decisions/NNNN-title.md` docs/formats/*.md\n[l](LICENSE)\n",
-            ),
+            page("ARCHITECTURE.md", "see `docs/formats/journal.md`, docs/decisions/0001-a.md.\n"),
+            page("docs/manual/a.md", "[b](b.md) [c](../formats/journal.md#x)\n[d](https://e/f)\n"),
+            page("STYLE.md", "`docs/decisions/NNNN-title.md` docs/formats/*.md\n[l](LICENSE)\n"),
         ];
         let there = ["docs/formats/journal.md", "LICENSE"];
         let found: Vec<String> = judge(&pages, |path| there.contains(&path))

@@ -59,10 +59,7 @@ fn length(file: &File) -> Option<Violation> {
     Some(Violation::new(
         &file.path,
         over,
-        format!(
-            "{count} lines without tests, {} allowed",
-            policy::FILE_LINES_MAX
-        ),
+        format!("{count} lines without tests, {} allowed", policy::FILE_LINES_MAX),
         "it is two things: make the second a module",
     ))
 }
@@ -75,11 +72,7 @@ fn width(file: &File) -> Vec<Violation> {
             Violation::new(
                 &file.path,
                 at + 1,
-                format!(
-                    "{} characters, {} allowed",
-                    line.chars().count(),
-                    policy::LINE_CHARS_MAX
-                ),
+                format!("{} characters, {} allowed", line.chars().count(), policy::LINE_CHARS_MAX),
                 "break the line",
             )
         })
@@ -90,11 +83,7 @@ fn allowed_without_reason(file: &File) -> Vec<Violation> {
     let tokens = source::tokens(&file.code);
     let mut found = Vec::new();
     for (at, (line, token)) in tokens.iter().enumerate() {
-        let before = |n: usize| {
-            at.checked_sub(n)
-                .and_then(|b| tokens.get(b))
-                .map_or("", |t| t.1)
-        };
+        let before = |n: usize| at.checked_sub(n).and_then(|b| tokens.get(b)).map_or("", |t| t.1);
         let attribute = before(1) == "[" && (before(2) == "#" || before(2) == "!");
         if *token != "allow" || !attribute {
             continue;
@@ -131,8 +120,7 @@ fn serialised(file: &File) -> Vec<Violation> {
 fn world(file: &File) -> Vec<Violation> {
     let touches = |path: &str| {
         let within = |banned: &str| {
-            path.strip_prefix(banned)
-                .is_some_and(|r| r.is_empty() || r.starts_with("::"))
+            path.strip_prefix(banned).is_some_and(|r| r.is_empty() || r.starts_with("::"))
         };
         let whole = path.strip_suffix("::*").unwrap_or(path);
         policy::WORLD.iter().any(|banned| within(banned)) || policy::WORLD_WHOLE.contains(&whole)
@@ -156,14 +144,9 @@ fn world(file: &File) -> Vec<Violation> {
 pub(super) fn check_roots(files: &[File], unsafe_modules: &[(&str, &str, &str)]) -> Vec<Violation> {
     let mut found = Vec::new();
     for file in files {
-        let module = unsafe_modules
-            .iter()
-            .find(|(krate, _, _)| *krate == file.krate);
-        let level = if module.is_some() {
-            "#![deny(unsafe_code)]"
-        } else {
-            "#![forbid(unsafe_code)]"
-        };
+        let module = unsafe_modules.iter().find(|(krate, _, _)| *krate == file.krate);
+        let level =
+            if module.is_some() { "#![deny(unsafe_code)]" } else { "#![forbid(unsafe_code)]" };
         let says = |attribute: &str| file.program().any(|(_, line)| line.trim() == attribute);
         if file.is_root() && !says(level) {
             found.push(Violation::new(
@@ -187,10 +170,7 @@ pub(super) fn check_roots(files: &[File], unsafe_modules: &[(&str, &str, &str)])
         }
         if module.is_some_and(|(_, path, _)| *path != file.path) {
             let tokens = source::tokens(&file.code);
-            let lines = tokens
-                .iter()
-                .filter(|(_, t)| *t == "unsafe")
-                .map(|(line, _)| *line);
+            let lines = tokens.iter().filter(|(_, t)| *t == "unsafe").map(|(line, _)| *line);
             found.extend(lines.map(|line| {
                 Violation::new(
                     &file.path,
@@ -238,10 +218,7 @@ mod tests {
 
     fn what(krate: &str, text: &str) -> Vec<String> {
         let file = File::new("f.rs", krate, text, false);
-        check(&file, &kinds())
-            .into_iter()
-            .map(|v| format!("{}: {}", v.line, v.what))
-            .collect()
+        check(&file, &kinds()).into_iter().map(|v| format!("{}: {}", v.line, v.what)).collect()
     }
 
     #[test]
@@ -254,14 +231,8 @@ mod tests {
     #[test]
     fn a_file_has_its_length_without_tests() {
         let at_limit = format!("//! Says.\n{}", "fn a() {}\n".repeat(799));
-        let tests = format!(
-            "#[cfg(test)]\nmod tests {{\n{}}}\n",
-            "fn a() {}\n".repeat(900)
-        );
-        assert_eq!(
-            what("node", &format!("{at_limit}{tests}")),
-            Vec::<String>::new()
-        );
+        let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "fn a() {}\n".repeat(900));
+        assert_eq!(what("node", &format!("{at_limit}{tests}")), Vec::<String>::new());
         assert_eq!(
             what("node", &format!("{at_limit}{tests}fn b() {{}}\n")),
             ["1704: 801 lines without tests, 800 allowed"]
@@ -270,10 +241,7 @@ mod tests {
 
     #[test]
     fn a_line_has_a_hundred_characters() {
-        assert_eq!(
-            what("node", &format!("//!{}\n", "é".repeat(97))),
-            Vec::<String>::new()
-        );
+        assert_eq!(what("node", &format!("//!{}\n", "é".repeat(97))), Vec::<String>::new());
         assert_eq!(
             what("node", &format!("//!\n//{}\n", "é".repeat(99))),
             ["2: 101 characters, 100 allowed"]
@@ -283,22 +251,10 @@ mod tests {
     #[test]
     fn an_allow_needs_a_reason() {
         let head = "//! #[allow(x)]\n";
-        for fine in [
-            "#[allow(x, reason = \"y\")]",
-            "fn allow(x: u8) {}",
-            "a[allow(1)];",
-        ] {
-            assert_eq!(
-                what("node", &format!("{head}{fine}\n")),
-                Vec::<String>::new(),
-                "{fine}"
-            );
+        for fine in ["#[allow(x, reason = \"y\")]", "fn allow(x: u8) {}", "a[allow(1)];"] {
+            assert_eq!(what("node", &format!("{head}{fine}\n")), Vec::<String>::new(), "{fine}");
         }
-        for bare in [
-            "#[allow(x)]",
-            "#![allow(x)]",
-            "#[ allow(\n  x,\n)]\nfn reason() {}",
-        ] {
+        for bare in ["#[allow(x)]", "#![allow(x)]", "#[ allow(\n  x,\n)]\nfn reason() {}"] {
             assert_eq!(
                 what("node", &format!("{head}{bare}\n")),
                 ["2: `allow` without a reason"],
@@ -312,10 +268,7 @@ mod tests {
         let text = "//! serde\nuse serde::Serialize;\n#[derive(Serialize)]\nstruct A;\n";
         assert_eq!(
             what("scheme", text),
-            [
-                "2: `serde::Serialize` in the core",
-                "3: `Serialize` in the core"
-            ]
+            ["2: `serde::Serialize` in the core", "3: `Serialize` in the core"]
         );
         assert_eq!(what("node", text), Vec::<String>::new());
         assert_eq!(what("console", text), Vec::<String>::new());
@@ -331,22 +284,12 @@ mod tests {
             ("use std::{fmt, thread};", "std::thread"),
             ("use std::time;", "std::time"),
             ("use std::time::*;", "std::time::*"),
-            (
-                "use std::collections::HashMap as Map;",
-                "std::collections::HashMap",
-            ),
-            (
-                "static A: u8 = std::time::SystemTime::now();",
-                "std::time::SystemTime::now",
-            ),
+            ("use std::collections::HashMap as Map;", "std::collections::HashMap"),
+            ("static A: u8 = std::time::SystemTime::now();", "std::time::SystemTime::now"),
         ] {
             let text = format!("//! std::fs\n{line}\n");
             for krate in ["scheme", "host", "nation"] {
-                assert_eq!(
-                    what(krate, &text),
-                    [format!("2: `{path}` in a pure crate")],
-                    "{line}"
-                );
+                assert_eq!(what(krate, &text), [format!("2: `{path}` in a pure crate")], "{line}");
             }
             assert_eq!(what("node", &text), Vec::<String>::new(), "{line}");
             let tested = format!("//!\n#[cfg(test)]\nmod tests {{\n    {line}\n}}\n");
@@ -359,33 +302,16 @@ mod tests {
 
     #[test]
     fn a_root_says_what_the_compiler_proves() {
-        let exception = [(
-            "node",
-            "crates/node/src/os.rs",
-            "a system call without a safe wrapper",
-        )];
+        let exception = [("node", "crates/node/src/os.rs", "a system call without a safe wrapper")];
         let roots = |path: &str, krate: &str, text: &str| -> Vec<String> {
             let files = [File::new(path, krate, text, false)];
-            check_roots(&files, &exception)
-                .into_iter()
-                .map(|v| v.what)
-                .collect()
+            check_roots(&files, &exception).into_iter().map(|v| v.what).collect()
         };
         let forbid = "//!\n#![forbid(unsafe_code)]\n";
+        assert_eq!(roots("crates/host/src/lib.rs", "host", forbid), Vec::<String>::new());
+        assert_eq!(roots("crates/host/src/a.rs", "host", "//!\n"), Vec::<String>::new());
         assert_eq!(
-            roots("crates/host/src/lib.rs", "host", forbid),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            roots("crates/host/src/a.rs", "host", "//!\n"),
-            Vec::<String>::new()
-        );
-        assert_eq!(
-            roots(
-                "crates/host/src/lib.rs",
-                "host",
-                "//! #![forbid(unsafe_code)]\n"
-            ),
+            roots("crates/host/src/lib.rs", "host", "//! #![forbid(unsafe_code)]\n"),
             ["`host` does not say `#![forbid(unsafe_code)]`"]
         );
         assert_eq!(
@@ -399,19 +325,13 @@ mod tests {
             ["`extern crate std` undoes `#![no_std]`"]
         );
         let deny = "//!\n#![deny(unsafe_code)]\n";
-        assert_eq!(
-            roots("crates/node/src/lib.rs", "node", deny),
-            Vec::<String>::new()
-        );
+        assert_eq!(roots("crates/node/src/lib.rs", "node", deny), Vec::<String>::new());
         assert_eq!(
             roots("crates/node/src/lib.rs", "node", forbid),
             ["`node` does not say `#![deny(unsafe_code)]`"]
         );
         let code = "//! unsafe\nunsafe { a() }\n";
-        assert_eq!(
-            roots("crates/node/src/os.rs", "node", code),
-            Vec::<String>::new()
-        );
+        assert_eq!(roots("crates/node/src/os.rs", "node", code), Vec::<String>::new());
         assert_eq!(
             roots("crates/node/src/a.rs", "node", code),
             ["unsafe code outside the module named for it"]

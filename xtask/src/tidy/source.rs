@@ -38,28 +38,17 @@ impl File {
         if only_tests {
             test_lines.fill(true);
         }
-        Self {
-            path: path.into(),
-            krate: krate.into(),
-            text: text.into(),
-            code,
-            test_lines,
-        }
+        Self { path: path.into(), krate: krate.into(), text: text.into(), code, test_lines }
     }
 
     /// Lines of code from 1, tests left out.
     pub(super) fn program(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.code.lines().zip(&self.test_lines).enumerate();
-        lines
-            .filter(|(_, (_, test))| !**test)
-            .map(|(at, (line, _))| (at + 1, line))
+        lines.filter(|(_, (_, test))| !**test).map(|(at, (line, _))| (at + 1, line))
     }
 
     pub(super) fn is_test(&self, line: usize) -> bool {
-        line.checked_sub(1)
-            .and_then(|at| self.test_lines.get(at))
-            .copied()
-            .unwrap_or(false)
+        line.checked_sub(1).and_then(|at| self.test_lines.get(at)).copied().unwrap_or(false)
     }
 
     /// Whether it is the root of a library or a binary.
@@ -93,11 +82,7 @@ pub(super) fn read(root: &Path, workspace: &Workspace) -> Result<Vec<File>, Stri
             let within = path.strip_prefix(folder).unwrap_or(&path);
             let apart = within.iter().any(|p| p == "tests" || p == "benches");
             let tests = apart || only_tests.contains(&path);
-            let shown = path
-                .strip_prefix(root)
-                .unwrap_or(&path)
-                .display()
-                .to_string();
+            let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
             files.push(File::new(&shown, name, &text, tests));
         }
     }
@@ -108,9 +93,7 @@ fn walk(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<(), String> {
     let broken = |why: std::io::Error| format!("{}: {why}", folder.display());
     for entry in std::fs::read_dir(folder).map_err(broken)? {
         let path = entry.map_err(broken)?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|n| n.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
         if path.is_dir() && !hidden && !path.ends_with("target") {
             walk(&path, paths)?;
         } else if path.extension().is_some_and(|e| e == "rs") {
@@ -150,11 +133,7 @@ fn code(text: &str) -> String {
     while at < chars.len() {
         let end = literal_end(&chars, at);
         if end > at {
-            out.extend(
-                chars[at..end]
-                    .iter()
-                    .map(|c| if *c == '\n' { '\n' } else { ' ' }),
-            );
+            out.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
             at = end;
         } else {
             out.push(chars[at]);
@@ -167,15 +146,9 @@ fn code(text: &str) -> String {
 /// Where the comment, string or character literal ends that starts here; `at` if none does.
 fn literal_end(chars: &[char], at: usize) -> usize {
     let next = |n: usize| chars.get(at + n).copied().unwrap_or('\0');
-    let in_word = at > 0
-        && chars
-            .get(at - 1)
-            .is_some_and(|c| c.is_alphanumeric() || *c == '_');
+    let in_word = at > 0 && chars.get(at - 1).is_some_and(|c| c.is_alphanumeric() || *c == '_');
     match (next(0), next(1)) {
-        ('/', '/') => chars[at..]
-            .iter()
-            .position(|c| *c == '\n')
-            .map_or(chars.len(), |n| at + n),
+        ('/', '/') => chars[at..].iter().position(|c| *c == '\n').map_or(chars.len(), |n| at + n),
         ('/', '*') => block_comment_end(chars, at),
         ('"', _) => quoted_end(chars, at + 1, '"'),
         ('b' | 'c', '"') if !in_word => quoted_end(chars, at + 2, '"'),
@@ -223,22 +196,14 @@ fn quoted_end(chars: &[char], mut at: usize, quote: char) -> usize {
 
 /// `hashes` is where the `#`s of a raw string would start; `at` if it is none (`r#type`).
 fn raw_end(chars: &[char], at: usize, hashes: usize) -> usize {
-    let count = chars[hashes.min(chars.len())..]
-        .iter()
-        .take_while(|c| **c == '#')
-        .count();
+    let count = chars[hashes.min(chars.len())..].iter().take_while(|c| **c == '#').count();
     if chars.get(hashes + count) != Some(&'"') {
         return at;
     }
     let mut here = hashes + count + 1;
     while here < chars.len() {
         let closes = chars[here] == '"'
-            && chars[here + 1..]
-                .iter()
-                .take(count)
-                .filter(|c| **c == '#')
-                .count()
-                == count;
+            && chars[here + 1..].iter().take(count).filter(|c| **c == '#').count() == count;
         if closes {
             return here + 1 + count;
         }
@@ -299,13 +264,7 @@ pub(super) fn paths(code: &str) -> Vec<Named> {
         if token == "use" {
             let before = at.checked_sub(1).map_or("", |b| tokens[b].1);
             at += 1;
-            use_tree(
-                &tokens,
-                &mut at,
-                "",
-                before == "pub" || before == ")",
-                &mut found,
-            );
+            use_tree(&tokens, &mut at, "", before == "pub" || before == ")", &mut found);
         } else if is_word(token) {
             let mut path = token.to_string();
             while let [(_, "::"), (_, next), ..] = tokens[at + 1..]
@@ -314,11 +273,7 @@ pub(super) fn paths(code: &str) -> Vec<Named> {
                 path = format!("{path}::{next}");
                 at += 2;
             }
-            found.push(Named {
-                line,
-                path,
-                published: false,
-            });
+            found.push(Named { line, path, published: false });
             at += 1;
         } else {
             at += 1;
@@ -362,11 +317,7 @@ fn use_tree(
                 }
                 *at += 1;
                 if tokens.get(*at).is_none_or(|(_, t)| *t != "::") {
-                    found.push(Named {
-                        line,
-                        path: path.clone(),
-                        published,
-                    });
+                    found.push(Named { line, path: path.clone(), published });
                 }
             }
             _ => return,
@@ -430,10 +381,7 @@ mod tests {
         assert!(file.is_test(7) && !file.is_test(10) && !file.is_test(99));
         assert_eq!(
             declared_tests(Path::new("src/ledger.rs"), &code(text)),
-            [
-                Path::new("src/ledger/e.rs"),
-                Path::new("src/ledger/e/mod.rs")
-            ]
+            [Path::new("src/ledger/e.rs"), Path::new("src/ledger/e/mod.rs")]
         );
     }
 
@@ -446,21 +394,10 @@ mod tests {
         assert_eq!(named("use std::fs;"), ["std::fs"]);
         assert_eq!(
             named("use std::{fs::{self, File as F}, net::*, time::Instant};"),
-            [
-                "std::fs",
-                "std::fs::File",
-                "std::net::*",
-                "std::time::Instant"
-            ]
+            ["std::fs", "std::fs::File", "std::net::*", "std::time::Instant"]
         );
-        assert_eq!(
-            named("pub use switch::{Hub, a::B};"),
-            ["pub", "switch::Hub!", "switch::a::B!"]
-        );
-        assert_eq!(
-            named("let a = std::env::var(b);"),
-            ["let", "a", "std::env::var", "b"]
-        );
+        assert_eq!(named("pub use switch::{Hub, a::B};"), ["pub", "switch::Hub!", "switch::a::B!"]);
+        assert_eq!(named("let a = std::env::var(b);"), ["let", "a", "std::env::var", "b"]);
         assert_eq!(named("use ::std::fs; x"), ["std::fs", "x"]);
         assert_eq!(named("use a::{,}; use {b, c::d};"), ["b", "c::d"]);
     }
@@ -475,11 +412,7 @@ mod tests {
             ("crates/a/src/b/lib.rs", false),
             ("crates/a/tests/it.rs", false),
         ] {
-            assert_eq!(
-                File::new(path, "a", "", false).is_root(),
-                expected,
-                "{path}"
-            );
+            assert_eq!(File::new(path, "a", "", false).is_root(), expected, "{path}");
         }
     }
 }

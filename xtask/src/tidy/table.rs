@@ -47,11 +47,7 @@ pub(super) fn parse(text: &str) -> (Table, Vec<Violation>) {
         match (level, pairs(&words)) {
             (_, Some(pairs)) if pairs.is_empty() => {}
             (Some(level), Some(pairs)) => {
-                rows.extend(
-                    pairs
-                        .into_iter()
-                        .map(|(name, deps)| (number, level, name, deps)),
-                );
+                rows.extend(pairs.into_iter().map(|(name, deps)| (number, level, name, deps)));
             }
             (None, _) | (_, None) => found.push(Violation::new(
                 PAGE,
@@ -71,11 +67,7 @@ fn block(text: &str) -> Option<(usize, Vec<&str>)> {
     let lines: Vec<&str> = text.lines().collect();
     let heading = lines.iter().position(|l| l.starts_with("## Workspace"))?;
     let open = heading + lines[heading..].iter().position(|l| l.starts_with("```"))?;
-    let close = open
-        + 1
-        + lines[open + 1..]
-            .iter()
-            .position(|l| l.starts_with("```"))?;
+    let close = open + 1 + lines[open + 1..].iter().position(|l| l.starts_with("```"))?;
     Some((open + 2, lines[open + 1..close].to_vec()))
 }
 
@@ -106,15 +98,9 @@ fn pairs<'a>(words: &[&'a str]) -> Option<Vec<Pair<'a>>> {
     }
     let mut pairs = Vec::new();
     for (n, arrow) in arrows.iter().enumerate() {
-        let end = arrows
-            .get(n + 1)
-            .map_or(Some(words.len()), |next| next.checked_sub(1))?;
+        let end = arrows.get(n + 1).map_or(Some(words.len()), |next| next.checked_sub(1))?;
         let deps = words.get(arrow + 1..end).filter(|deps| !deps.is_empty())?;
-        let names = if n == 0 {
-            words.get(..*arrow)?
-        } else {
-            words.get(arrow - 1..*arrow)?
-        };
+        let names = if n == 0 { words.get(..*arrow)? } else { words.get(arrow - 1..*arrow)? };
         pairs.extend(names.iter().map(|name| (*name, deps.to_vec())));
     }
     (!pairs.is_empty()).then_some(pairs)
@@ -125,10 +111,8 @@ type Line<'a> = (usize, u8, &'a str, Vec<&'a str>);
 /// Names, levels and ranges to sets; every dependency must be a crate of a lower level, so that the
 /// table has no cycle.
 fn resolve(rows: Vec<Line<'_>>) -> (Table, Vec<Violation>) {
-    let levels: BTreeMap<&str, u8> = rows
-        .iter()
-        .map(|(_, level, name, _)| (name.trim_end_matches('*'), *level))
-        .collect();
+    let levels: BTreeMap<&str, u8> =
+        rows.iter().map(|(_, level, name, _)| (name.trim_end_matches('*'), *level)).collect();
     let mut table = Table::new();
     let mut found = Vec::new();
     for (line, level, starred, deps) in rows {
@@ -156,11 +140,7 @@ fn resolve(rows: Vec<Line<'_>>) -> (Table, Vec<Violation>) {
             }
         }
         let may_use = may_use.into_iter().map(String::from).collect();
-        let row = Row {
-            level,
-            may_touch_world: starred.ends_with('*'),
-            may_use,
-        };
+        let row = Row { level, may_touch_world: starred.ends_with('*'), may_use };
         if table.insert(name.to_string(), row).is_some() {
             found.push(Violation::new(
                 PAGE,
@@ -177,13 +157,7 @@ fn resolve(rows: Vec<Line<'_>>) -> (Table, Vec<Violation>) {
 fn named<'a>(word: &'a str, levels: &BTreeMap<&'a str, u8>) -> Option<Vec<&'a str>> {
     if let Some((from, to)) = word.split_once("..") {
         let range = from.parse::<u8>().ok()?..=to.parse::<u8>().ok()?;
-        return Some(
-            levels
-                .iter()
-                .filter(|(_, l)| range.contains(l))
-                .map(|(n, _)| *n)
-                .collect(),
-        );
+        return Some(levels.iter().filter(|(_, l)| range.contains(l)).map(|(n, _)| *n).collect());
     }
     match word {
         "everything" => Some(levels.keys().copied().collect()),
@@ -203,12 +177,7 @@ mod tests {
         1  clock -> word     tape -> nothing\n0  word   -> nothing\n```\n\n```\n9 no -> no\n```\n";
 
     fn deps(table: &Table, name: &str) -> String {
-        table[name]
-            .may_use
-            .iter()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(" ")
+        table[name].may_use.iter().cloned().collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -216,59 +185,34 @@ mod tests {
         let (table, found) = parse(PAGE_TEXT);
         assert_eq!(found, []);
         assert_eq!(table.len(), 10);
-        assert_eq!(
-            deps(&table, "top"),
-            "clock guest land page report room shell tape word"
-        );
-        assert_eq!(
-            deps(&table, "shell"),
-            "clock guest page report room tape word"
-        );
+        assert_eq!(deps(&table, "top"), "clock guest land page report room shell tape word");
+        assert_eq!(deps(&table, "shell"), "clock guest page report room tape word");
         assert_eq!(deps(&table, "land"), "clock room tape word");
         assert_eq!(deps(&table, "guest"), "clock word");
         assert_eq!(deps(&table, "report"), "word");
         assert_eq!(deps(&table, "tape"), "");
         assert_eq!(table["page"].level, 5);
-        let starred: Vec<_> = table
-            .iter()
-            .filter(|(_, r)| r.may_touch_world)
-            .map(|(n, _)| n.as_str())
-            .collect();
+        let starred: Vec<_> =
+            table.iter().filter(|(_, r)| r.may_touch_world).map(|(n, _)| n.as_str()).collect();
         assert_eq!(starred, ["page", "report", "shell"]);
     }
 
     fn what(text: &str) -> Vec<String> {
-        parse(text)
-            .1
-            .into_iter()
-            .map(|v| format!("{}: {}", v.line, v.what))
-            .collect()
+        parse(text).1.into_iter().map(|v| format!("{}: {}", v.line, v.what)).collect()
     }
 
     #[test]
     fn refuses_what_is_no_table() {
-        assert_eq!(
-            what("# A\n"),
-            ["1: no fenced block after the heading `## Workspace`"]
-        );
+        assert_eq!(what("# A\n"), ["1: no fenced block after the heading `## Workspace`"]);
         let block = |lines: &str| what(&format!("## Workspace\n```\n{lines}\n```\n"));
-        assert_eq!(
-            block("1 a -> b"),
-            ["3: `a` may use `b`, which the table does not have"]
-        );
+        assert_eq!(block("1 a -> b"), ["3: `a` may use `b`, which the table does not have"]);
         assert_eq!(
             block("1 a -> b\n1 b -> nothing"),
             ["3: `a` of level 1 may use `b`, which is not below it"]
         );
         assert_eq!(block("1 a b"), ["3: not a line of the table: 1 a b"]);
-        assert_eq!(
-            block("a -> nothing"),
-            ["3: not a line of the table: a -> nothing"]
-        );
+        assert_eq!(block("a -> nothing"), ["3: not a line of the table: a -> nothing"]);
         assert_eq!(block("1 a ->"), ["3: not a line of the table: 1 a ->"]);
-        assert_eq!(
-            block("1 a -> nothing\n0 a -> nothing"),
-            ["4: `a` stands in the table twice"]
-        );
+        assert_eq!(block("1 a -> nothing\n0 a -> nothing"), ["4: `a` stands in the table twice"]);
     }
 }

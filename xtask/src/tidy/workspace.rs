@@ -39,8 +39,7 @@ impl Package {
         self.text
             .lines()
             .position(|l| {
-                l.strip_prefix(dependency)
-                    .is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
+                l.strip_prefix(dependency).is_some_and(|rest| rest.starts_with(['.', ' ', '=']))
             })
             .map_or(1, |at| at + 1)
     }
@@ -62,10 +61,8 @@ pub(super) fn read(root: &Path) -> Result<Workspace, String> {
 /// Target triple of this machine.
 fn machine() -> Result<String, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_string());
-    let out = Command::new(&cargo)
-        .arg("-vV")
-        .output()
-        .map_err(|why| format!("{cargo} -vV: {why}"))?;
+    let out =
+        Command::new(&cargo).arg("-vV").output().map_err(|why| format!("{cargo} -vV: {why}"))?;
     String::from_utf8_lossy(&out.stdout)
         .lines()
         .find_map(|line| line.strip_prefix("host: "))
@@ -74,19 +71,12 @@ fn machine() -> Result<String, String> {
 }
 
 fn convert(root: &Path, metadata: &Metadata) -> Result<Workspace, String> {
-    let names: BTreeMap<&PackageId, String> = metadata
-        .packages
-        .iter()
-        .map(|p| (&p.id, p.name.to_string()))
-        .collect();
+    let names: BTreeMap<&PackageId, String> =
+        metadata.packages.iter().map(|p| (&p.id, p.name.to_string())).collect();
     let has_default: BTreeSet<String> = metadata
         .packages
         .iter()
-        .filter(|p| {
-            p.features
-                .get("default")
-                .is_some_and(|default| !default.is_empty())
-        })
+        .filter(|p| p.features.get("default").is_some_and(|default| !default.is_empty()))
         .map(|p| p.name.to_string())
         .collect();
     let mut workspace = Workspace::new();
@@ -97,17 +87,10 @@ fn convert(root: &Path, metadata: &Metadata) -> Result<Workspace, String> {
             continue;
         }
         let path = package.manifest_path.as_std_path();
-        entry.manifest = path
-            .strip_prefix(root)
-            .unwrap_or(path)
-            .display()
-            .to_string();
+        entry.manifest = path.strip_prefix(root).unwrap_or(path).display().to_string();
         entry.text =
             std::fs::read_to_string(path).map_err(|why| format!("{}: {why}", path.display()))?;
-        let program = package
-            .dependencies
-            .iter()
-            .filter(|d| d.kind != DependencyKind::Development);
+        let program = package.dependencies.iter().filter(|d| d.kind != DependencyKind::Development);
         entry.named = program
             .map(|d| Named {
                 name: d.name.clone(),
@@ -115,19 +98,12 @@ fn convert(root: &Path, metadata: &Metadata) -> Result<Workspace, String> {
             })
             .collect();
     }
-    let resolve = metadata
-        .resolve
-        .as_ref()
-        .ok_or("cargo metadata resolved nothing")?;
+    let resolve = metadata.resolve.as_ref().ok_or("cargo metadata resolved nothing")?;
     for node in &resolve.nodes {
         let uses = node
             .deps
             .iter()
-            .filter(|d| {
-                d.dep_kinds
-                    .iter()
-                    .any(|k| k.kind != DependencyKind::Development)
-            })
+            .filter(|d| d.dep_kinds.iter().any(|k| k.kind != DependencyKind::Development))
             .filter_map(|d| names.get(&d.pkg).cloned());
         if let Some(entry) = names.get(&node.id).and_then(|name| workspace.get_mut(name)) {
             entry.uses.extend(uses);
@@ -143,11 +119,7 @@ fn keep_reachable(workspace: &mut Workspace) {
     let mut queue: Vec<String> = members.map(|(name, _)| name.clone()).collect();
     let mut reached: BTreeSet<String> = queue.iter().cloned().collect();
     while let Some(name) = queue.pop() {
-        for next in workspace
-            .get(&name)
-            .iter()
-            .flat_map(|package| &package.uses)
-        {
+        for next in workspace.get(&name).iter().flat_map(|package| &package.uses) {
             if reached.insert(next.clone()) {
                 queue.push(next.clone());
             }
@@ -162,11 +134,7 @@ mod tests {
 
     fn package(manifest: &str, uses: &[&str]) -> Package {
         let uses = uses.iter().map(ToString::to_string).collect();
-        Package {
-            manifest: manifest.into(),
-            uses,
-            ..Package::default()
-        }
+        Package { manifest: manifest.into(), uses, ..Package::default() }
     }
 
     #[test]
@@ -179,10 +147,7 @@ mod tests {
         ]
         .into();
         keep_reachable(&mut workspace);
-        assert_eq!(
-            workspace.keys().collect::<Vec<_>>(),
-            ["far", "near", "ours"]
-        );
+        assert_eq!(workspace.keys().collect::<Vec<_>>(), ["far", "near", "ours"]);
     }
 
     #[test]

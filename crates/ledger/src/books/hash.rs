@@ -8,12 +8,8 @@ use super::memory::{Entry, UserData};
 use crate::Account;
 
 /// Odd constants without a pattern: the fractional bits of the square roots of 2, 3, 5 and 7.
-const KEYS: [u64; 4] = [
-    0x6a09_e667_f3bc_c909,
-    0xbb67_ae85_84ca_a73b,
-    0x3c6e_f372_fe94_f82b,
-    0xa54f_f53a_5f1d_36f1,
-];
+const KEYS: [u64; 4] =
+    [0x6a09_e667_f3bc_c909, 0xbb67_ae85_84ca_a73b, 0x3c6e_f372_fe94_f82b, 0xa54f_f53a_5f1d_36f1];
 
 /// Two lanes of 64 bits; each step is a bijection of its lane, so no word is ever lost.
 struct Lanes(u64, u64);
@@ -32,10 +28,7 @@ impl Lanes {
         self.1 = step(self.1.rotate_left(23), KEYS[3]).wrapping_add(KEYS[0]);
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the two halves of a wide word"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a wide word")]
     fn wide(&mut self, word: u128) {
         self.word(word as u64);
         self.word((word >> 64) as u64);
@@ -114,50 +107,20 @@ mod tests {
         let mut others: Vec<Account> = Vec::new();
         for bit in 0..128 {
             let wide = 1u128 << bit;
-            others.push(Account {
-                id: ACCOUNT.id ^ wide,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                debits_pending: ACCOUNT.debits_pending ^ wide,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                debits_posted: ACCOUNT.debits_posted ^ wide,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                credits_pending: ACCOUNT.credits_pending ^ wide,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                credits_posted: ACCOUNT.credits_posted ^ wide,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                user_data_128: ACCOUNT.user_data_128 ^ wide,
-                ..ACCOUNT
-            });
+            others.push(Account { id: ACCOUNT.id ^ wide, ..ACCOUNT });
+            others.push(Account { debits_pending: ACCOUNT.debits_pending ^ wide, ..ACCOUNT });
+            others.push(Account { debits_posted: ACCOUNT.debits_posted ^ wide, ..ACCOUNT });
+            others.push(Account { credits_pending: ACCOUNT.credits_pending ^ wide, ..ACCOUNT });
+            others.push(Account { credits_posted: ACCOUNT.credits_posted ^ wide, ..ACCOUNT });
+            others.push(Account { user_data_128: ACCOUNT.user_data_128 ^ wide, ..ACCOUNT });
         }
         for bit in 0..16 {
             let flags = AccountFlags::from_bits(ACCOUNT.flags.bits() ^ 1 << bit);
             others.push(Account { flags, ..ACCOUNT });
-            others.push(Account {
-                code: ACCOUNT.code ^ 1 << bit,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                ledger: ACCOUNT.ledger ^ 1 << bit,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                user_data_32: ACCOUNT.user_data_32 ^ 1 << bit,
-                ..ACCOUNT
-            });
-            others.push(Account {
-                user_data_64: ACCOUNT.user_data_64 ^ 1 << bit,
-                ..ACCOUNT
-            });
+            others.push(Account { code: ACCOUNT.code ^ 1 << bit, ..ACCOUNT });
+            others.push(Account { ledger: ACCOUNT.ledger ^ 1 << bit, ..ACCOUNT });
+            others.push(Account { user_data_32: ACCOUNT.user_data_32 ^ 1 << bit, ..ACCOUNT });
+            others.push(Account { user_data_64: ACCOUNT.user_data_64 ^ 1 << bit, ..ACCOUNT });
         }
         let mut hashes: Vec<u128> = others.iter().map(account).collect();
         hashes.push(account(&ACCOUNT));
@@ -165,10 +128,7 @@ mod tests {
         hashes.sort_unstable();
         hashes.dedup();
         assert_eq!(hashes.len(), count);
-        let later = Account {
-            timestamp: 10,
-            ..ACCOUNT
-        };
+        let later = Account { timestamp: 10, ..ACCOUNT };
         assert_eq!(account(&later), account(&ACCOUNT));
     }
 }

@@ -33,16 +33,9 @@ pub(super) enum State {
 impl State {
     /// The state of a number, as a snapshot has it.
     pub(super) fn from_number(number: u8) -> Option<Self> {
-        [
-            Self::Final,
-            Self::Pending,
-            Self::Posted,
-            Self::Voided,
-            Self::Expired,
-            Self::Failed,
-        ]
-        .into_iter()
-        .find(|state| *state as u8 == number)
+        [Self::Final, Self::Pending, Self::Posted, Self::Voided, Self::Expired, Self::Failed]
+            .into_iter()
+            .find(|state| *state as u8 == number)
     }
 }
 
@@ -129,9 +122,7 @@ impl Memory {
     /// The row of an id.
     pub(super) fn find(&self, id: u128) -> Option<u32> {
         let hash = self.hasher.hash_one(id);
-        self.rows
-            .find(hash, |row| self.entries[*row as usize].id == id)
-            .copied()
+        self.rows.find(hash, |row| self.entries[*row as usize].id == id).copied()
     }
 
     /// The transfer of a row that `find` or `push` gave.
@@ -166,8 +157,7 @@ impl Memory {
         let hash = self.hasher.hash_one(entry.id);
         self.entries.push(entry);
         let (entries, hasher) = (&self.entries, &self.hasher);
-        self.rows
-            .insert_unique(hash, row, |row| hasher.hash_one(entries[*row as usize].id));
+        self.rows.insert_unique(hash, row, |row| hasher.hash_one(entries[*row as usize].id));
         row
     }
 

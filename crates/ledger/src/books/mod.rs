@@ -117,9 +117,7 @@ impl Books {
 
     /// An account as it stands.
     pub fn account(&self, id: u128) -> Option<Account> {
-        self.rows
-            .get(&id)
-            .map(|row| self.accounts[*row as usize].account)
+        self.rows.get(&id).map(|row| self.accounts[*row as usize].account)
     }
 
     /// All accounts, in the order of their ids.
@@ -139,9 +137,7 @@ impl Books {
     /// The open pending transfers, in the order in which they happened.
     pub fn pending(&self) -> impl Iterator<Item = Transfer> {
         let entries = self.memory.entries().iter();
-        entries
-            .filter(|entry| entry.state == State::Pending)
-            .map(|entry| self.unfold(entry))
+        entries.filter(|entry| entry.state == State::Pending).map(|entry| self.unfold(entry))
     }
 
     /// How many pending transfers are open.
@@ -164,8 +160,7 @@ impl Books {
     /// Timestamps are not part of it, but for when a hold expires: books replayed in other batches
     /// are the same books. It finds faults, it does not resist an attacker.
     pub fn state_hash(&self) -> u128 {
-        self.accounts_hash
-            .wrapping_add(self.pending_hash.rotate_left(64))
+        self.accounts_hash.wrapping_add(self.pending_hash.rotate_left(64))
     }
 
     fn unfold(&self, entry: &Entry) -> Transfer {
@@ -177,11 +172,7 @@ impl Books {
             debit_account_id: debit.id,
             credit_account_id: self.accounts[entry.credit as usize].account.id,
             amount: entry.amount,
-            pending_id: if resolves {
-                self.memory.get(entry.link).id
-            } else {
-                0
-            },
+            pending_id: if resolves { self.memory.get(entry.link).id } else { 0 },
             user_data_128: user.wide,
             user_data_64: user.long,
             user_data_32: user.short,
@@ -202,10 +193,7 @@ impl Books {
     fn set_account(&mut self, row: u32, account: Account) {
         let place = &mut self.accounts[row as usize];
         if self.in_chain {
-            self.undo.push(Undo::Account {
-                row,
-                before: place.account,
-            });
+            self.undo.push(Undo::Account { row, before: place.account });
         }
         place.account = account;
         if !place.stale {
@@ -217,11 +205,7 @@ impl Books {
     /// Adds an account that is not there yet.
     fn add_account(&mut self, account: Account) {
         let row = row_number(self.accounts.len());
-        self.accounts.push(Row {
-            account,
-            hash: 0,
-            stale: true,
-        });
+        self.accounts.push(Row { account, hash: 0, stale: true });
         self.rows.insert(account.id, row);
         self.stale.push(row);
         if self.in_chain {
@@ -267,10 +251,7 @@ impl Books {
                 continue;
             };
             let fresh = hash::account(&place.account);
-            self.accounts_hash = self
-                .accounts_hash
-                .wrapping_sub(place.hash)
-                .wrapping_add(fresh);
+            self.accounts_hash = self.accounts_hash.wrapping_sub(place.hash).wrapping_add(fresh);
             place.hash = fresh;
             place.stale = false;
         }

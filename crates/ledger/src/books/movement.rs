@@ -60,11 +60,7 @@ impl Books {
                 user: 0,
                 code: wanted.code,
                 flags: wanted.flags,
-                state: if pending {
-                    State::Pending
-                } else {
-                    State::Final
-                },
+                state: if pending { State::Pending } else { State::Final },
             },
             UserData::of(wanted),
         );

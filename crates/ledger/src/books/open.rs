@@ -23,10 +23,7 @@ impl Books {
             }
         }
         check_fields(wanted)?;
-        self.add_account(Account {
-            timestamp,
-            ..*wanted
-        });
+        self.add_account(Account { timestamp, ..*wanted });
         Ok(())
     }
 }

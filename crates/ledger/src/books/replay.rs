@@ -15,25 +15,13 @@ impl Books {
     /// An account that was created.
     pub(crate) fn replay_account(&mut self, account: &Account) -> Result<(), AccountStatus> {
         self.last = self.last.max(account.timestamp);
-        self.open_account(
-            &Account {
-                timestamp: 0,
-                ..*account
-            },
-            account.timestamp,
-        )
+        self.open_account(&Account { timestamp: 0, ..*account }, account.timestamp)
     }
 
     /// A transfer that happened.
     pub(crate) fn replay_transfer(&mut self, transfer: &Transfer) -> Result<(), TransferStatus> {
         self.last = self.last.max(transfer.timestamp);
-        self.transfer_event(
-            &Transfer {
-                timestamp: 0,
-                ..*transfer
-            },
-            transfer.timestamp,
-        )
+        self.transfer_event(&Transfer { timestamp: 0, ..*transfer }, transfer.timestamp)
     }
 
     /// An id that failed.

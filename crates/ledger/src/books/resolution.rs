@@ -44,11 +44,7 @@ impl Books {
             },
             UserData::of(&filled),
         );
-        self.end(
-            row,
-            &hold,
-            if voids { State::Voided } else { State::Posted },
-        );
+        self.end(row, &hold, if voids { State::Voided } else { State::Posted });
         if voids {
             reopen(&hold, &mut pair);
         } else {
@@ -79,11 +75,7 @@ impl Books {
     pub(super) fn with_defaults(&self, wanted: &Transfer, row: u32) -> Transfer {
         let hold = self.unfold(self.memory.get(row));
         let or = |own: u128, other: u128| if own == 0 { other } else { own };
-        let whole = if wanted.flags.contains(TransferFlags::VOID_PENDING) {
-            0
-        } else {
-            u128::MAX
-        };
+        let whole = if wanted.flags.contains(TransferFlags::VOID_PENDING) { 0 } else { u128::MAX };
         let user_data_64 = match wanted.user_data_64 {
             0 => hold.user_data_64,
             own => own,
@@ -95,24 +87,12 @@ impl Books {
         Transfer {
             debit_account_id: or(wanted.debit_account_id, hold.debit_account_id),
             credit_account_id: or(wanted.credit_account_id, hold.credit_account_id),
-            amount: if wanted.amount == whole {
-                hold.amount
-            } else {
-                wanted.amount
-            },
+            amount: if wanted.amount == whole { hold.amount } else { wanted.amount },
             user_data_128: or(wanted.user_data_128, hold.user_data_128),
             user_data_64,
             user_data_32,
-            ledger: if wanted.ledger == 0 {
-                hold.ledger
-            } else {
-                wanted.ledger
-            },
-            code: if wanted.code == 0 {
-                hold.code
-            } else {
-                wanted.code
-            },
+            ledger: if wanted.ledger == 0 { hold.ledger } else { wanted.ledger },
+            code: if wanted.code == 0 { hold.code } else { wanted.code },
             ..*wanted
         }
     }
@@ -190,8 +170,7 @@ fn check_unresolved(hold: &Entry, timestamp: u64) -> Result<(), TransferStatus> 
 /// Takes the held amount off the pending sums.
 fn give_back(hold: &Entry, pair: &mut Pair) {
     let less = |sum: u128| {
-        sum.checked_sub(hold.amount)
-            .expect("a pending sum holds every open pending transfer")
+        sum.checked_sub(hold.amount).expect("a pending sum holds every open pending transfer")
     };
     pair.debit.debits_pending = less(pair.debit.debits_pending);
     pair.credit.credits_pending = less(pair.credit.credits_pending);

@@ -59,10 +59,9 @@ impl fmt::Display for SnapshotError {
             Self::Length => f.write_str("books longer or shorter than their counts say"),
             Self::Account { row } => write!(f, "account {row} of the books is impossible"),
             Self::Transfer { row } => write!(f, "transfer {row} of the books is impossible"),
-            Self::Pending { row } => write!(
-                f,
-                "account {row} of the books holds other than its open pending transfers"
-            ),
+            Self::Pending { row } => {
+                write!(f, "account {row} of the books holds other than its open pending transfers")
+            }
         }
     }
 }
@@ -104,10 +103,7 @@ impl Books {
             return Err(SnapshotError::Newer { version });
         }
         let reserved = header.u16();
-        let mut books = Self {
-            last: header.u64(),
-            ..Self::default()
-        };
+        let mut books = Self { last: header.u64(), ..Self::default() };
         let counts = [header.u32(), header.u32(), header.u32()];
         if reserved != 0 || length_of(counts) != Some(bytes.len()) {
             return Err(SnapshotError::Length);
@@ -115,17 +111,13 @@ impl Books {
         let mut rows = header;
         let [accounts, users, entries] = counts;
         for row in 0..accounts {
-            books
-                .read_account(&mut rows)
-                .ok_or(SnapshotError::Account { row })?;
+            books.read_account(&mut rows).ok_or(SnapshotError::Account { row })?;
         }
         let users: Vec<UserData> = (0..users).map(|_| get_user(&mut rows)).collect();
         books.memory.restore(entries as usize, users);
         let mut held = Vec::from_iter((0..accounts).map(|_| (0, 0)));
         for row in 0..entries {
-            books
-                .read_entry(&mut rows, &mut held)
-                .ok_or(SnapshotError::Transfer { row })?;
+            books.read_entry(&mut rows, &mut held).ok_or(SnapshotError::Transfer { row })?;
         }
         for (row, sums) in held.into_iter().enumerate() {
             let row = row_number(row);
@@ -144,14 +136,8 @@ impl Books {
             && !self.rows.contains_key(&account.id)
             && !account.flags.has_reserved()
             && account.timestamp <= self.last
-            && account
-                .debits_pending
-                .checked_add(account.debits_posted)
-                .is_some()
-            && account
-                .credits_pending
-                .checked_add(account.credits_posted)
-                .is_some();
+            && account.debits_pending.checked_add(account.debits_posted).is_some()
+            && account.credits_pending.checked_add(account.credits_posted).is_some();
         sound.then(|| self.add_account(account))
     }
 
@@ -176,10 +162,7 @@ impl Books {
     /// Whether a batch could have left this transfer behind the ones before it.
     fn is_sound(&self, entry: &Entry) -> bool {
         if entry.state == State::Failed {
-            let nothing = Entry {
-                id: entry.id,
-                ..Entry::failed(0)
-            };
+            let nothing = Entry { id: entry.id, ..Entry::failed(0) };
             return *entry == nothing;
         }
         let account = |row: u32| self.accounts.get(row as usize).map(|row| row.account);
@@ -215,11 +198,7 @@ fn length_of([accounts, users, entries]: [u32; 3]) -> Option<usize> {
 }
 
 fn get_user(bytes: &mut Bytes<'_>) -> UserData {
-    UserData {
-        wide: bytes.u128(),
-        long: bytes.u64(),
-        short: bytes.u32(),
-    }
+    UserData { wide: bytes.u128(), long: bytes.u64(), short: bytes.u32() }
 }
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {

@@ -66,12 +66,7 @@ fn statuses_have_their_numbers_and_names() {
 #[test]
 fn a_broken_chain_leaves_no_trace() {
     let mut books = Books::new();
-    let account = |id: u128| Account {
-        id,
-        ledger: 1,
-        code: 1,
-        ..Account::default()
-    };
+    let account = |id: u128| Account { id, ledger: 1, code: 1, ..Account::default() };
     books.create_accounts(Timestamp(1), &[account(1), account(2)], &mut Vec::new());
     let transfer = |id: u128, flags: TransferFlags| Transfer {
         id,
@@ -98,37 +93,18 @@ fn a_broken_chain_leaves_no_trace() {
         flags: TransferFlags::POST_PENDING | linked,
         ..Transfer::default()
     };
-    let wrong = Transfer {
-        code: 0,
-        ..transfer(5, TransferFlags::NONE)
-    };
+    let wrong = Transfer { code: 0, ..transfer(5, TransferFlags::NONE) };
     let chain = [
         transfer(2, linked),
-        transfer(
-            3,
-            TransferFlags::PENDING | TransferFlags::CLOSING_CREDIT | linked,
-        ),
-        Transfer {
-            flags: TransferFlags::VOID_PENDING | linked,
-            pending_id: 3,
-            ..post
-        },
+        transfer(3, TransferFlags::PENDING | TransferFlags::CLOSING_CREDIT | linked),
+        Transfer { flags: TransferFlags::VOID_PENDING | linked, pending_id: 3, ..post },
         Transfer { id: 6, ..post },
         wrong,
     ];
     let mut statuses = Vec::new();
     books.create_transfers(Timestamp(3), &chain, &mut statuses);
     assert_eq!(statuses[2].name(), "pending_transfer_has_different_amount");
-    let chain = [
-        chain[0],
-        chain[1],
-        Transfer {
-            amount: 0,
-            ..chain[2]
-        },
-        chain[3],
-        wrong,
-    ];
+    let chain = [chain[0], chain[1], Transfer { amount: 0, ..chain[2] }, chain[3], wrong];
     books.create_transfers(Timestamp(3), &chain, &mut statuses);
     assert_eq!(statuses[4].name(), "code_must_not_be_zero");
     books.encode(&mut after);

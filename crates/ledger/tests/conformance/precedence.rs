@@ -10,18 +10,10 @@ type Row<E> = (&'static str, fn(&mut E));
 /// Checks every rule, and every pair of rules, of every table.
 pub(crate) fn check<E: Engine>(new: impl Fn() -> E) {
     let pairs = check_accounts(&new)
-        + [
-            moving(),
-            holding(),
-            repeating(),
-            balancing(),
-            posting(),
-            voiding(),
-            reposting(),
-        ]
-        .iter()
-        .map(|(sound, status, rows)| check_transfers(&new, *sound, status, rows))
-        .sum::<usize>();
+        + [moving(), holding(), repeating(), balancing(), posting(), voiding(), reposting()]
+            .iter()
+            .map(|(sound, status, rows)| check_transfers(&new, *sound, status, rows))
+            .sum::<usize>();
     assert!(pairs > 900, "{pairs} pairs");
 }
 
@@ -71,9 +63,7 @@ fn world<E: Engine>(engine: &mut E) {
     accounts[3].flags = A::CREDITS_MUST_NOT_EXCEED_DEBITS;
     accounts[5].ledger = 840;
     accounts.remove(8);
-    engine
-        .create_accounts(Timestamp(1), &accounts, &mut Vec::new())
-        .unwrap();
+    engine.create_accounts(Timestamp(1), &accounts, &mut Vec::new()).unwrap();
     fill(engine);
 }
 
@@ -92,10 +82,8 @@ fn fill<E: Engine>(engine: &mut E) {
         ..Transfer::default()
     };
     let flagged = |transfer: Transfer, flags: T| Transfer { flags, ..transfer };
-    let hold = |id: u128, timeout: u32| Transfer {
-        timeout,
-        ..flagged(plain(id, 1, 2, 10), T::PENDING)
-    };
+    let hold =
+        |id: u128, timeout: u32| Transfer { timeout, ..flagged(plain(id, 1, 2, 10), T::PENDING) };
     let end = |id: u128, of: u128, flags: T| Transfer {
         id,
         pending_id: of,
@@ -123,32 +111,19 @@ fn fill<E: Engine>(engine: &mut E) {
         flagged(plain(133, 13, 8, most), T::PENDING),
     ];
     let mut out = Vec::new();
-    engine
-        .create_transfers(Timestamp(2), &steps, &mut out)
-        .unwrap();
+    engine.create_transfers(Timestamp(2), &steps, &mut out).unwrap();
     let refused: Vec<usize> = (0..out.len()).filter(|n| !out[*n].is_ok()).collect();
     assert_eq!(refused, [8], "only 120 fails: {out:?}");
-    engine
-        .create_transfers(Timestamp::from_s(7), &[hold(104, 1)], &mut out)
-        .unwrap();
+    engine.create_transfers(Timestamp::from_s(7), &[hold(104, 1)], &mut out).unwrap();
 }
 
 fn check_accounts<E: Engine>(new: &impl Fn() -> E) -> usize {
-    let sound = Account {
-        id: 9,
-        ledger: 408,
-        code: 1,
-        ..Account::default()
-    };
+    let sound = Account { id: 9, ledger: 408, code: 1, ..Account::default() };
     let rows: [Row<Account>; 14] = [
         ("linked_event_chain_open", |a| a.flags = a.flags | A::LINKED),
-        ("imported_event_not_expected", |a| {
-            a.flags = a.flags | A::IMPORTED
-        }),
+        ("imported_event_not_expected", |a| a.flags = a.flags | A::IMPORTED),
         ("timestamp_must_be_zero", |a| a.timestamp = 1),
-        ("reserved_flag", |a| {
-            a.flags = a.flags | A::from_bits(1 << 6)
-        }),
+        ("reserved_flag", |a| a.flags = a.flags | A::from_bits(1 << 6)),
         ("id_must_not_be_zero", |a| a.id = 0),
         ("id_must_not_be_int_max", |a| a.id = u128::MAX),
         ("exists_with_different_flags", |a| {
@@ -170,23 +145,13 @@ fn check_accounts<E: Engine>(new: &impl Fn() -> E) -> usize {
         let mut engine = new();
         world(&mut engine);
         let mut out = Vec::new();
-        engine
-            .create_accounts(Timestamp::from_s(7), &[event], &mut out)
-            .unwrap();
+        engine.create_accounts(Timestamp::from_s(7), &[event], &mut out).unwrap();
         out[0].name()
     };
-    let there = Account {
-        id: 1,
-        user_data_128: 1,
-        user_data_64: 1,
-        user_data_32: 1,
-        ..sound
-    };
+    let there = Account { id: 1, user_data_128: 1, user_data_64: 1, user_data_32: 1, ..sound };
     let differences: [Row<Account>; 6] = [
         ("exists_with_different_flags", |a| a.flags = A::HISTORY),
-        ("exists_with_different_user_data_128", |a| {
-            a.user_data_128 = 0
-        }),
+        ("exists_with_different_user_data_128", |a| a.user_data_128 = 0),
         ("exists_with_different_user_data_64", |a| a.user_data_64 = 0),
         ("exists_with_different_user_data_32", |a| a.user_data_32 = 0),
         ("exists_with_different_ledger", |a| a.ledger = 0),
@@ -234,13 +199,9 @@ const SOUND: Transfer = Transfer {
 fn common() -> Vec<Row<Transfer>> {
     vec![
         ("linked_event_chain_open", |t| t.flags = t.flags | T::LINKED),
-        ("imported_event_not_expected", |t| {
-            t.flags = t.flags | T::IMPORTED
-        }),
+        ("imported_event_not_expected", |t| t.flags = t.flags | T::IMPORTED),
         ("timestamp_must_be_zero", |t| t.timestamp = 1),
-        ("reserved_flag", |t| {
-            t.flags = t.flags | T::from_bits(1 << 9)
-        }),
+        ("reserved_flag", |t| t.flags = t.flags | T::from_bits(1 << 9)),
         ("id_must_not_be_zero", |t| t.id = 0),
         ("id_must_not_be_int_max", |t| t.id = u128::MAX),
     ]
@@ -251,43 +212,23 @@ fn moving() -> Table {
     let mut rows = common();
     let own: [Row<Transfer>; 24] = [
         ("id_already_failed", |t| t.id = 120),
-        ("debit_account_id_must_not_be_zero", |t| {
-            t.debit_account_id = 0
-        }),
-        ("debit_account_id_must_not_be_int_max", |t| {
-            t.debit_account_id = u128::MAX
-        }),
-        ("credit_account_id_must_not_be_zero", |t| {
-            t.credit_account_id = 0
-        }),
-        ("credit_account_id_must_not_be_int_max", |t| {
-            t.credit_account_id = u128::MAX
-        }),
-        ("accounts_must_be_different", |t| {
-            t.credit_account_id = t.debit_account_id
-        }),
+        ("debit_account_id_must_not_be_zero", |t| t.debit_account_id = 0),
+        ("debit_account_id_must_not_be_int_max", |t| t.debit_account_id = u128::MAX),
+        ("credit_account_id_must_not_be_zero", |t| t.credit_account_id = 0),
+        ("credit_account_id_must_not_be_int_max", |t| t.credit_account_id = u128::MAX),
+        ("accounts_must_be_different", |t| t.credit_account_id = t.debit_account_id),
         ("pending_id_must_be_zero", |t| t.pending_id = 100),
         ("timeout_reserved_for_pending_transfer", |t| t.timeout = 1),
-        ("closing_transfer_must_be_pending", |t| {
-            t.flags = t.flags | T::CLOSING_DEBIT
-        }),
-        ("closing_transfer_must_be_pending", |t| {
-            t.flags = t.flags | T::CLOSING_CREDIT
-        }),
+        ("closing_transfer_must_be_pending", |t| t.flags = t.flags | T::CLOSING_DEBIT),
+        ("closing_transfer_must_be_pending", |t| t.flags = t.flags | T::CLOSING_CREDIT),
         ("ledger_must_not_be_zero", |t| t.ledger = 0),
         ("code_must_not_be_zero", |t| t.code = 0),
         ("debit_account_not_found", |t| t.debit_account_id = 99),
         ("credit_account_not_found", |t| t.credit_account_id = 98),
-        ("accounts_must_have_the_same_ledger", |t| {
-            t.debit_account_id = 6
-        }),
-        ("transfer_must_have_the_same_ledger_as_accounts", |t| {
-            t.ledger = 7
-        }),
+        ("accounts_must_have_the_same_ledger", |t| t.debit_account_id = 6),
+        ("transfer_must_have_the_same_ledger_as_accounts", |t| t.ledger = 7),
         ("debit_account_already_closed", |t| t.debit_account_id = 5),
-        ("credit_account_already_closed", |t| {
-            t.credit_account_id = 14
-        }),
+        ("credit_account_already_closed", |t| t.credit_account_id = 14),
         ("overflows_debits_posted", |t| {
             t.debit_account_id = 7;
             t.amount = u128::MAX;
@@ -319,18 +260,14 @@ fn holding() -> Table {
     let mut rows = common();
     let own: [Row<Transfer>; 13] = [
         ("id_already_failed", |t| t.id = 120),
-        ("accounts_must_be_different", |t| {
-            t.credit_account_id = t.debit_account_id
-        }),
+        ("accounts_must_be_different", |t| t.credit_account_id = t.debit_account_id),
         ("pending_id_must_be_zero", |t| t.pending_id = 100),
         ("ledger_must_not_be_zero", |t| t.ledger = 0),
         ("code_must_not_be_zero", |t| t.code = 0),
         ("debit_account_not_found", |t| t.debit_account_id = 99),
         ("credit_account_not_found", |t| t.credit_account_id = 98),
         ("debit_account_already_closed", |t| t.debit_account_id = 5),
-        ("credit_account_already_closed", |t| {
-            t.credit_account_id = 14
-        }),
+        ("credit_account_already_closed", |t| t.credit_account_id = 14),
         ("overflows_debits_pending", |t| {
             t.debit_account_id = 8;
             t.amount = 101;
@@ -344,15 +281,7 @@ fn holding() -> Table {
         ("exceeds_debits", |t| t.credit_account_id = 4),
     ];
     rows.extend(own);
-    (
-        Transfer {
-            flags: T::PENDING,
-            timeout: 3,
-            ..SOUND
-        },
-        "ok",
-        rows,
-    )
+    (Transfer { flags: T::PENDING, timeout: 3, ..SOUND }, "ok", rows)
 }
 
 /// A plain transfer that is there.
@@ -360,21 +289,13 @@ fn repeating() -> Table {
     let mut rows = common();
     rows.truncate(4);
     let own: [Row<Transfer>; 11] = [
-        ("exists_with_different_flags", |t| {
-            t.flags = t.flags | T::PENDING
-        }),
+        ("exists_with_different_flags", |t| t.flags = t.flags | T::PENDING),
         ("exists_with_different_pending_id", |t| t.pending_id = 100),
         ("exists_with_different_timeout", |t| t.timeout = 1),
-        ("exists_with_different_debit_account_id", |t| {
-            t.debit_account_id = 0
-        }),
-        ("exists_with_different_credit_account_id", |t| {
-            t.credit_account_id = 0
-        }),
+        ("exists_with_different_debit_account_id", |t| t.debit_account_id = 0),
+        ("exists_with_different_credit_account_id", |t| t.credit_account_id = 0),
         ("exists_with_different_amount", |t| t.amount = 11),
-        ("exists_with_different_user_data_128", |t| {
-            t.user_data_128 = 0
-        }),
+        ("exists_with_different_user_data_128", |t| t.user_data_128 = 0),
         ("exists_with_different_user_data_64", |t| t.user_data_64 = 0),
         ("exists_with_different_user_data_32", |t| t.user_data_32 = 0),
         ("exists_with_different_ledger", |t| t.ledger = 0),
@@ -396,13 +317,9 @@ fn repeating() -> Table {
 fn balancing() -> Table {
     let rows: Vec<Row<Transfer>> = vec![
         ("exists_with_different_flags", |t| t.flags = T::NONE),
-        ("exists_with_different_debit_account_id", |t| {
-            t.debit_account_id = 3
-        }),
+        ("exists_with_different_debit_account_id", |t| t.debit_account_id = 3),
         ("exists_with_different_amount", |t| t.amount = 9),
-        ("exists_with_different_user_data_128", |t| {
-            t.user_data_128 = 0
-        }),
+        ("exists_with_different_user_data_128", |t| t.user_data_128 = 0),
         ("exists", |t| t.amount = 11),
         ("exists", |t| t.amount = u128::MAX),
     ];
@@ -425,46 +342,26 @@ fn resolving() -> Vec<Row<Transfer>> {
     let mut rows = common();
     let own: [Row<Transfer>; 21] = [
         ("id_already_failed", |t| t.id = 120),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::POST_PENDING | T::VOID_PENDING
-        }),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::PENDING
-        }),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::BALANCING_DEBIT
-        }),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::BALANCING_CREDIT
-        }),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::CLOSING_DEBIT
-        }),
-        ("flags_are_mutually_exclusive", |t| {
-            t.flags = t.flags | T::CLOSING_CREDIT
-        }),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::POST_PENDING | T::VOID_PENDING),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::PENDING),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::BALANCING_DEBIT),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::BALANCING_CREDIT),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::CLOSING_DEBIT),
+        ("flags_are_mutually_exclusive", |t| t.flags = t.flags | T::CLOSING_CREDIT),
         ("pending_id_must_not_be_zero", |t| t.pending_id = 0),
-        ("pending_id_must_not_be_int_max", |t| {
-            t.pending_id = u128::MAX
-        }),
+        ("pending_id_must_not_be_int_max", |t| t.pending_id = u128::MAX),
         ("pending_id_must_be_different", |t| t.pending_id = t.id),
         ("timeout_reserved_for_pending_transfer", |t| t.timeout = 1),
         ("pending_transfer_not_found", |t| t.pending_id = 99),
         ("pending_transfer_not_found", |t| t.pending_id = 120),
         ("pending_transfer_not_pending", |t| t.pending_id = 110),
         ("pending_transfer_not_pending", |t| t.pending_id = 201),
-        ("pending_transfer_has_different_debit_account_id", |t| {
-            t.debit_account_id = 3
-        }),
-        ("pending_transfer_has_different_credit_account_id", |t| {
-            t.credit_account_id = 3
-        }),
+        ("pending_transfer_has_different_debit_account_id", |t| t.debit_account_id = 3),
+        ("pending_transfer_has_different_credit_account_id", |t| t.credit_account_id = 3),
         ("pending_transfer_has_different_ledger", |t| t.ledger = 7),
         ("pending_transfer_has_different_code", |t| t.code = 7),
         ("exceeds_pending_transfer_amount", |t| t.amount = 11),
-        ("exceeds_pending_transfer_amount", |t| {
-            t.amount = u128::MAX - 1
-        }),
+        ("exceeds_pending_transfer_amount", |t| t.amount = u128::MAX - 1),
     ];
     rows.extend(own);
     rows
@@ -497,12 +394,7 @@ fn voiding() -> Table {
     let mut rows = resolving();
     rows.push(("pending_transfer_has_different_amount", |t| t.amount = 9));
     rows.extend(ended());
-    let void = Transfer {
-        id: 9,
-        pending_id: 100,
-        flags: T::VOID_PENDING,
-        ..Transfer::default()
-    };
+    let void = Transfer { id: 9, pending_id: 100, flags: T::VOID_PENDING, ..Transfer::default() };
     (void, "ok", rows)
 }
 
@@ -511,22 +403,14 @@ fn reposting() -> Table {
     let mut rows = common();
     rows.truncate(4);
     let own: [Row<Transfer>; 13] = [
-        ("exists_with_different_flags", |t| {
-            t.flags = t.flags | T::VOID_PENDING
-        }),
+        ("exists_with_different_flags", |t| t.flags = t.flags | T::VOID_PENDING),
         ("exists_with_different_pending_id", |t| t.pending_id = 0),
         ("exists_with_different_timeout", |t| t.timeout = 1),
-        ("exists_with_different_debit_account_id", |t| {
-            t.debit_account_id = 3
-        }),
-        ("exists_with_different_credit_account_id", |t| {
-            t.credit_account_id = 3
-        }),
+        ("exists_with_different_debit_account_id", |t| t.debit_account_id = 3),
+        ("exists_with_different_credit_account_id", |t| t.credit_account_id = 3),
         ("exists_with_different_amount", |t| t.amount = 9),
         ("exists_with_different_amount", |t| t.amount = 0),
-        ("exists_with_different_user_data_128", |t| {
-            t.user_data_128 = 2
-        }),
+        ("exists_with_different_user_data_128", |t| t.user_data_128 = 2),
         ("exists_with_different_user_data_64", |t| t.user_data_64 = 2),
         ("exists_with_different_user_data_32", |t| t.user_data_32 = 2),
         ("exists_with_different_ledger", |t| t.ledger = 7),

@@ -32,10 +32,7 @@ pub(crate) fn check<E: Engine>(new: impl Fn() -> E, cases: &str) {
             Some("at") => now = Timestamp::from_s(words[1].parse().unwrap()),
             Some("sums") => check_sums(&engine, &words, number),
             Some("moved") => {
-                let moved = engine
-                    .transfer(number_of(words[1]))
-                    .unwrap()
-                    .map(|t| t.amount);
+                let moved = engine.transfer(number_of(words[1])).unwrap().map(|t| t.amount);
                 let expected = (words[2] != "nothing").then(|| number_of(words[2]));
                 assert_eq!(moved, expected, "line {number}");
             }
@@ -80,27 +77,19 @@ fn check_sums<E: Engine>(engine: &E, words: &[&str], line: u32) {
     let expected: Vec<u128> = words[2..6].iter().map(|w| number_of(w)).collect();
     assert_eq!(sums.as_slice(), expected, "line {line}");
     let closed = words.get(6) == Some(&"closed");
-    assert_eq!(
-        account.flags.contains(AccountFlags::CLOSED),
-        closed,
-        "line {line}"
-    );
+    assert_eq!(account.flags.contains(AccountFlags::CLOSED), closed, "line {line}");
 }
 
 fn number_of(word: &str) -> u128 {
     match word.trim_end_matches(':') {
         "max" => u128::MAX,
         "max-1" => u128::MAX - 1,
-        digits => digits
-            .parse()
-            .unwrap_or_else(|_| panic!("a number: {word}")),
+        digits => digits.parse().unwrap_or_else(|_| panic!("a number: {word}")),
     }
 }
 
 fn event(batch: Option<Batch>, line: &str, number: u32) -> Batch {
-    let (event, status) = line
-        .split_once(" -> ")
-        .unwrap_or_else(|| panic!("line {number}"));
+    let (event, status) = line.split_once(" -> ").unwrap_or_else(|| panic!("line {number}"));
     let words: Vec<&str> = event.split_whitespace().collect();
     let status = status.to_owned();
     match (batch, words[0]) {
@@ -119,12 +108,8 @@ fn event(batch: Option<Batch>, line: &str, number: u32) -> Batch {
 }
 
 fn account(words: &[&str]) -> Account {
-    let mut account = Account {
-        id: number_of(words[1]),
-        ledger: 408,
-        code: 1,
-        ..Account::default()
-    };
+    let mut account =
+        Account { id: number_of(words[1]), ledger: 408, code: 1, ..Account::default() };
     for word in &words[2..] {
         let flag = match *word {
             "linked" => AccountFlags::LINKED,
@@ -154,10 +139,7 @@ fn account(words: &[&str]) -> Account {
 }
 
 fn transfer(words: &[&str]) -> Transfer {
-    let mut transfer = Transfer {
-        id: number_of(words[1]),
-        ..Transfer::default()
-    };
+    let mut transfer = Transfer { id: number_of(words[1]), ..Transfer::default() };
     let rest = if words[0] == "transfer" {
         let (debit, credit) = words[2].split_once('>').unwrap();
         transfer.debit_account_id = number_of(debit);

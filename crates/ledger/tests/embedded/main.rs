@@ -13,20 +13,12 @@ use scheme::Timestamp;
 use swarm::{Batch, Swarm};
 
 fn options() -> Options {
-    Options {
-        segment_bytes: 64 << 10,
-        ..Options::new(NodeId::from_name("ledger").unwrap())
-    }
+    Options { segment_bytes: 64 << 10, ..Options::new(NodeId::from_name("ledger").unwrap()) }
 }
 
 /// All that the books say, but for the clock.
 fn told(books: &Books) -> (Vec<Account>, Vec<Transfer>, u128, usize) {
-    (
-        books.accounts(),
-        books.pending().collect(),
-        books.state_hash(),
-        books.remembered(),
-    )
+    (books.accounts(), books.pending().collect(), books.state_hash(), books.remembered())
 }
 
 fn give<E: Engine>(engine: &mut E, now: Timestamp, batch: &Batch) -> Result<String, E::Error> {
@@ -68,11 +60,7 @@ fn what_was_answered_survives_a_power_cut() {
                 continue;
             };
             snapshots += u32::from(found.snapshot_used.is_some());
-            assert_eq!(
-                told(embedded.books()),
-                told(&truth),
-                "seed {seed}, life {life}"
-            );
+            assert_eq!(told(embedded.books()), told(&truth), "seed {seed}, life {life}");
             let mut unanswered = truth.clone();
             for n in 0..60 {
                 let (now, batch) = next(&mut swarm, &truth, truth.accounts().is_empty());
@@ -95,17 +83,10 @@ fn what_was_answered_survives_a_power_cut() {
                 kept += 1;
                 truth = unanswered;
             }
-            assert_eq!(
-                here,
-                told(&truth),
-                "seed {seed}, life {life}: after the cut"
-            );
+            assert_eq!(here, told(&truth), "seed {seed}, life {life}: after the cut");
         }
     }
-    assert!(
-        cuts > 60 && kept > 5 && snapshots > 10,
-        "{cuts} {kept} {snapshots}"
-    );
+    assert!(cuts > 60 && kept > 5 && snapshots > 10, "{cuts} {kept} {snapshots}");
 }
 
 /// Stopped and opened again, the ledger answers as if it had never stopped: failed ids, posts of
@@ -138,44 +119,24 @@ fn a_restart_changes_no_answer() {
 fn a_batch_that_does_nothing_writes_nothing() {
     let (mut embedded, _) = Embedded::open(SimDisk::new(1), options(), Timestamp(1)).unwrap();
     let mut statuses = Vec::new();
-    let account = Account {
-        id: 1,
-        ledger: 1,
-        code: 1,
-        ..Account::default()
-    };
-    embedded
-        .create_accounts(Timestamp(2), &[account], &mut statuses)
-        .unwrap();
+    let account = Account { id: 1, ledger: 1, code: 1, ..Account::default() };
+    embedded.create_accounts(Timestamp(2), &[account], &mut statuses).unwrap();
     let disk = embedded.stop(Timestamp(3)).unwrap();
     let (mut embedded, found) = Embedded::open(disk, options(), Timestamp(4)).unwrap();
     assert_eq!(found.records, 1);
-    embedded
-        .create_accounts(Timestamp(5), &[account], &mut statuses)
-        .unwrap();
+    embedded.create_accounts(Timestamp(5), &[account], &mut statuses).unwrap();
     assert_eq!(statuses[0].name(), "exists");
     let nothing = [Transfer::default(); 3];
-    embedded
-        .create_transfers(Timestamp(6), &nothing, &mut Vec::new())
-        .unwrap();
-    embedded
-        .create_transfers(Timestamp(7), &[], &mut Vec::new())
-        .unwrap();
+    embedded.create_transfers(Timestamp(6), &nothing, &mut Vec::new()).unwrap();
+    embedded.create_transfers(Timestamp(7), &[], &mut Vec::new()).unwrap();
     let disk = embedded.stop(Timestamp(8)).unwrap();
     let (mut embedded, found) = Embedded::open(disk, options(), Timestamp(9)).unwrap();
     assert_eq!(found.records, 1);
 
     let too_many = vec![Transfer::default(); BATCH_MAX + 1];
     let refused = embedded.create_transfers(Timestamp(10), &too_many, &mut Vec::new());
-    assert_eq!(
-        refused,
-        Err(EmbeddedError::BatchTooLong {
-            events: BATCH_MAX + 1
-        })
-    );
-    embedded
-        .create_transfers(Timestamp(11), &too_many[1..], &mut Vec::new())
-        .unwrap();
+    assert_eq!(refused, Err(EmbeddedError::BatchTooLong { events: BATCH_MAX + 1 }));
+    embedded.create_transfers(Timestamp(11), &too_many[1..], &mut Vec::new()).unwrap();
 }
 
 /// After an error of the disk nothing more is answered.
@@ -186,12 +147,7 @@ fn a_failed_disk_stops_the_ledger() {
     let (mut embedded, _) = Embedded::open(disk, options(), Timestamp(1)).unwrap();
     let mut failed = false;
     for id in 1..100 {
-        let account = Account {
-            id,
-            ledger: 1,
-            code: 1,
-            ..Account::default()
-        };
+        let account = Account { id, ledger: 1, code: 1, ..Account::default() };
         let done = embedded.create_accounts(Timestamp(2), &[account], &mut Vec::new());
         assert!(done.is_err() || !failed, "an answer after an error");
         assert!(!failed || done == Err(EmbeddedError::Stopped));

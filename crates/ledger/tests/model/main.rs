@@ -30,8 +30,7 @@ impl Pair {
     /// Gives both the same accounts.
     fn accounts(&mut self, now: u64, events: &[Account], context: &str) {
         let now = Timestamp(now);
-        self.books
-            .create_accounts(now, events, &mut self.account_statuses);
+        self.books.create_accounts(now, events, &mut self.account_statuses);
         let expected = self.model.create_accounts(now, events);
         assert_eq!(self.account_statuses, expected, "{context}: {events:#?}");
         self.compare(context);
@@ -40,11 +39,7 @@ impl Pair {
     /// Gives both the same transfers.
     fn transfers(&mut self, now: u64, events: &[Transfer], context: &str) {
         let now = Timestamp(now);
-        let before = (
-            self.books.accounts(),
-            self.model.pending(),
-            self.books.state_hash(),
-        );
+        let before = (self.books.accounts(), self.model.pending(), self.books.state_hash());
         self.books.create_transfers(now, events, &mut self.statuses);
         let expected = self.model.create_transfers(now, events);
         assert_eq!(self.statuses, expected, "{context}: {events:#?}");
@@ -54,11 +49,7 @@ impl Pair {
             assert_eq!(there, self.model.transfer(event.id), "{context}");
         }
         let same = before.0 == self.books.accounts() && before.1 == self.model.pending();
-        assert_eq!(
-            same,
-            before.2 == self.books.state_hash(),
-            "{context}: hash follows state"
-        );
+        assert_eq!(same, before.2 == self.books.state_hash(), "{context}: hash follows state");
     }
 
     /// What holds after every batch: both have the same books, what is owed is owed to someone,
@@ -70,38 +61,21 @@ impl Pair {
         assert_eq!(pending, self.model.pending(), "{context}");
         assert_eq!(self.books.open_pending(), pending.len() as u64, "{context}");
         let total = |of: fn(&Account) -> u128| {
-            accounts
-                .iter()
-                .map(of)
-                .fold((0u128, 0u64), |(sum, carry), part| {
-                    let (sum, over) = sum.overflowing_add(part);
-                    (sum, carry + u64::from(over))
-                })
+            accounts.iter().map(of).fold((0u128, 0u64), |(sum, carry), part| {
+                let (sum, over) = sum.overflowing_add(part);
+                (sum, carry + u64::from(over))
+            })
         };
-        assert_eq!(
-            total(|a| a.debits_posted),
-            total(|a| a.credits_posted),
-            "{context}: posted"
-        );
-        assert_eq!(
-            total(|a| a.debits_pending),
-            total(|a| a.credits_pending),
-            "{context}: held"
-        );
+        assert_eq!(total(|a| a.debits_posted), total(|a| a.credits_posted), "{context}: posted");
+        assert_eq!(total(|a| a.debits_pending), total(|a| a.credits_pending), "{context}: held");
         for account in &accounts {
             let debits = account.debits_pending.checked_add(account.debits_posted);
             let credits = account.credits_pending.checked_add(account.credits_posted);
             let (debits, credits) = (debits.unwrap(), credits.unwrap());
-            if account
-                .flags
-                .contains(AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS)
-            {
+            if account.flags.contains(AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS) {
                 assert!(debits <= account.credits_posted, "{context}: {account:?}");
             }
-            if account
-                .flags
-                .contains(AccountFlags::CREDITS_MUST_NOT_EXCEED_DEBITS)
-            {
+            if account.flags.contains(AccountFlags::CREDITS_MUST_NOT_EXCEED_DEBITS) {
                 assert!(credits <= account.debits_posted, "{context}: {account:?}");
             }
         }
@@ -112,11 +86,7 @@ impl Pair {
         let mut bytes = Vec::new();
         self.books.encode(&mut bytes);
         let read = Books::decode(&bytes).unwrap_or_else(|e| panic!("{context}: {e}"));
-        assert_eq!(
-            read.state_hash(),
-            self.books.state_hash(),
-            "{context}: hash from scratch"
-        );
+        assert_eq!(read.state_hash(), self.books.state_hash(), "{context}: hash from scratch");
         assert_eq!(read.next_expiry(), self.books.next_expiry(), "{context}");
         let mut again = Vec::new();
         read.encode(&mut again);
@@ -133,10 +103,11 @@ fn run(seed: u64, seen: &mut [BTreeMap<u32, u64>; 2]) {
     for n in 0.. {
         let context = format!("LEDGER_SEED={seed} cargo test -p ledger --test model, batch {n}");
         let due = pair.model.pending();
-        let now = swarm.now(due.iter().filter(|t| t.timeout > 0).map(|t| {
-            t.timestamp
-                .saturating_add(u64::from(t.timeout) * 1_000_000_000)
-        }));
+        let now = swarm.now(
+            due.iter()
+                .filter(|t| t.timeout > 0)
+                .map(|t| t.timestamp.saturating_add(u64::from(t.timeout) * 1_000_000_000)),
+        );
         match swarm.batch(n == 0) {
             Batch::Accounts(events) => {
                 pair.accounts(now, &events, &context);
@@ -175,24 +146,12 @@ fn books_and_model_agree() {
     if seeds.len() > 1 {
         // What only an importing engine, or one with reserved fields, can say.
         let never = [24, 25, 26, 4];
-        for status in AccountStatus::ALL
-            .iter()
-            .filter(|s| !never.contains(&s.number()))
-        {
-            assert!(
-                seen[0].contains_key(&status.number()),
-                "no account was answered {status}"
-            );
+        for status in AccountStatus::ALL.iter().filter(|s| !never.contains(&s.number())) {
+            assert!(seen[0].contains_key(&status.number()), "no account was answered {status}");
         }
         let never = [18, 58, 59, 60, 61, 62, 63];
-        for status in TransferStatus::ALL
-            .iter()
-            .filter(|s| !never.contains(&s.number()))
-        {
-            assert!(
-                seen[1].contains_key(&status.number()),
-                "no transfer was answered {status}"
-            );
+        for status in TransferStatus::ALL.iter().filter(|s| !never.contains(&s.number())) {
+            assert!(seen[1].contains_key(&status.number()), "no transfer was answered {status}");
         }
     }
     println!("{seen:?}");
@@ -243,22 +202,13 @@ fn any_transfer() -> impl Strategy<Value = Transfer> {
     ];
     let amount = prop_oneof![4 => 0u128..9, 1 => Just(u128::MAX), 1 => Just(1 << 127)];
     let who = (1u128..8, 0u128..5, 0u128..5, 0u128..8);
-    let extra = (
-        0u128..2,
-        0u32..2,
-        prop_oneof![9 => Just(408u32), 1 => Just(0)],
-        0u16..3,
-    );
+    let extra = (0u128..2, 0u32..2, prop_oneof![9 => Just(408u32), 1 => Just(0)], 0u16..3);
     (who, flags, amount, extra, any::<bool>()).prop_map(|(who, flags, amount, extra, linked)| {
         let (id, debit_account_id, credit_account_id, pending_id) = who;
         let flags = TransferFlags::from_bits(flags);
         let resolves = flags.intersects(TransferFlags::POST_PENDING | TransferFlags::VOID_PENDING);
         let (user_data_128, timeout, ledger, code) = extra;
-        let link = if linked {
-            TransferFlags::LINKED
-        } else {
-            TransferFlags::NONE
-        };
+        let link = if linked { TransferFlags::LINKED } else { TransferFlags::NONE };
         Transfer {
             id,
             debit_account_id: if resolves { 0 } else { debit_account_id },
@@ -266,11 +216,7 @@ fn any_transfer() -> impl Strategy<Value = Transfer> {
             amount,
             pending_id: if resolves { pending_id } else { 0 },
             user_data_128,
-            timeout: if flags.contains(TransferFlags::PENDING) {
-                timeout
-            } else {
-                0
-            },
+            timeout: if flags.contains(TransferFlags::PENDING) { timeout } else { 0 },
             ledger: if resolves { 0 } else { ledger },
             code: if resolves { 0 } else { code },
             flags: flags.union(link),

@@ -70,13 +70,7 @@ impl Swarm {
         };
         let now = [0, 1_800_000_000_000_000_000, 9_000_000_000_000_000_000];
         let now = now[rng.random_range(0..3)];
-        Self {
-            rng,
-            habits,
-            past: Vec::new(),
-            past_accounts: Vec::new(),
-            now,
-        }
+        Self { rng, habits, past: Vec::new(), past_accounts: Vec::new(), now }
     }
 
     /// The time of the next batch: a step further, at times a step back, at times just before or
@@ -98,11 +92,7 @@ impl Swarm {
     pub(crate) fn batch(&mut self, first: bool) -> Batch {
         let len = self.rng.random_range(1..=self.habits.batch);
         if first || self.percent(self.habits.account_batches) {
-            let len = if first {
-                self.habits.accounts as usize
-            } else {
-                len
-            };
+            let len = if first { self.habits.accounts as usize } else { len };
             return Batch::Accounts((0..len).map(|n| self.account(first, n)).collect());
         }
         Batch::Transfers((0..len).map(|_| self.transfer()).collect())
@@ -119,11 +109,7 @@ impl Swarm {
     /// Mostly 0, else one of three values, so that equal ones meet.
     fn small(&mut self) -> u32 {
         let percent = self.habits.user_data;
-        if self.percent(percent) {
-            self.rng.random_range(0..3)
-        } else {
-            0
-        }
+        if self.percent(percent) { self.rng.random_range(0..3) } else { 0 }
     }
 
     fn account(&mut self, first: bool, place: usize) -> Account {
@@ -288,10 +274,7 @@ impl Swarm {
             .copied()
             .collect();
         let hold = if pending.is_empty() || self.percent(5) {
-            Transfer {
-                id: self.rng.random_range(1..=self.habits.ids),
-                ..Transfer::default()
-            }
+            Transfer { id: self.rng.random_range(1..=self.habits.ids), ..Transfer::default() }
         } else {
             self.pick(&pending)
         };
@@ -325,11 +308,7 @@ impl Swarm {
             user_data_128: self.small().into(),
             user_data_64: self.small().into(),
             user_data_32: self.small(),
-            flags: if post {
-                TransferFlags::POST_PENDING
-            } else {
-                TransferFlags::VOID_PENDING
-            },
+            flags: if post { TransferFlags::POST_PENDING } else { TransferFlags::VOID_PENDING },
             ..Transfer::default()
         }
     }

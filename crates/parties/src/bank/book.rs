@@ -124,11 +124,8 @@ impl Book {
     /// The book of a bank that has just opened.
     pub fn new(config: &BankConfig) -> Self {
         let minor = |amount: Amount| i64::try_from(amount.minor()).unwrap_or(i64::MAX);
-        let account = |balance| Account {
-            balance,
-            standing: Standing::Open,
-            entries: VecDeque::new(),
-        };
+        let account =
+            |balance| Account { balance, standing: Standing::Open, entries: VecDeque::new() };
         let mut accounts: BTreeMap<u32, Account> = (1..=config.accounts.min(ACCOUNTS_MAX))
             .map(|number| (number, account(minor(config.opening))))
             .collect();
@@ -163,11 +160,7 @@ impl Book {
                 self.tombstones.insert(*key, *at);
                 self.remember(*at, *key);
             }
-            Record::Refilled {
-                account,
-                amount,
-                at,
-            } => {
+            Record::Refilled { account, amount, at } => {
                 let entry = Entry {
                     stan: Stan::default(),
                     sent_at: 0,
@@ -210,20 +203,12 @@ impl Book {
 
     /// What a reversal is for. Zero parts of DE90 match anything; of several, the newest counts.
     pub fn original(&self, key: RequestKey) -> Found {
-        let classes = if key.class == 0 {
-            1..=2
-        } else {
-            key.class..=key.class
-        };
+        let classes = if key.class == 0 { 1..=2 } else { key.class..=key.class };
         let times = match key.sent_at {
             0 => 0..=u32::MAX,
             exact => exact..=exact,
         };
-        let at = |class, sent_at| RequestKey {
-            class,
-            stan: key.stan,
-            sent_at,
-        };
+        let at = |class, sent_at| RequestKey { class, stan: key.stan, sent_at };
         let newest = classes
             .flat_map(|class| {
                 let range = at(class, *times.start())..=at(class, *times.end());
@@ -283,21 +268,14 @@ impl Book {
             Record::Tombstone { key: *key, at: *at }.encode(&mut bytes);
             hash.update(&bytes);
         }
-        for count in [
-            u64::from(self.approvals),
-            self.records,
-            self.entries_dropped,
-        ] {
+        for count in [u64::from(self.approvals), self.records, self.entries_dropped] {
             hash.update(count.to_le_bytes());
         }
         hash.finalize().into()
     }
 
     fn decided(&mut self, decided: &Decided) {
-        let kept = Kept {
-            decided: *decided,
-            returned: None,
-        };
+        let kept = Kept { decided: *decided, returned: None };
         self.requests.insert(decided.key, kept);
         self.remember(decided.at, decided.key);
         if !decided.code.is_approved() {
@@ -316,10 +294,8 @@ impl Book {
         kept.returned = Some(returned);
         let decided = kept.decided;
         if let (Some(account), Some(kind)) = (decided.account, entry_kind(decided.transaction)) {
-            let back = Entry {
-                at,
-                ..entry(&decided, EntryKind::Reversal, -effect(kind, returned))
-            };
+            let back =
+                Entry { at, ..entry(&decided, EntryKind::Reversal, -effect(kind, returned)) };
             self.enter(account, back);
         }
     }
@@ -349,11 +325,7 @@ impl Book {
             }
             self.ages.pop_front();
             // A key that has come again since is remembered by its later line.
-            if self
-                .requests
-                .get(&key)
-                .is_some_and(|kept| kept.decided.at == first)
-            {
+            if self.requests.get(&key).is_some_and(|kept| kept.decided.at == first) {
                 self.requests.remove(&key);
             }
             if self.tombstones.get(&key) == Some(&first) {

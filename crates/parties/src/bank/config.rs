@@ -123,12 +123,7 @@ impl BankConfig {
                 (100, Special::Lost),
             ],
             expiry: *b"3112",
-            refill: Some(Refill {
-                first: 21,
-                last: 95,
-                below: won(1_000),
-                to: won(100_000),
-            }),
+            refill: Some(Refill { first: 21, last: 95, below: won(1_000), to: won(100_000) }),
             connections: 2,
             seed,
             times: BankTimes::default(),

@@ -61,10 +61,9 @@ pub(crate) fn request(
         return odd(b"94", Oddity::AfterItsReversal);
     }
     match judge(book, config, unlucky, &asked) {
-        Ok(account) if asked.transaction == BALANCE => Verdict {
-            balance: book.account(account).map(|a| a.balance),
-            ..plain(b"00")
-        },
+        Ok(account) if asked.transaction == BALANCE => {
+            Verdict { balance: book.account(account).map(|a| a.balance), ..plain(b"00") }
+        }
         Ok(account) => approve(book, config, now, &asked, account),
         // What is malformed or unsupported is answered alike when it comes again.
         Err(code @ UNSUPPORTED) => plain(code),
@@ -106,11 +105,7 @@ pub(crate) fn reversal(book: &Book, now: Timestamp, message: &Message) -> Verdic
         return plain(FORMAT);
     };
     Verdict {
-        records: vec![Record::Reversed {
-            key: kept.decided.key,
-            returned,
-            at: now,
-        }],
+        records: vec![Record::Reversed { key: kept.decided.key, returned, at: now }],
         ..plain(b"00")
     }
 }
@@ -139,9 +134,8 @@ struct Asked {
 
 /// The fields that a 0200 must carry (R-FIELDS): 2 or 35, 3, 4 (not for a balance), 7, 11, 41.
 fn read(message: &Message) -> Option<Asked> {
-    let processing = iso::number(message, 3)
-        .and_then(|n| u32::try_from(n).ok())
-        .and_then(Processing::new)?;
+    let processing =
+        iso::number(message, 3).and_then(|n| u32::try_from(n).ok()).and_then(Processing::new)?;
     let transaction = processing.transaction();
     let amount = match iso::amount(message) {
         None if transaction == BALANCE && !message.has(4) => Amount::ZERO,
@@ -152,11 +146,7 @@ fn read(message: &Message) -> Option<Asked> {
         &track[..end.unwrap_or(track.len())]
     });
     Some(Asked {
-        key: RequestKey {
-            class: 2,
-            stan: iso::stan(message)?,
-            sent_at: iso::sent_at(message)?,
-        },
+        key: RequestKey { class: 2, stan: iso::stan(message)?, sent_at: iso::sent_at(message)? },
         pan: Pan::parse(message.get(2).or(track)?).ok(),
         transaction,
         amount,
@@ -198,19 +188,14 @@ fn judge(
 ) -> Result<u32, &'static [u8; 2]> {
     let balance_only = asked.transaction == BALANCE;
     let kind = entry_kind(asked.transaction);
-    let foreign = asked
-        .currency
-        .is_some_and(|c| c != u64::from(config.currency.numeric()));
+    let foreign = asked.currency.is_some_and(|c| c != u64::from(config.currency.numeric()));
     if (kind.is_none() && !balance_only) || foreign {
         return Err(UNSUPPORTED);
     }
     if asked.amount.is_zero() && !balance_only {
         return Err(b"13");
     }
-    let number = asked
-        .pan
-        .and_then(|pan| config.account(&pan))
-        .ok_or(b"14")?;
+    let number = asked.pan.and_then(|pan| config.account(&pan)).ok_or(b"14")?;
     let account = book.account(number).ok_or(b"14")?;
     if asked.expiry.as_ref().is_some_and(|e| *e != config.expiry) {
         return Err(b"54");
@@ -242,11 +227,7 @@ fn approve(
     let decided = decided(config, now, asked, b"00", approval);
     let mut records = vec![Record::Decided(decided)];
     records.extend(refill(book, config, now, asked, account));
-    Verdict {
-        records,
-        approval: Some(approval),
-        ..plain(b"00")
-    }
+    Verdict { records, approval: Some(approval), ..plain(b"00") }
 }
 
 /// The bank's own gift to a simulated shop's card that this request leaves too empty.
@@ -257,9 +238,7 @@ fn refill(
     asked: &Asked,
     account: u32,
 ) -> Option<Record> {
-    let rule = config
-        .refill
-        .filter(|rule| (rule.first..=rule.last).contains(&account))?;
+    let rule = config.refill.filter(|rule| (rule.first..=rule.last).contains(&account))?;
     if entry_kind(asked.transaction) == Some(EntryKind::Refund) {
         return None;
     }
@@ -269,11 +248,7 @@ fn refill(
         return None;
     }
     let amount = rule.to.minor().checked_sub(after).and_then(Amount::new)?;
-    Some(Record::Refilled {
-        account,
-        amount,
-        at: now,
-    })
+    Some(Record::Refilled { account, amount, at: now })
 }
 
 fn decided(
@@ -318,8 +293,5 @@ fn plain(code: &[u8; 2]) -> Verdict {
 }
 
 fn odd(code: &[u8; 2], oddity: Oddity) -> Verdict {
-    Verdict {
-        oddity: Some(oddity),
-        ..plain(code)
-    }
+    Verdict { oddity: Some(oddity), ..plain(code) }
 }

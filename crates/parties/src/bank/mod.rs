@@ -93,10 +93,8 @@ pub struct BankHost {
 impl BankHost {
     /// A bank whose journal is empty or is about to be replayed.
     pub fn new(config: BankConfig) -> Self {
-        let redial = Redial {
-            min_ms: config.times.redial_min_ms,
-            max_ms: config.times.redial_max_ms,
-        };
+        let redial =
+            Redial { min_ms: config.times.redial_min_ms, max_ms: config.times.redial_max_ms };
         Self {
             codec: Codec::new(),
             book: Book::new(&config),
@@ -121,8 +119,7 @@ impl BankHost {
         if record.version != RECORD_VERSION {
             return Err(RecordError::Kind(record.kind));
         }
-        self.book
-            .apply(&Record::decode(record.kind, record.payload)?);
+        self.book.apply(&Record::decode(record.kind, record.payload)?);
         self.stage = Stage::new(record.number + 1, StageLimits::default());
         // After a restart other choices are made, and the same ones in every run.
         self.dice = Dice::new(self.config.seed ^ record.number.rotate_left(32));
@@ -164,14 +161,8 @@ impl BankHost {
             return None;
         }
         let answers = self.delayed.keys().next().map(|(due, _)| *due);
-        let sessions = self
-            .sessions
-            .values()
-            .map(|s| s.next_timeout(&self.config.times));
-        sessions
-            .chain(answers)
-            .chain(self.lines.next_timeout())
-            .min()
+        let sessions = self.sessions.values().map(|s| s.next_timeout(&self.config.times));
+        sessions.chain(answers).chain(self.lines.next_timeout()).min()
     }
 
     /// The book as decided; up to one batch of it may not be durable yet.
@@ -310,9 +301,7 @@ impl BankHost {
         for record in &verdict.records {
             let mut payload = Vec::with_capacity(64);
             record.encode(&mut payload);
-            let staged = self
-                .stage
-                .record(record.kind(), RECORD_VERSION, self.now.0, &payload);
+            let staged = self.stage.record(record.kind(), RECORD_VERSION, self.now.0, &payload);
             if staged.is_err() {
                 // Only a disk that has answered nothing for over an hour leads here.
                 return self.halt(out);
@@ -363,18 +352,11 @@ impl BankHost {
             self.counts.dropped += 1;
             return;
         }
-        let late_ms = if nth(faults.late_every) {
-            faults.late_ms
-        } else {
-            0
-        };
+        let late_ms = if nth(faults.late_every) { faults.late_ms } else { 0 };
         let twice = nth(faults.twice_every);
         let delay_ms = self.dice.between(faults.delay_min_ms, faults.delay_max_ms);
-        let answer = Answer {
-            conn,
-            due: self.now.plus_ms(delay_ms.saturating_add(late_ms)),
-            bytes,
-        };
+        let answer =
+            Answer { conn, due: self.now.plus_ms(delay_ms.saturating_add(late_ms)), bytes };
         if twice {
             self.waiting += 1;
             self.stage.effect(answer.clone());

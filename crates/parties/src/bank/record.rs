@@ -18,11 +18,7 @@ pub struct RequestKey {
 
 impl From<OriginalKey> for RequestKey {
     fn from(key: OriginalKey) -> Self {
-        Self {
-            class: key.class,
-            stan: key.stan,
-            sent_at: key.sent_at,
-        }
+        Self { class: key.class, stan: key.stan, sent_at: key.sent_at }
     }
 }
 
@@ -144,11 +140,7 @@ impl Record {
                 put_key(out, *key);
                 out.extend(at.0.to_le_bytes());
             }
-            Self::Refilled {
-                account,
-                amount,
-                at,
-            } => {
+            Self::Refilled { account, amount, at } => {
                 out.extend(at.0.to_le_bytes());
                 out.extend(amount.minor().to_le_bytes());
                 out.extend(account.to_le_bytes());
@@ -166,9 +158,7 @@ impl Record {
             REFILLED => rest.refilled(),
             other => return Err(RecordError::Kind(other)),
         };
-        record
-            .filter(|_| rest.0.is_empty())
-            .ok_or(RecordError::Content(kind))
+        record.filter(|_| rest.0.is_empty()).ok_or(RecordError::Content(kind))
     }
 }
 
@@ -197,11 +187,7 @@ impl Reader<'_> {
 
     fn key(&mut self) -> Option<RequestKey> {
         let [class] = self.bytes()?;
-        Some(RequestKey {
-            class,
-            stan: Stan::new(self.u32()?)?,
-            sent_at: self.u32()?,
-        })
+        Some(RequestKey { class, stan: Stan::new(self.u32()?)?, sent_at: self.u32()? })
     }
 
     fn at(&mut self) -> Option<Timestamp> {
@@ -239,27 +225,16 @@ impl Reader<'_> {
     }
 
     fn reversed(&mut self) -> Option<Record> {
-        Some(Record::Reversed {
-            key: self.key()?,
-            at: self.at()?,
-            returned: self.amount()?,
-        })
+        Some(Record::Reversed { key: self.key()?, at: self.at()?, returned: self.amount()? })
     }
 
     fn tombstone(&mut self) -> Option<Record> {
-        Some(Record::Tombstone {
-            key: self.key()?,
-            at: self.at()?,
-        })
+        Some(Record::Tombstone { key: self.key()?, at: self.at()? })
     }
 
     fn refilled(&mut self) -> Option<Record> {
         let at = self.at()?;
         let amount = self.amount()?;
-        Some(Record::Refilled {
-            account: self.u32()?,
-            amount,
-            at,
-        })
+        Some(Record::Refilled { account: self.u32()?, amount, at })
     }
 }

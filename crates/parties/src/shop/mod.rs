@@ -85,10 +85,8 @@ pub struct Shop {
 impl Shop {
     /// A shop that has sent nothing yet.
     pub fn new(config: ShopConfig) -> Self {
-        let redial = Redial {
-            min_ms: config.times.redial_min_ms,
-            max_ms: config.times.redial_max_ms,
-        };
+        let redial =
+            Redial { min_ms: config.times.redial_min_ms, max_ms: config.times.redial_max_ms };
         Self {
             codec: Codec::new(),
             lines: Lines::new(Address::Station(config.station), config.connections, redial),
@@ -293,9 +291,7 @@ impl Shop {
         let Some(payment) = self.payments.get_mut(&number) else {
             return;
         };
-        payment.phase = Phase::Answer {
-            repeats: repeats + 1,
-        };
+        payment.phase = Phase::Answer { repeats: repeats + 1 };
         let now_at = self.now.month_time().number();
         let sent_at = if new_time { now_at } else { payment.sent_at };
         let message = payment.request(&self.config, true, sent_at);
@@ -305,9 +301,7 @@ impl Shop {
 
     /// Turns a payment into one whose reversal is owed, and sends it.
     fn reverse(&mut self, number: u64, why: &'static str, out: &mut Vec<Action>) {
-        let own_trace = self
-            .dice
-            .per_mille(self.config.manners.new_stan_in_reversal);
+        let own_trace = self.dice.per_mille(self.config.manners.new_stan_in_reversal);
         let Some(seen) = self.payments.get(&number).map(|payment| payment.seen) else {
             return;
         };
@@ -324,12 +318,7 @@ impl Shop {
         };
         payment.seen.outcome = Outcome::ReversalOwed;
         payment.seen.at = self.now;
-        payment.phase = Phase::Acknowledgement {
-            stan,
-            local,
-            sent_at,
-            why,
-        };
+        payment.phase = Phase::Acknowledgement { stan, local, sent_at, why };
         self.due.remove(&(payment.due, number));
         self.by_trace.remove(&(terminal, payment.seen.stan));
         self.by_trace.insert((terminal, stan), number);
@@ -352,11 +341,7 @@ impl Shop {
         };
         let open: Vec<ConnId> = self.lines.open().collect();
         // What could not be sent at all is tried again soon.
-        let wait_ms = if open.is_empty() {
-            wait_ms.min(UNSENT_WAIT_MS)
-        } else {
-            wait_ms
-        };
+        let wait_ms = if open.is_empty() { wait_ms.min(UNSENT_WAIT_MS) } else { wait_ms };
         payment.due = self.now.plus_ms(wait_ms);
         self.due.insert((payment.due, number));
         self.turn = self.turn.wrapping_add(1);
@@ -393,11 +378,7 @@ impl Shop {
             self.seen.pop_front();
             counts.seen_dropped += 1;
         }
-        self.seen.push_back(Seen {
-            at: self.now,
-            outcome,
-            ..payment.seen
-        });
+        self.seen.push_back(Seen { at: self.now, outcome, ..payment.seen });
     }
 
     /// Starts what the schedule wants. What can't start is skipped, never made up in a burst.
@@ -437,9 +418,7 @@ impl Shop {
         let (first, last) = (config.account_first, config.account_last);
         let account = self.dice.between(u64::from(first), u64::from(last));
         let account = u32::try_from(account).unwrap_or(first);
-        let minor = self
-            .dice
-            .between(config.amount_min_minor, config.amount_max_minor);
+        let minor = self.dice.between(config.amount_min_minor, config.amount_max_minor);
         let issuer = self.dice.one_of(&config.issuers).copied();
         let terminal = self.dice.one_of(&config.terminals).copied();
         let card = issuer.and_then(|issuer| pan(issuer, account));
@@ -463,13 +442,8 @@ impl Shop {
             approved: false,
             outcome: Outcome::Unknown,
         };
-        let payment = Payment {
-            seen,
-            pan,
-            sent_at,
-            phase: Phase::Answer { repeats: 0 },
-            due: self.now,
-        };
+        let payment =
+            Payment { seen, pan, sent_at, phase: Phase::Answer { repeats: 0 }, due: self.now };
         let number = self.started;
         self.started += 1;
         self.counts.started += 1;

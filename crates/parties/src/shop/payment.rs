@@ -58,12 +58,7 @@ pub(crate) enum Phase {
     /// 0210; so many 0201 have been sent.
     Answer { repeats: u8 },
     /// 0430 to the reversal with this DE11 and local time; DE39 says why.
-    Acknowledgement {
-        stan: Stan,
-        local: LocalTime,
-        sent_at: u32,
-        why: &'static str,
-    },
+    Acknowledgement { stan: Stan, local: LocalTime, sent_at: u32, why: &'static str },
 }
 
 /// A payment without an outcome.
@@ -80,11 +75,7 @@ pub(crate) struct Payment {
 impl Payment {
     /// 0200 or 0201; a repeat may carry a DE7 of its own.
     pub(crate) fn request(&self, config: &ShopConfig, repeat: bool, sent_at: u32) -> Message {
-        let mti = if repeat {
-            iso::FINANCIAL_REPEAT
-        } else {
-            iso::FINANCIAL
-        };
+        let mti = if repeat { iso::FINANCIAL_REPEAT } else { iso::FINANCIAL };
         let mut message = iso::message(mti);
         self.common(config, &mut message);
         iso::put(&mut message, 7, &format!("{sent_at:010}"));
@@ -96,20 +87,10 @@ impl Payment {
 
     /// 0420 or 0421, when the phase is one of reversal.
     pub(crate) fn reversal(&self, config: &ShopConfig, repeat: bool) -> Option<Message> {
-        let Phase::Acknowledgement {
-            stan,
-            local,
-            sent_at,
-            why,
-        } = self.phase
-        else {
+        let Phase::Acknowledgement { stan, local, sent_at, why } = self.phase else {
             return None;
         };
-        let mti = if repeat {
-            iso::REVERSAL_REPEAT
-        } else {
-            iso::REVERSAL
-        };
+        let mti = if repeat { iso::REVERSAL_REPEAT } else { iso::REVERSAL };
         let mut message = iso::message(mti);
         self.common(config, &mut message);
         iso::put(&mut message, 7, &format!("{sent_at:010}"));
@@ -119,12 +100,7 @@ impl Payment {
             message.set(37, self.seen.rrn.bytes());
         }
         iso::put(&mut message, 39, why);
-        let original = iso::original(
-            iso::FINANCIAL,
-            self.seen.stan,
-            self.sent_at,
-            config.acquirer,
-        );
+        let original = iso::original(iso::FINANCIAL, self.seen.stan, self.sent_at, config.acquirer);
         iso::put(&mut message, 90, &original);
         Some(message)
     }

@@ -1,9 +1,5 @@
 //! What drives a party in a test: connections, a journal in memory, a clock.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "helpers of tests may fail the test"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail the test")]
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;
@@ -311,18 +307,10 @@ pub fn reversal(of: &Message, stan: u32) -> Message {
     let mut message = of.clone();
     message.set_mti(mti(420));
     message.remove(14);
-    let original = format!(
-        "0200{}{}{:011}{:011}",
-        of.text(11).unwrap(),
-        of.text(7).unwrap(),
-        100_001,
-        0
-    );
+    let original =
+        format!("0200{}{}{:011}{:011}", of.text(11).unwrap(), of.text(7).unwrap(), 100_001, 0);
     let own = format!("{stan:06}");
-    with(
-        message,
-        &[(7, "0921100020"), (11, &own), (39, "68"), (90, &original)],
-    )
+    with(message, &[(7, "0921100020"), (11, &own), (39, "68"), (90, &original)])
 }
 
 pub fn network_answer(request: &Message, code: &str) -> Message {

@@ -7,7 +7,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ledger::{TransferFlags, chart};
 use scheme::{
-    Amount, BusinessDate, ParticipantId, PaymentId, ResponseCode, Stan, TerminalId, Timestamp,
+    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Stan, TerminalId,
+    Timestamp,
 };
 
 use super::payments::{Payment, Payments, Status};
@@ -111,8 +112,8 @@ impl State {
                 self.forget(record.at);
             }
             Fact::Closed(closed) => {
-                if let Outcome::Voided { advice, .. } = closed.outcome {
-                    self.owe(closed.id, advice, ResponseCode::of(b"68"), None, record.at);
+                if let Outcome::Voided { reason, advice } = closed.outcome {
+                    self.owe(closed.id, advice, why_voided(reason), None, record.at);
                 }
                 self.payments.change(closed.id, |payment| payment.close(closed));
             }
@@ -407,6 +408,12 @@ impl State {
         }
         self.scalars = Fingerprinted::new(scalars);
     }
+}
+
+/// DE39 of the advice that a void owes: 22 where the issuer's answer made no sense, 68 where none
+/// came in time (R-DE39).
+fn why_voided(reason: Reason) -> ResponseCode {
+    ResponseCode::of(if reason == Reason::IssuerAnswer { b"22" } else { b"68" })
 }
 
 fn owner(account: u128, kind: chart::Kind) -> Option<ParticipantId> {

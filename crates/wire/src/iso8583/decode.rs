@@ -130,9 +130,7 @@ impl Dialect {
 /// The first dialect, in the order given, that decodes the whole first frame of a connection,
 /// and its message; `None`: close the connection (R-LINK).
 pub fn recognise<'d>(dialects: &[&'d Dialect], frame: &[u8]) -> Option<(&'d Dialect, Message)> {
-    dialects
-        .iter()
-        .find_map(|dialect| Some((*dialect, dialect.decode(frame).ok()?)))
+    dialects.iter().find_map(|dialect| Some((*dialect, dialect.decode(frame).ok()?)))
 }
 
 /// What a walk tells of what it found, in the order of the bytes.
@@ -166,9 +164,7 @@ impl Fault {
 pub(super) const MTI_LENGTH: usize = 4;
 
 pub(super) fn read_mti(bytes: &[u8]) -> Result<Mti, Fault> {
-    let digits = bytes
-        .get(..MTI_LENGTH)
-        .ok_or(fault(DecodeErrorKind::TruncatedMti, 0, 0))?;
+    let digits = bytes.get(..MTI_LENGTH).ok_or(fault(DecodeErrorKind::TruncatedMti, 0, 0))?;
     Mti::parse(digits).ok_or_else(|| {
         let at = digits.iter().position(|b| !b.is_ascii_digit());
         fault(DecodeErrorKind::BadMti, 0, at.unwrap_or(0))
@@ -215,9 +211,7 @@ fn read_bitmap(encoding: Encoding, bytes: &[u8], at: &mut usize) -> Result<u64, 
                 return Err(fault(DecodeErrorKind::BadBitmap, 1, start + wrong));
             }
             *at = start + 16;
-            Ok(digits
-                .iter()
-                .fold(0, |bits, d| bits << 4 | u64::from(hex_digit(*d))))
+            Ok(digits.iter().fold(0, |bits, d| bits << 4 | u64::from(hex_digit(*d))))
         }
     }
 }
@@ -245,9 +239,11 @@ fn read_element<'b>(
             (*at + digits, units)
         }
     };
-    let value = bytes
-        .get(start..start + rule.wire_bytes(units))
-        .ok_or(fault(DecodeErrorKind::TruncatedField, de, start))?;
+    let value = bytes.get(start..start + rule.wire_bytes(units)).ok_or(fault(
+        DecodeErrorKind::TruncatedField,
+        de,
+        start,
+    ))?;
     let wrong = match rule.encoding {
         Encoding::Ascii | Encoding::Binary => first_wrong(rule.kind, value),
         Encoding::Hex => first_not_hex(value),

@@ -213,11 +213,7 @@ impl Dialect {
         encodings: Encodings,
         fields: Vec<Field>,
     ) -> Self {
-        assert_eq!(
-            fields.len(),
-            DE_COUNT + 1,
-            "the file reader fills every place"
-        );
+        assert_eq!(fields.len(), DE_COUNT + 1, "the file reader fills every place");
         let rules = std::array::from_fn(|de| {
             let field = &fields[de];
             Rule {
@@ -227,13 +223,7 @@ impl Dialect {
                 encoding: field.encoding.unwrap_or(encodings.of(field.kind)),
             }
         });
-        Self {
-            name,
-            title,
-            encodings,
-            fields,
-            rules,
-        }
+        Self { name, title, encodings, fields, rules }
     }
 
     pub(super) fn fields(&self) -> &[Field] {

@@ -75,9 +75,7 @@ impl Problems {
             Problem { line, column, what }
         };
         let problems = self.found.into_iter().take(PROBLEMS_MAX);
-        DialectError {
-            problems: problems.map(problem).collect(),
-        }
+        DialectError { problems: problems.map(problem).collect() }
     }
 }
 
@@ -141,10 +139,7 @@ fn read_base(value: &Value<'_>, problems: &mut Problems) -> Option<&'static Dial
     let base = Dialect::builtin(name);
     if base.is_none() {
         let known = Dialect::builtin_names().join(", ");
-        problems.add(
-            value.span(),
-            format!("there is no dialect {name}; known are {known}"),
-        );
+        problems.add(value.span(), format!("there is no dialect {name}; known are {known}"));
     }
     base
 }
@@ -185,10 +180,7 @@ fn read_encodings(
     mti?;
     length?;
     let [n, xn, an, ans, z, b] = types;
-    Some(Encodings {
-        bitmap: bitmap?,
-        types: [n?, xn?, an?, ans?, z?, b?],
-    })
+    Some(Encodings { bitmap: bitmap?, types: [n?, xn?, an?, ans?, z?, b?] })
 }
 
 /// What digits and characters can be encoded as.
@@ -236,10 +228,7 @@ fn read_fields(
     for (key, value) in table.into_iter().flatten() {
         let text = key.get_ref().as_ref();
         let Some(de) = read_de(text) else {
-            problems.add(
-                key.span(),
-                format!("{text} is no data element; they are 2 to 128"),
-            );
+            problems.add(key.span(), format!("{text} is no data element; they are 2 to 128"));
             continue;
         };
         tried[de] = true;
@@ -254,13 +243,7 @@ fn read_fields(
 }
 
 fn fixed(name: &str, kind: ElementType, max: u16) -> Field {
-    Field {
-        name: name.to_owned(),
-        kind,
-        length: Length::Fixed,
-        max,
-        encoding: None,
-    }
+    Field { name: name.to_owned(), kind, length: Length::Fixed, max, encoding: None }
 }
 
 fn read_de(text: &str) -> Option<usize> {
@@ -277,17 +260,12 @@ fn read_field(value: &Value<'_>, base: Option<Field>, problems: &mut Problems) -
             "name" => name = read_text(value, problems).map(str::to_owned),
             "type" => format = read_format(value, problems),
             "encoding" => encoding = Some(value),
-            other => problems.add(
-                key.span(),
-                format!("unknown key {other}; known are name, type, encoding"),
-            ),
+            other => problems
+                .add(key.span(), format!("unknown key {other}; known are name, type, encoding")),
         }
     }
     if !table.contains_key("type") {
-        problems.add(
-            value.span(),
-            "the element needs type = \"...\", such as n6 or ans..25",
-        );
+        problems.add(value.span(), "the element needs type = \"...\", such as n6 or ans..25");
     }
     if name.is_none() && !table.contains_key("name") {
         problems.add(value.span(), "the element needs name = \"...\"");
@@ -297,13 +275,7 @@ fn read_field(value: &Value<'_>, base: Option<Field>, problems: &mut Problems) -
         Some(value) => Some(read_encoding(value, encodings_of(kind), problems)?),
         None => None,
     };
-    Some(Field {
-        name: name?,
-        kind,
-        length,
-        max,
-        encoding,
-    })
+    Some(Field { name: name?, kind, length, max, encoding })
 }
 
 /// `n6`, `n..19`, `x+n9`, `b8`.
@@ -320,9 +292,7 @@ fn read_format(value: &Value<'_>, problems: &mut Problems) -> Option<(ElementTyp
 }
 
 fn split_format(text: &str) -> Result<(ElementType, Length, u16), String> {
-    let start = text
-        .find(|c: char| c == '.' || c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let start = text.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(text.len());
     let (kind, rest) = text.split_at(start);
     let kind = ElementType::ALL
         .into_iter()
@@ -330,9 +300,8 @@ fn split_format(text: &str) -> Result<(ElementType, Length, u16), String> {
         .ok_or("the type must be one of n, x+n, an, ans, z, b")?;
     let number = rest.trim_start_matches('.');
     let dots = rest.len() - number.len();
-    let max: usize = number
-        .parse()
-        .map_err(|_| "the type ends with a length, such as n6 or ans..25")?;
+    let max: usize =
+        number.parse().map_err(|_| "the type ends with a length, such as n6 or ans..25")?;
     if !number.bytes().all(|b| b.is_ascii_digit()) || !(1..=ELEMENT_MAX).contains(&max) {
         return Err(format!("the length must be 1 to {ELEMENT_MAX}"));
     }

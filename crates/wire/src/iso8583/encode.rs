@@ -52,10 +52,7 @@ impl fmt::Display for EncodeError {
                 write!(f, "DE{de} is {length} long, exactly {fixed} are needed")
             }
             EncodeErrorKind::InvalidContent { at } => {
-                write!(
-                    f,
-                    "DE{de} holds something that its type does not allow at {at}"
-                )
+                write!(f, "DE{de} holds something that its type does not allow at {at}")
             }
         }
     }

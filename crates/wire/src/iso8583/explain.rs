@@ -69,12 +69,7 @@ impl fmt::Debug for Explained {
 
 /// Every part up to the first that is wrong. All bytes are in exactly one part.
 pub fn explain(dialect: &Dialect, bytes: &[u8]) -> Vec<Explained> {
-    let mut explaining = Explaining {
-        dialect,
-        bytes,
-        at: 0,
-        parts: Vec::new(),
-    };
+    let mut explaining = Explaining { dialect, bytes, at: 0, parts: Vec::new() };
     let walked = read_mti(bytes).and_then(|mti| {
         explaining.add(Part::Mti, mti.to_string(), MTI_LENGTH);
         walk(dialect, bytes, &mut explaining)
@@ -89,10 +84,7 @@ pub fn explain(dialect: &Dialect, bytes: &[u8]) -> Vec<Explained> {
         };
         explaining.add(part, String::new(), bytes.len());
         if let Some(last) = explaining.parts.last_mut() {
-            last.wrong = Some(Wrong {
-                kind: fault.kind,
-                offset: fault.offset,
-            });
+            last.wrong = Some(Wrong { kind: fault.kind, offset: fault.offset });
         }
     }
     explaining.parts
@@ -152,13 +144,7 @@ impl Sink for Explaining<'_> {
             (Part::SecondaryBitmap, u128::from(bits))
         };
         let names: Vec<String> = elements(bits)
-            .map(|de| {
-                if de == 1 {
-                    "secondary bitmap".to_owned()
-                } else {
-                    format!("DE{de}")
-                }
-            })
+            .map(|de| if de == 1 { "secondary bitmap".to_owned() } else { format!("DE{de}") })
             .collect();
         self.add(part, names.join(", "), end);
     }
@@ -171,11 +157,7 @@ impl Sink for Explaining<'_> {
                 .map(|pair| hex_digit(pair[0]) << 4 | hex_digit(pair[1]))
                 .collect(),
         };
-        let value = Masked {
-            de,
-            value: &canonical,
-        }
-        .to_string();
+        let value = Masked { de, value: &canonical }.to_string();
         self.add(Part::Element(de), value, end);
     }
 }

@@ -27,12 +27,7 @@ pub struct Message {
 impl Message {
     /// A message without elements.
     pub fn new(mti: Mti) -> Self {
-        Self {
-            mti,
-            present: 0,
-            ends: [0; DE_COUNT + 1],
-            bytes: Vec::new(),
-        }
+        Self { mti, present: 0, ends: [0; DE_COUNT + 1], bytes: Vec::new() }
     }
 
     /// Message type indicator.
@@ -127,8 +122,7 @@ impl Message {
         if length > span.len() {
             self.grow(new_total as usize);
         }
-        self.bytes
-            .copy_within(span.end..old_total, span.start + length);
+        self.bytes.copy_within(span.end..old_total, span.start + length);
         if length < span.len() {
             self.bytes[new_total as usize..].fill(0);
             self.bytes.truncate(new_total as usize);
@@ -215,11 +209,7 @@ impl fmt::Debug for Message {
 
 /// The bit of a data element, 0 for what is none.
 fn bit(de: u8) -> u128 {
-    if (2..=128).contains(&de) {
-        1 << (u32::from(de) - 1)
-    } else {
-        0
-    }
+    if (2..=128).contains(&de) { 1 << (u32::from(de) - 1) } else { 0 }
 }
 
 /// The data elements of a bitmap as on the wire, ascending.
