@@ -33,7 +33,7 @@ use switch::Timers;
 pub use error::{ConfigError, ConfigErrors};
 
 /// The text of the example nation, `examples/four-stations/nation.toml`: what `bongsu up` runs
-/// without a configuration, and what `bongsu init` writes.
+/// without a configuration.
 pub const EXAMPLE: &str = include_str!("../../../examples/four-stations/nation.toml");
 
 /// A nation, as its file says.
@@ -123,6 +123,8 @@ pub struct JournalSection {
     pub hub_segment_bytes: u64,
     /// Length of all other roles' segments, bytes.
     pub segment_bytes: u64,
+    /// Records between two snapshots of the hub.
+    pub snapshot_records: u64,
 }
 
 /// Addresses of the hub.

@@ -18,7 +18,5 @@ pub const STRANGER_BYTES_MAX: usize = 1024;
 pub const REDIAL_FIRST_MS: u64 = 100;
 /// And at most this far apart.
 pub const REDIAL_MAX_MS: u64 = 1000;
-/// Records between two snapshots: a replay of this many takes a fraction of a second.
-pub const SNAPSHOT_EVERY_RECORDS: u64 = 250_000;
 /// A full disk is asked again with one purchase after this.
 pub const ROOM_RETRY_MS: u64 = 1000;

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
 use crate::hub::HubRole;
 use crate::hub::replay;
-use crate::limits::{SNAPSHOT_EVERY_RECORDS, SNAPSHOT_MAX};
+use crate::limits::SNAPSHOT_MAX;
 use crate::pipeline::{Deferred, Pipeline};
 use crate::station::StationRole;
 use crate::view::{Query, Reply};
@@ -85,6 +85,7 @@ pub struct Host {
     doors: Vec<DoorAddress>,
     /// The last record of the last snapshot.
     snapshot: u64,
+    snapshot_every: u64,
     stopping: bool,
     stopped: bool,
     cut: bool,
@@ -166,7 +167,7 @@ impl Host {
                 }
             },
             Event::Dialled { conn, peer: Peer::HubTrunk } => match &mut self.core {
-                Core::Station(station) => station.dialled(conn, pipeline),
+                Core::Station(station) => station.dialled(conn),
                 Core::Hub(_) => pipeline.close(conn, CloseReason::UnknownIdentity),
             },
             Event::DialFailed { peer: Peer::HubTrunk } => {
@@ -260,7 +261,7 @@ impl Host {
     /// from the older one.
     fn take_snapshot(&mut self) {
         let record = self.pipeline.next_record().saturating_sub(1);
-        if record.saturating_sub(self.snapshot) < SNAPSHOT_EVERY_RECORDS {
+        if record.saturating_sub(self.snapshot) < self.snapshot_every {
             return;
         }
         self.snapshot = record;
@@ -352,6 +353,7 @@ fn open_hub<D: Disk>(
         pipeline: Pipeline::new(next_record),
         doors,
         snapshot,
+        snapshot_every: config.journal.snapshot_records,
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),
@@ -388,6 +390,7 @@ fn open_station<D: Disk>(
         pipeline: Pipeline::new(next_record),
         doors,
         snapshot: 0,
+        snapshot_every: u64::MAX,
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),

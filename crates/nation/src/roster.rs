@@ -30,6 +30,8 @@ pub(crate) const TIMERS: Timers = Timers {
 const TERMINAL_WAIT_MS: u64 = 3_500;
 /// Small segments, so that a run changes them now and then.
 const SEGMENT_BYTES: u64 = 64 * 1024;
+/// Records between two snapshots of the hub: several in every run.
+const SNAPSHOT_RECORDS: u64 = 100;
 
 /// The nation's configuration.
 pub(crate) fn config(scenario: &Scenario) -> Config {
@@ -37,6 +39,7 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     let banks = usize::from(scenario.banks);
     config.timers = TIMERS;
     config.journal.hub_segment_bytes = 2 * SEGMENT_BYTES;
+    config.journal.snapshot_records = SNAPSHOT_RECORDS;
     config.journal.segment_bytes = SEGMENT_BYTES;
     config.journal.block = block(scenario);
     config.participants.truncate(banks);

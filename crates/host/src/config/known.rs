@@ -174,6 +174,8 @@ pub const KEYS: &[Key] = &[
         "a write damages nothing outside its own blocks; 4096 for disks that promise no less"),
     value("journal", "hub_segment_mib", "MiB, 8 to 1024", "64", "length of the hub's segments"),
     value("journal", "segment_mib", "MiB, 8 to 1024", "8", "length of all other roles' segments"),
+    value("journal", "snapshot_records", "records, 100 to 10000000", "250000",
+        "records between two snapshots of the hub"),
 
     value("hub", "http", ADDRESS, "\"127.0.0.1:8080\"", "dashboard, API, metrics"),
     value("hub", "banks", ADDRESS, "\"127.0.0.1:9583\"", "banks' hosts"),

@@ -33,6 +33,11 @@ pub const PORT_MAX: u16 = u16::MAX;
 pub const STATION_HTTP_PORT: u16 = 8081;
 /// First default port of the stations' terminals.
 pub const STATION_LISTEN_PORT: u16 = 8583;
+/// Records between two snapshots unless the file says so: a replay of them takes a fraction of a
+/// second.
+pub const SNAPSHOT_RECORDS: u64 = 250_000;
+/// At most so many: a replay of them takes about ten seconds.
+pub const SNAPSHOT_RECORDS_MAX: u64 = 10_000_000;
 
 const _: () = assert!(STATIONS_MAX as u16 <= STATION_LISTEN_PORT - STATION_HTTP_PORT);
 const _: () = assert!(RANGE_MAX as usize <= TERMINALS_MAX);

@@ -237,10 +237,14 @@ fn read_journal(r: &mut Reader<'_, '_, '_>) -> Option<JournalSection> {
     let mut mib = |name, default| r.or(&journal, name, default, |v| value::number(v, 8, most));
     let hub_segment = mib("hub_segment_mib", default);
     let segment = mib("segment_mib", 8);
+    let snapshot = r.or(&journal, "snapshot_records", super::limits::SNAPSHOT_RECORDS, |v| {
+        value::number(v, 100, super::limits::SNAPSHOT_RECORDS_MAX)
+    });
     Some(JournalSection {
         block: block?.value,
         hub_segment_bytes: hub_segment?.value * MIB,
         segment_bytes: segment?.value * MIB,
+        snapshot_records: snapshot?.value,
     })
 }
 

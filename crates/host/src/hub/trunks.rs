@@ -19,6 +19,8 @@ use crate::pipeline::{Deferred, Pipeline};
 pub(crate) struct Trunk {
     pub(super) link: Link,
     pub(super) conn: Option<ConnId>,
+    /// Our hello, until the next flush: nothing may overtake it.
+    hello: Vec<u8>,
 }
 
 impl Trunk {
@@ -100,6 +102,7 @@ impl HubRole {
         let trunk = self.trunks.entry(station).or_insert_with(|| Trunk {
             link: Link::new(StationId(0), start, epoch, timers),
             conn: None,
+            hello: Vec::new(),
         });
         let alive = matches!(trunk.link.state(now), TrunkState::Up { .. });
         match trunk.conn {
@@ -115,9 +118,8 @@ impl HubRole {
             None => {}
         }
         trunk.conn = Some(conn);
-        let mut out = Vec::new();
-        trunk.link.connect(now, &mut out);
-        pipeline.send(conn, out);
+        trunk.hello.clear();
+        trunk.link.connect(now, &mut trunk.hello);
         self.trunk_bytes(station, conn, &bytes, pipeline);
     }
 
@@ -225,7 +227,7 @@ impl HubRole {
         let mut ready = Vec::new();
         for trunk in self.trunks.values_mut() {
             let Some(conn) = trunk.conn else { continue };
-            let mut bytes = Vec::new();
+            let mut bytes = std::mem::take(&mut trunk.hello);
             trunk.link.flush(self.now, &mut bytes);
             if !bytes.is_empty() {
                 ready.push((conn, bytes));

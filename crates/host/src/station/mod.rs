@@ -34,6 +34,8 @@ pub(crate) struct StationRole {
     terminals: BTreeMap<ConnId, TerminalLine>,
     link: Link,
     trunk_conn: Option<ConnId>,
+    /// Our hello, until the next flush: nothing may overtake it.
+    hello: Vec<u8>,
     dialling: bool,
     dial_at: Option<Timestamp>,
     dial_gap_ms: u64,
@@ -77,6 +79,7 @@ impl StationRole {
             watch: Watch::default(),
             terminals: BTreeMap::new(),
             trunk_conn: None,
+            hello: Vec::new(),
             dialling: false,
             dial_at: None,
             dial_gap_ms: REDIAL_FIRST_MS,
@@ -142,13 +145,12 @@ impl StationRole {
         self.dial_gap_ms = self.dial_gap_ms.saturating_mul(2).min(REDIAL_MAX_MS);
     }
 
-    pub(crate) fn dialled(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+    pub(crate) fn dialled(&mut self, conn: ConnId) {
         self.dialling = false;
         self.trunk_conn = Some(conn);
         self.greet_by = Some(self.now.plus_ms(self.config.timers.cut_ms));
-        let mut hello = Vec::new();
-        self.link.connect(self.now, &mut hello);
-        pipeline.send(conn, hello);
+        self.hello.clear();
+        self.link.connect(self.now, &mut self.hello);
     }
 
     pub(crate) fn closed(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
@@ -286,7 +288,7 @@ impl StationRole {
 
     pub(crate) fn flush_trunk(&mut self) -> Option<(ConnId, Vec<u8>)> {
         let conn = self.trunk_conn?;
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.hello);
         self.link.flush(self.now, &mut bytes);
         (!bytes.is_empty()).then_some((conn, bytes))
     }
