@@ -337,11 +337,13 @@ pub enum FindingKind {
     Clock = 10,
     /// A torn tail was cut at recovery.
     TornTail = 11,
+    /// A reversal that shows another card than its original.
+    CardMismatch = 12,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UnknownOriginal,
         Self::LateReversal,
         Self::AmountMismatch,
@@ -353,6 +355,7 @@ impl FindingKind {
         Self::UnmatchedAdvice,
         Self::Clock,
         Self::TornTail,
+        Self::CardMismatch,
     ];
 
     /// Whether it is the issuer who must look, not the acquirer.
@@ -374,6 +377,7 @@ impl FindingKind {
             Self::UnmatchedAdvice => "unmatched_advice",
             Self::Clock => "clock",
             Self::TornTail => "torn_tail",
+            Self::CardMismatch => "card_mismatch",
         }
     }
 }

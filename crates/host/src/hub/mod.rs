@@ -185,17 +185,29 @@ impl HubRole {
         let number =
             pipeline.record(record.at, |payload| switch::record::encode(&record.fact, payload));
         if let Fact::Finding(finding) = &record.fact {
-            let payment = finding.payment.map(|id| id.to_string()).unwrap_or_default();
-            pipeline.log(
-                Level::Warn,
-                "finding",
-                vec![
-                    ("kind", finding.kind.name().to_owned()),
-                    ("payment", payment),
-                    ("record", number.to_string()),
-                ],
-            );
+            let values = self.finding_values(finding, number);
+            pipeline.log(Level::Warn, "finding", values);
         }
+    }
+
+    /// What a person needs to look a finding up.
+    fn finding_values(&self, finding: &Finding, record: u64) -> Vec<(&'static str, String)> {
+        let mut values =
+            vec![("kind", finding.kind.name().to_owned()), ("record", record.to_string())];
+        if let Some(participant) = finding.participant {
+            values.push(("participant", participant.to_string()));
+        }
+        if let Some(payment) = finding.payment.and_then(|id| self.hub.state().payments().get(id)) {
+            let amount = self.config.currency.show(payment.seen.amount);
+            values.push(("payment", payment.id.to_string()));
+            values.push(("rrn", payment.seen.rrn.to_string()));
+            values.push(("terminal", payment.seen.terminal.to_string()));
+            values.push(("amount", amount));
+        }
+        if let Some(original) = finding.original {
+            values.push(("original_stan", format!("{:06}", original.stan)));
+        }
+        values
     }
 
     fn ticket(&mut self) -> u64 {

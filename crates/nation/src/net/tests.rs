@@ -1,3 +1,4 @@
+//! Cables alone: order, cuts, stalls, and what a middlebox does to frames.
 use super::*;
 use crate::scenario::Rates;
 

@@ -1,7 +1,7 @@
 //! Reversals (R-REVERSAL): always acknowledged, and they count once, from the original's terminal,
 //! within 24 h, for the original's amount.
 
-use scheme::{Amount, PaymentId, Reason, ResponseCode};
+use scheme::{Amount, CardRef, PaymentId, Reason, ResponseCode};
 
 use super::matching;
 use super::payments::Status;
@@ -65,6 +65,12 @@ impl Hub {
         }
         if reversal.amount != original.seen.amount {
             return Ruling::Finding(FindingKind::AmountMismatch);
+        }
+        // DE90 and DE37 find the payment whatever card the reversal shows; another card's holder
+        // has no claim on it.
+        let other_card = |card: CardRef| original.seen.card.is_some_and(|c| c.token != card.token);
+        if reversal.card.is_some_and(other_card) {
+            return Ruling::Finding(FindingKind::CardMismatch);
         }
         if original.reversed {
             return Ruling::Nothing;

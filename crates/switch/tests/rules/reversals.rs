@@ -4,7 +4,7 @@ use switch::hub::Status;
 use switch::record::{Fact, FindingKind};
 use switch::{PeerId, Request};
 
-use crate::rig::{A, B, DAY, Event, Rig, SECOND, amount, bank, code, mti, terminal};
+use crate::rig::{A, B, DAY, Event, Rig, SECOND, amount, bank, card, code, mti, terminal};
 
 #[test]
 fn r_reversal_returns_a_posted_payment() {
@@ -95,6 +95,21 @@ fn r_reversal_of_an_impossible_part_is_a_finding() {
         assert_eq!((rig.said(ticket).as_str(), rig.status(id)), ("00", Status::Posted));
         assert_eq!(rig.found(FindingKind::AmountMismatch), 1, "{actual}");
     }
+}
+
+#[test]
+fn r_reversal_that_shows_another_card_moves_nothing() {
+    let mut rig = Rig::new();
+    let first = rig.purchase();
+    let id = rig.pay(&first);
+    let undo = Request { card: Some(card(B, 9)), ..rig.reversal(&first) };
+    let ticket = rig.send(undo);
+    assert_eq!((rig.said(ticket).as_str(), rig.status(id)), ("00", Status::Posted));
+    assert_eq!(rig.found(FindingKind::CardMismatch), 1);
+    // One that shows none is found by DE90 and counts.
+    let undo = Request { card: None, ..rig.reversal(&first) };
+    rig.send(undo);
+    assert_eq!(rig.status(id), Status::Reversed);
 }
 
 #[test]
