@@ -1,7 +1,7 @@
 //! Answers as messages (R-FIELDS): an answer echoes what the request brought and adds its own.
 
 use scheme::ResponseCode;
-use switch::Answer;
+use switch::{Answer, Request};
 use wire::iso8583::Message;
 
 use crate::session::answer_mti;
@@ -24,6 +24,31 @@ pub(crate) fn echo_of(request: &Message) -> Message {
         }
     }
     echo
+}
+
+/// What is echoed of a payment request, with what the station filled in where the message had none
+/// (R-MATCH).
+pub(crate) fn filled(message: &Message, request: &Request) -> Message {
+    let mut echo = echo_of(message);
+    let local = request.local;
+    let values = [
+        (12, format!("{:06}", local.time())),
+        (13, format!("{:04}", local.date())),
+        (32, request.acquirer.to_string()),
+        (42, if request.retailer.is_blank() { String::new() } else { wide(&request.retailer) }),
+        (49, format!("{:03}", request.currency)),
+    ];
+    for (de, value) in values {
+        if !echo.has(de) && !value.is_empty() {
+            echo.set(de, value.as_bytes());
+        }
+    }
+    echo
+}
+
+/// All characters of a fixed field, its padding included.
+fn wide(retailer: &scheme::RetailerId) -> String {
+    retailer.bytes().iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// The message that answers a request; `None` when it may not be answered.

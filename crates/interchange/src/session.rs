@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use scheme::{Mti, Reason};
-use switch::Answer;
+use switch::{Answer, Request};
 use wire::frame::{Deframer, Framing, write_frame};
 use wire::iso8583::{Dialect, Message, recognise};
 
@@ -109,13 +109,13 @@ impl Session {
         assert!(framed.is_ok(), "an encoded message is shorter than a frame may be");
     }
 
-    /// Remembers what the answer to a request will echo, under the host's number of it. `false`
-    /// when too many wait.
+    /// Remembers what the answer to a request will echo, under the host's number of it: what the
+    /// message brought, and what was filled in for it. `false` when too many wait.
     #[must_use]
-    pub fn expect_answer(&mut self, ticket: u64, request: &Message) -> bool {
+    pub fn expect_answer(&mut self, ticket: u64, message: &Message, request: &Request) -> bool {
         let room = self.waiting.len() < WAITING_MAX;
         if room {
-            self.waiting.insert(ticket, reply::echo_of(request));
+            self.waiting.insert(ticket, reply::filled(message, request));
         }
         room
     }

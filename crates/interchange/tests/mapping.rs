@@ -239,8 +239,9 @@ fn answered(request: &Message, answer: &Answer) -> Message {
     write_frame(Framing::Be2, &bytes, &mut framed).unwrap();
     let mut session = Session::new(vec![dialect]);
     session.push(&framed);
-    let Some(Incoming::Message(read)) = session.take() else { panic!("unreadable") };
-    assert!(session.expect_answer(5, &read));
+    let Some(Incoming::Message(message)) = session.take() else { panic!("unreadable") };
+    let filled = read(&message).unwrap();
+    assert!(session.expect_answer(5, &message, &filled));
     let mut out = Vec::new();
     assert!(session.answer(5, answer, &mut out));
     assert!(!session.answer(5, answer, &mut Vec::new()), "answered twice");
@@ -287,9 +288,13 @@ fn r_fields_an_answer_echoes_and_adds() {
     let declined = Answer { code: ResponseCode::new(b"51").unwrap(), ..approval() };
     assert!(!answered(&request, &declined).has(38));
     let refused = answered(&purchase(), &Answer::refusal(Reason::Card, Rrn::BLANK));
-    assert_eq!(elements(&refused), [2, 3, 4, 7, 11, 39, 41, 44]);
+    // What the station filled in is in the answer too.
+    assert_eq!(elements(&refused), [2, 3, 4, 7, 11, 12, 13, 32, 39, 41, 42, 44, 49]);
+    let filled = [32, 42, 49].map(|de| refused.text(de).unwrap());
+    assert_eq!(filled, ["100001", "PYO-SHOP-000001", "408"]);
     let undone = answered(&reversal(), &Answer::acknowledgement(Rrn::BLANK));
-    assert_eq!((undone.mti().number(), elements(&undone)), (430, vec![3, 4, 7, 11, 39, 41]));
+    let expected = vec![3, 4, 7, 11, 12, 13, 32, 39, 41, 42, 49];
+    assert_eq!((undone.mti().number(), elements(&undone)), (430, expected));
 }
 
 /// R-MATCH: DE37 as sent is echoed, whatever the payment's own is.

@@ -227,7 +227,7 @@ impl HubRole {
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
         };
-        if !line.session.expect_answer(ticket, message) {
+        if !line.session.expect_answer(ticket, message, &request) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
         let from = ReplyTo { peer: PeerId::Bank(bank), ticket };

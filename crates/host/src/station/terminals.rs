@@ -133,7 +133,7 @@ impl StationRole {
         let Some(line) = self.terminals.get_mut(&conn) else {
             return;
         };
-        if !line.session.expect_answer(ticket, message) {
+        if !line.session.expect_answer(ticket, message, &request) {
             return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
         }
         let from = ReplyTo { peer: PeerId::Terminal(conn), ticket };
