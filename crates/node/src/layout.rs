@@ -57,10 +57,15 @@ impl Layout {
     pub fn role(&self, role: &RoleName) -> PathBuf {
         match role {
             RoleName::Hub => self.dir.join("hub"),
-            RoleName::Station(name) => self.dir.join("station").join(name),
+            RoleName::Station(name) => self.stations().join(name),
             RoleName::Bank(id) => self.dir.join("bank").join(id.to_string()),
             RoleName::Shops => self.dir.join("shops"),
         }
+    }
+
+    /// `DIR/station`: one directory for each station.
+    pub(crate) fn stations(&self) -> PathBuf {
+        self.dir.join("station")
     }
 
     /// The lock of a role.

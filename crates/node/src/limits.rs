@@ -94,6 +94,9 @@ pub const STOP_WAIT: Duration = Duration::from_secs(5);
 pub const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// How often a role that is not ready yet looks whether it is.
 pub const READY_LOOK: Duration = Duration::from_millis(50);
+/// Longest wait, ms, of a simulated bank before it dials the hub again: a nation on one machine is
+/// whole again a second after its hub is.
+pub const BANK_REDIAL_MAX_MS: u64 = 1_000;
 /// How long a shop waits for answers under way before it stops.
 pub const SHOP_STOP_WAIT: Duration = Duration::from_secs(2);
 

@@ -21,7 +21,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
 use crate::http::{Pages, Server};
 use crate::key_files;
-use crate::limits::PREDECESSOR_WAIT;
+use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
 use crate::options::RunOptions;
 use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
@@ -253,7 +253,7 @@ fn bank_config(config: &Config, section: &ParticipantSection) -> Result<BankConf
         refill: Some(Refill { first, last, below, to }),
         connections: simulation.bank_connections,
         seed: section.id.get(),
-        times: BankTimes::default(),
+        times: BankTimes { redial_max_ms: BANK_REDIAL_MAX_MS, ..BankTimes::default() },
         faults: BankFaults::default(),
     })
 }
