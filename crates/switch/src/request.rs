@@ -10,6 +10,8 @@ use scheme::{
     TerminalId, Timestamp,
 };
 
+use crate::record::Seen;
+
 /// DE44, ans..25.
 pub type Text25 = FixedText<25>;
 
@@ -22,6 +24,16 @@ pub enum PeerId {
     Bank(ParticipantId),
     /// A terminal connection at a station, by the connection's number.
     Terminal(u64),
+}
+
+impl PeerId {
+    /// The station, if it is one.
+    pub fn station(self) -> Option<StationId> {
+        match self {
+            Self::Station(station) => Some(station),
+            Self::Bank(_) | Self::Terminal(_) => None,
+        }
+    }
 }
 
 /// Where an answer goes: a peer, and the number that the peer's session gave the request.
@@ -134,6 +146,31 @@ pub struct Request {
     pub candidate: PaymentId,
     /// Fields that pass through.
     pub carried: Carried,
+}
+
+impl Request {
+    /// What is kept of it: all that repeats and reversals are matched against, and that the issuer
+    /// may have to be told again. `station` is the one that it came through.
+    pub fn seen(&self, station: Option<StationId>) -> Seen {
+        Seen {
+            mti: self.mti.first(),
+            acquirer: self.acquirer,
+            terminal: self.terminal,
+            retailer: self.retailer,
+            stan: self.stan,
+            transmitted: self.transmitted,
+            local: self.local,
+            rrn: self.rrn,
+            rrn_sent: self.rrn_sent,
+            processing: self.processing,
+            amount: self.amount,
+            currency: self.currency,
+            card: self.card,
+            forwarding: self.forwarding,
+            station,
+            first_received: self.first_received,
+        }
+    }
 }
 
 /// The answer to a request.

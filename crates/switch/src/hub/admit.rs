@@ -6,7 +6,7 @@ use scheme::{
 
 use super::matching::{self, Match};
 use super::payments::Status;
-use super::{Count, Effect, Effects, Flight, Hub, Next, seen_of};
+use super::{Count, Effect, Effects, Flight, Hub, Next};
 use crate::limits::WAITERS_MAX;
 use crate::record::{Declined, Fact, FindingKind, Opened, Seen};
 use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
@@ -146,7 +146,7 @@ impl Hub {
         let key = (request.acquirer, request.terminal, request.stan);
         let opened = Opened {
             id: request.candidate,
-            seen: seen_of(&request, from.peer),
+            seen: request.seen(from.peer.station()),
             issuer,
             trace: self.trace(issuer),
             business_date: self.state.business_date(),
@@ -193,7 +193,7 @@ impl Hub {
         out: &mut Effects,
     ) {
         let id = request.candidate;
-        let mut seen = seen_of(request, from.peer);
+        let mut seen = request.seen(from.peer.station());
         forget_number(&mut seen);
         // A blocked participant's card was not tried against the ledger, so no transfer failed.
         let reason = if reason == Reason::Cap { Reason::CapBlocked } else { reason };

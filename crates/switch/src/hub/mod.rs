@@ -623,28 +623,3 @@ fn used_before(status: TransferStatus) -> bool {
 fn moves_unlimited(fact: &Fact) -> bool {
     matches!(fact, Fact::Closed(_))
 }
-
-/// What an `Opened` remembers of a request.
-fn seen_of(request: &Request, peer: PeerId) -> Seen {
-    Seen {
-        mti: request.mti.first(),
-        acquirer: request.acquirer,
-        terminal: request.terminal,
-        retailer: request.retailer,
-        stan: request.stan,
-        transmitted: request.transmitted,
-        local: request.local,
-        rrn: request.rrn,
-        rrn_sent: request.rrn_sent,
-        processing: request.processing,
-        amount: request.amount,
-        currency: request.currency,
-        card: request.card,
-        forwarding: request.forwarding,
-        station: match peer {
-            PeerId::Station(station) => Some(station),
-            PeerId::Bank(_) | PeerId::Terminal(_) => None,
-        },
-        first_received: request.first_received,
-    }
-}

@@ -608,31 +608,10 @@ fn digit36(value: u64) -> u8 {
     usize::try_from(value).ok().and_then(|at| digits.get(at)).copied().unwrap_or(b'0')
 }
 
-fn seen_of(request: &Request) -> Seen {
-    Seen {
-        mti: request.mti.first(),
-        acquirer: request.acquirer,
-        terminal: request.terminal,
-        retailer: request.retailer,
-        stan: request.stan,
-        transmitted: request.transmitted,
-        local: request.local,
-        rrn: request.rrn,
-        rrn_sent: request.rrn_sent,
-        processing: request.processing,
-        amount: request.amount,
-        currency: request.currency,
-        card: request.card,
-        forwarding: request.forwarding,
-        station: None,
-        first_received: request.first_received,
-    }
-}
-
 /// A terminal's own reversal, to be kept.
 fn owed_of(reversal: &Request) -> Owed {
     Owed {
-        seen: seen_of(reversal),
+        seen: reversal.seen(None),
         original: reversal.original,
         actual: reversal.actual,
         reason: reversal.reason,
@@ -644,7 +623,7 @@ fn owed_of(reversal: &Request) -> Owed {
 fn undo(request: &Request) -> Owed {
     let reversal = scheme::Mti::new(420).unwrap_or(request.mti);
     Owed {
-        seen: Seen { mti: reversal, rrn_sent: true, ..seen_of(request) },
+        seen: Seen { mti: reversal, rrn_sent: true, ..request.seen(None) },
         original: Some(OriginalRef {
             mti: request.mti.first().number(),
             stan: request.stan.get(),
