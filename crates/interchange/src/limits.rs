@@ -7,13 +7,16 @@ pub const MESSAGE_MAX: usize = 8 * 1024;
 pub const WAITING_MAX: usize = 4096;
 /// Largest trunk frame: one message with everything it carries.
 pub const TRUNK_FRAME_MAX: usize = 64 * 1024;
-/// Frames that a trunk's sender keeps until they are acknowledged: every request of a station and
-/// what it owes. Beyond it the link waits for the peer's credit.
-pub const TRUNK_UNACKNOWLEDGED_MAX: usize = 32_768;
+/// Frames that a trunk's sender keeps until they are acknowledged: those that were sent within the
+/// peer's credit, and beside them every request that a station may have under way.
+pub const TRUNK_UNACKNOWLEDGED_MAX: usize = 40_960;
 /// Frames that a peer may send ahead of our acknowledgement.
 pub const TRUNK_CREDIT: u64 = 16_384;
 /// Heartbeats whose sending time is remembered: two cut periods at one a second.
 pub const HEARTBEATS_REMEMBERED: usize = 32;
 
-const _: () = assert!(TRUNK_CREDIT as usize <= TRUNK_UNACKNOWLEDGED_MAX);
+const _: () = {
+    let under_way = switch::limits::STATION_IN_FLIGHT_MAX + switch::limits::OWED_IN_FLIGHT_MAX;
+    assert!(TRUNK_CREDIT as usize + under_way <= TRUNK_UNACKNOWLEDGED_MAX);
+};
 const _: () = assert!(MESSAGE_MAX < TRUNK_FRAME_MAX);

@@ -307,13 +307,32 @@ fn r_trunk_credit_is_never_exceeded() {
 }
 
 #[test]
-fn r_trunk_what_is_withdrawn_keeps_only_its_number() {
+fn r_trunk_what_is_withdrawn_unsent_leaves_nothing() {
     let mut sides = greeted();
     for _ in 0..3 {
         sides[1].send();
     }
     sides[1].link.withdraw(2);
     flush(&mut sides[1], NOW);
+    carry(&mut sides, NOW, |length| length);
+    assert_eq!((sides[0].heard[&2].clone(), sides[0].undone.clone()), (vec![1, 3], vec![1, 2]));
+}
+
+#[test]
+fn r_trunk_what_is_withdrawn_after_it_was_sent_keeps_only_its_number() {
+    let mut sides = greeted();
+    for _ in 0..3 {
+        sides[1].send();
+    }
+    // The connection takes the frames with it.
+    flush(&mut sides[1], NOW);
+    join(&mut sides, NOW);
+    sides[1].link.withdraw(2);
+    sides[1].link.withdraw(77);
+    for _ in 0..2 {
+        carry(&mut sides, NOW, |length| length);
+        flush(&mut sides[1], NOW);
+    }
     carry(&mut sides, NOW, |length| length);
     assert_eq!((sides[0].heard[&2].clone(), sides[0].undone.clone()), (vec![1, 3], vec![1, 2, 3]));
 }

@@ -5,7 +5,7 @@
 //! has heard. A side that has restarted says so by a new start number: the other then knows that
 //! everything under way is forgotten there. A side sends only within the other's credit.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use scheme::{StationId, Timestamp};
 use switch::station::TrunkState;
@@ -46,6 +46,22 @@ pub enum LinkEvent {
     },
 }
 
+/// A frame that no connection has been given yet, and that has no number yet.
+#[derive(Clone, Debug)]
+struct Waiting {
+    ticket: u64,
+    kind: Kind,
+    payload: Vec<u8>,
+}
+
+/// Where a frame is kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Waiting(u64),
+    Numbered(u64),
+}
+
+/// A numbered frame that the other side has not acknowledged.
 #[derive(Clone, Debug)]
 struct Outgoing {
     sequence: u64,
@@ -74,6 +90,11 @@ pub struct Link {
     greeted: bool,
     inbox: Vec<u8>,
     outgoing: VecDeque<Outgoing>,
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Waiting>,
+    arrivals: u64,
+    /// Where the frame of a ticket is.
+    places: BTreeMap<u64, Place>,
     next: u64,
     /// The last frame handed to the present connection.
     sent: u64,
@@ -103,6 +124,9 @@ impl Link {
             greeted: false,
             inbox: Vec::new(),
             outgoing: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            arrivals: 0,
+            places: BTreeMap::new(),
             next: 1,
             sent: 0,
             credit: 0,
@@ -237,6 +261,8 @@ impl Link {
                 for frame in &mut self.outgoing {
                     frame.empty();
                 }
+                self.waiting.clear();
+                self.places.clear();
             }
         }
         if hello.heard_start == self.start {
@@ -253,7 +279,11 @@ impl Link {
 
     fn acknowledged(&mut self, sequence: u64) {
         while self.outgoing.front().is_some_and(|frame| frame.sequence <= sequence) {
-            self.outgoing.pop_front();
+            if let Some(gone) = self.outgoing.pop_front()
+                && self.places.get(&gone.ticket) == Some(&Place::Numbered(gone.sequence))
+            {
+                self.places.remove(&gone.ticket);
+            }
         }
     }
 
@@ -267,24 +297,32 @@ impl Link {
         }
     }
 
-    /// Numbers a frame for sending. `false` when too many are not acknowledged: the machine's own
-    /// limits are lower, so that this is a peer that does not listen.
+    /// Takes a frame for sending. `false` when too many wait: the machine's own limits are lower,
+    /// so that this is a peer that does not listen.
+    #[must_use]
     pub fn send(&mut self, kind: Kind, ticket: u64, payload: Vec<u8>) -> bool {
-        if self.outgoing.len() >= TRUNK_UNACKNOWLEDGED_MAX {
-            return false;
+        let room = self.unacknowledged() < TRUNK_UNACKNOWLEDGED_MAX;
+        if room {
+            self.waiting.insert(self.arrivals, Waiting { ticket, kind, payload });
+            self.places.insert(ticket, Place::Waiting(self.arrivals));
+            self.arrivals = self.arrivals.saturating_add(1);
         }
-        let sequence = self.next;
-        self.next = sequence.saturating_add(1);
-        self.outgoing.push_back(Outgoing { sequence, ticket, kind, payload });
-        true
+        room
     }
 
-    /// Nobody waits for this any more: its number stays, its content goes.
+    /// Nobody waits for this any more. Once it has a number, that stays.
     pub fn withdraw(&mut self, ticket: u64) {
-        for frame in &mut self.outgoing {
-            if frame.ticket == ticket {
-                frame.empty();
+        match self.places.remove(&ticket) {
+            Some(Place::Waiting(arrival)) => drop(self.waiting.remove(&arrival)),
+            Some(Place::Numbered(sequence)) => {
+                let first = self.outgoing.front().map_or(sequence, |frame| frame.sequence);
+                // Numbers are without gaps from the first that is not acknowledged.
+                let at = usize::try_from(sequence.saturating_sub(first)).unwrap_or(usize::MAX);
+                if let Some(frame) = self.outgoing.get_mut(at) {
+                    frame.empty();
+                }
             }
+            None => {}
         }
     }
 
@@ -300,12 +338,12 @@ impl Link {
             return;
         }
         let first = self.sent;
+        self.number_what_may_go();
+        let oldest = self.outgoing.front().map_or(self.next, |frame| frame.sequence);
+        let given = usize::try_from(self.sent.saturating_add(1).saturating_sub(oldest));
+        let given = given.unwrap_or(usize::MAX).min(self.outgoing.len());
+        let ready = self.outgoing.range(given..).take_while(|frame| frame.sequence <= self.credit);
         let mut sent = first;
-        let ready = self
-            .outgoing
-            .iter()
-            .skip_while(|frame| frame.sequence <= first)
-            .take_while(|frame| frame.sequence <= self.credit);
         for frame in ready {
             let Outgoing { sequence, kind, payload, .. } = frame;
             Frame {
@@ -332,6 +370,20 @@ impl Link {
             self.tell(Kind::Heartbeat, out);
         } else if self.done.saturating_sub(self.told) >= TRUNK_CREDIT / 4 {
             self.tell(Kind::Acknowledge, out);
+        }
+    }
+
+    /// Frames get their numbers when the other side's credit lets them go, so that one withdrawn
+    /// before leaves nothing behind.
+    fn number_what_may_go(&mut self) {
+        while self.next <= self.credit {
+            let Some((_, Waiting { ticket, kind, payload })) = self.waiting.pop_first() else {
+                return;
+            };
+            let sequence = self.next;
+            self.next = sequence.saturating_add(1);
+            self.places.insert(ticket, Place::Numbered(sequence));
+            self.outgoing.push_back(Outgoing { sequence, ticket, kind, payload });
         }
     }
 
@@ -392,8 +444,8 @@ impl Link {
         self.epoch
     }
 
-    /// Frames that the other side has not acknowledged.
+    /// Frames that the other side has not acknowledged, sent or not.
     pub fn unacknowledged(&self) -> usize {
-        self.outgoing.len()
+        self.outgoing.len().saturating_add(self.waiting.len())
     }
 }
