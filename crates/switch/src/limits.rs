@@ -16,6 +16,9 @@ pub const STATION_IN_FLIGHT_MAX: usize = 16_384;
 /// Reversals that a station may owe the hub before it refuses new purchases (96): a day of a
 /// busy station cut off from the hub at one owed reversal a second.
 pub const STATION_OWED_MAX: usize = 86_400;
+/// Reversals that one terminal may have among them: weeks of a shop's mistakes. A terminal beyond it
+/// is broken or hostile, and is told 96.
+pub const OWED_PER_TERMINAL_MAX: usize = 4096;
 /// Owed reversals that a station has under way at once: a long cut's thousands go up in order, a
 /// part at a time, so that neither the trunk's memory nor the purchases beside them suffer.
 pub const OWED_IN_FLIGHT_MAX: usize = 256;

@@ -5,7 +5,7 @@
 //! to the hub, and a copy of an approved one, caught by a cut, would be undone. The memory is
 //! bounded and is lost with the process; the connections on which copies come are lost with it.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
@@ -33,7 +33,7 @@ struct Given {
 /// The memory.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answers {
-    given: HashMap<Key, Vec<Given>, FixedState>,
+    given: HashMap<(ParticipantId, TerminalId), BTreeMap<Stan, Vec<Given>>, FixedState>,
     order: VecDeque<(Timestamp, Key)>,
 }
 
@@ -55,25 +55,28 @@ impl Answers {
             rrn_sent: request.rrn_sent.then_some(request.rrn),
             answer: Answer { carried: Carried::NONE, ..answer.clone() },
         };
-        self.given.entry(key).or_default().push(given);
+        let of_terminal = self.given.entry((key.0, key.1)).or_default();
+        of_terminal.entry(key.2).or_default().push(given);
         self.order.push_back((now, key));
     }
 
     /// The answer that was given to this request before.
     pub(super) fn find(&self, request: &Request, timers: &Timers) -> Option<&Answer> {
-        let key = (request.acquirer, request.terminal, request.stan);
-        let given = self.given.get(&key)?.iter().rev();
+        let of_terminal = self.given.get(&(request.acquirer, request.terminal))?;
+        let given = of_terminal.get(&request.stan)?.iter().rev();
         given.filter(|given| given.is_for(request, timers)).map(|given| &given.answer).next()
     }
 
     /// A reversal of these payments was acknowledged: only the hub knows what they are now.
     pub(super) fn drop(&mut self, key: Key) {
-        self.given.remove(&key);
+        if let Some(of_terminal) = self.given.get_mut(&(key.0, key.1)) {
+            of_terminal.remove(&key.2);
+        }
     }
 
     /// The same where the reversal names no trace number, so that any of its terminal's may be it.
     pub(super) fn drop_terminal(&mut self, acquirer: ParticipantId, terminal: TerminalId) {
-        self.given.retain(|key, _| (key.0, key.1) != (acquirer, terminal));
+        self.given.remove(&(acquirer, terminal));
     }
 
     fn forget(&mut self, now: Timestamp) {
@@ -82,11 +85,15 @@ impl Answers {
                 return;
             }
             self.order.pop_front();
-            if let Some(given) = self.given.get_mut(&key) {
+            let Some(of_terminal) = self.given.get_mut(&(key.0, key.1)) else { continue };
+            if let Some(given) = of_terminal.get_mut(&key.2) {
                 given.retain(|given| given.since > at);
                 if given.is_empty() {
-                    self.given.remove(&key);
+                    of_terminal.remove(&key.2);
                 }
+            }
+            if of_terminal.is_empty() {
+                self.given.remove(&(key.0, key.1));
             }
         }
     }

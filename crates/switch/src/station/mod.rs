@@ -9,6 +9,7 @@
 //! refused with 91.
 
 mod answers;
+mod owed;
 pub mod record;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -25,7 +26,9 @@ pub use record::{Owed, StationFact, StationRecord};
 
 use crate::fingerprint::Fingerprint;
 use crate::hub::matching::{gap_ms, stan_of};
-use crate::limits::{OWED_IN_FLIGHT_MAX, RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX};
+use crate::limits::{
+    OWED_IN_FLIGHT_MAX, OWED_PER_TERMINAL_MAX, RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX,
+};
 use crate::record::Seen;
 use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request};
 use crate::timers::Timers;
@@ -148,7 +151,7 @@ struct State {
     records: u64,
     rrn_reserved: u64,
     owed_made: u64,
-    owed: BTreeMap<u64, Owed>,
+    owed: owed::OwedList,
     fingerprint: Fingerprint,
 }
 
@@ -227,7 +230,7 @@ impl Station {
                 state.owed_made = state.owed_made.saturating_add(1);
             }
             StationFact::Settled { number } => {
-                if let Some(owed) = state.owed.remove(number) {
+                if let Some(owed) = state.owed.remove(*number) {
                     state.fingerprint.remove(&(*number, &owed));
                 }
             }
@@ -305,18 +308,20 @@ impl Station {
         if self.join(from, &request) {
             return;
         }
-        let advice = reversal || request.mti.function() == MtiFunction::Advice;
+        // A reversal is never refused for lack of room: what cannot go up now is kept and goes later.
+        let full = self.flights.len() >= self.config.in_flight_max;
+        let owing = self.state.owed.len() >= STATION_OWED_MAX;
         match self.trunk {
             TrunkState::Cut if reversal => self.accept(from, request, out),
             TrunkState::Cut => self.turn_away(from, &request, out),
+            TrunkState::Up { .. } | TrunkState::Suspect if reversal && full => {
+                self.accept(from, request, out);
+            }
+            TrunkState::Up { .. } | TrunkState::Suspect if !reversal && (full || owing) => {
+                self.refuse(from, Reason::Overload, request.rrn, out);
+            }
             TrunkState::Up { .. } | TrunkState::Suspect => {
-                let full = self.flights.len() >= self.config.in_flight_max
-                    || self.state.owed.len() >= STATION_OWED_MAX;
-                if full && !advice {
-                    self.refuse(from, Reason::Overload, request.rrn, out);
-                } else {
-                    self.send(request, alloc::vec![from], None, out);
-                }
+                self.send(request, alloc::vec![from], None, out);
             }
         }
     }
@@ -325,15 +330,14 @@ impl Station {
     /// own, and answers those itself).
     fn own(&self, request: &Request) -> Option<Answer> {
         let reversal = request.mti.class() == MtiClass::Reversal;
-        self.state.owed.values().find_map(|owed| {
+        let known = &self.state.owed;
+        known.of(request.acquirer, request.terminal, stan_of(request)).find_map(|owed| {
             let seen = &owed.seen;
-            let place = seen.acquirer == request.acquirer && seen.terminal == request.terminal;
-            let original = owed.original.map_or(seen.stan.get(), |original| original.stan);
             let content = seen.amount == request.amount
                 && seen.processing.transaction() == request.processing.transaction()
                 && (request.card.is_none()
                     || seen.card.map(|c| c.token) == request.card.map(|c| c.token));
-            if !place || !content || original != stan_of(request).get() {
+            if !content {
                 return None;
             }
             match (reversal, owed.ours) {
@@ -498,8 +502,14 @@ impl Station {
         }
     }
 
-    /// A reversal while the trunk is cut: durable here, acknowledged, and sent up later.
+    /// A reversal that cannot go up now: durable here, acknowledged, and sent up later. Only a
+    /// terminal that has made thousands of them meets a bound.
     fn accept(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
+        let made = self.state.owed.of_terminal(request.acquirer, request.terminal);
+        if made >= OWED_PER_TERMINAL_MAX {
+            self.refuse(from, Reason::Overload, request.rrn, out);
+            return;
+        }
         let answer = Answer::acknowledgement(request.rrn);
         self.remember(&request, &answer);
         self.owe(owed_of(&request), out);
@@ -522,7 +532,7 @@ impl Station {
             .take(room)
             .map(|(number, owed)| {
                 let clock = self.config.zone.local(owed.seen.first_received);
-                (*number, request_of(owed, clock))
+                (number, request_of(owed, clock))
             })
             .collect();
         for (number, request) in next {

@@ -197,9 +197,29 @@ fn r_de39_a_station_refuses_strangers_pins_and_overload() {
     let request = post.purchase();
     let ticket = post.ask(request.clone());
     assert_eq!(post.said(ticket), "96 OVERLOAD");
+    // A reversal is never refused for that: it is kept, acknowledged, and goes up when it can.
     let undo = post.reversal(&request);
     let ticket = post.ask(undo);
-    assert_eq!(post.said(ticket), "nothing");
+    assert_eq!((post.said(ticket).as_str(), post.station.owed()), ("00", 1));
+}
+
+/// Thousands of reversals meet a bound of their terminal's own, and nothing else does.
+#[test]
+fn r_trunk_a_terminal_that_reverses_without_end_is_bounded() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let original = post.purchase();
+    let bound = switch::limits::OWED_PER_TERMINAL_MAX;
+    let mut said = std::collections::BTreeMap::<String, usize>::new();
+    for stan in 1..=u32::try_from(bound).unwrap() + 10 {
+        let stan = scheme::Stan::new(stan).unwrap();
+        let undo = Request { stan, original: None, ..post.reversal(&original) };
+        let ticket = post.ask(undo);
+        *said.entry(post.said(ticket)).or_default() += 1;
+    }
+    let expected = [("00".to_owned(), bound), ("96 OVERLOAD".to_owned(), 10)];
+    assert_eq!(said, expected.into());
+    assert_eq!(post.station.owed(), bound);
 }
 
 /// The deadline of 25 s: to the microsecond, and the reversal is durable before the 91.
