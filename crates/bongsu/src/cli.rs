@@ -11,12 +11,14 @@ use crate::{config, dialect, ledger, message, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
-#[command(name = "bongsu", version, arg_required_else_help = true, after_help = EXAMPLE)]
+#[command(name = "bongsu", version = VERSION, arg_required_else_help = true, after_help = EXAMPLE)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+/// The release and, built in its repository, the commit.
+const VERSION: &str = env!("BONGSU_VERSION");
 const EXAMPLE: &str = "\
 Example:
   bongsu up
@@ -92,10 +94,7 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
         },
         _ => {
             if asks_for_json(arguments) {
-                let rendered = error.render().to_string();
-                let first = rendered.lines().next().unwrap_or_default();
-                let message = first.strip_prefix("error: ").unwrap_or(first);
-                let failure = Failure::new("usage", message)
+                let failure = Failure::new("usage", sentence(&error.render().to_string()))
                     .at("command line")
                     .todo("run the command with --help; it ends with an example");
                 // The words are on standard error already.
@@ -103,6 +102,18 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
             }
             Exit::Failed
         }
+    }
+}
+
+/// The parser's first paragraph on one line: `what is wrong: NAME, NAME`.
+fn sentence(rendered: &str) -> String {
+    let mut lines = rendered.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let names: Vec<&str> = lines.collect();
+    match first.trim_end_matches(':') {
+        what if names.is_empty() => what.to_owned(),
+        what => format!("{what}: {}", names.join(", ")),
     }
 }
 

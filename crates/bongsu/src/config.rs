@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use host::Config;
 use host::config::known::{self, Absent, Key, SectionInfo, Shape};
-use host::config::{ConfigError, ConfigErrors};
+use host::config::{ConfigError, ConfigErrors, Profile};
 use serde_json::{Value, json};
 
 use crate::error::{Exit, Failure};
@@ -81,6 +81,13 @@ fn check(file: &Path, format: Format) -> Result<Exit, Failure> {
                 ("participants", config.participants.len()),
                 ("terminals", config.terminals.len()),
             ];
+            match config.profile {
+                Profile::Demo => {}
+                Profile::Production => output::note(
+                    "warning: this release can't run profile production, only demo: it has no TLS, \
+                     no MAC and takes no PIN",
+                ),
+            }
             match format {
                 Format::Json => {
                     let mut fine = json!({ "ok": true, "name": config.name, "errors": [] });

@@ -79,7 +79,13 @@ impl Failure {
 
     /// A file or stream that could not be read.
     pub(crate) fn unreadable(place: impl Into<String>, error: &std::io::Error) -> Self {
-        Self::new("unreadable", format!("it can't be read: {error}")).at(place)
+        let failure = Self::new("unreadable", format!("it can't be read: {error}")).at(place);
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                failure.todo("run this as the user to whom it belongs: who started the nation")
+            }
+            _ => failure,
+        }
     }
 
     /// A text that does not fit its field, and where it was given.

@@ -7,7 +7,7 @@ use host::offline::{DamageView, Offline, VerifyReport};
 use host::view::PaymentFilter;
 use node::disk::FileDisk;
 use node::json::{AccountsJson, PaymentsJson};
-use node::{Layout, RoleName};
+use node::{Layout, RoleName, RunErrorKind};
 use scheme::{BusinessDate, CivilDateTime, TerminalId};
 use serde_json::{Map, Value, json};
 
@@ -39,6 +39,9 @@ enum Action {
 }
 
 /// List every account and its balance
+///
+/// A balance is credits less debits posted. A position's includes the room that its cap gives:
+/// net position = position + cap + overcap. Ends with 1 if it is read from a damaged journal.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -52,15 +55,16 @@ struct Accounts {
 
 /// Find a payment, by its RRN or by trace number and terminal
 ///
-/// An RRN is unique only within an acquirer: several payments are listed, newest first, and it
-/// ends with 2. None: 1.
+/// Prints all that fit of the last 26 hours, newest first, and ends with 0 for one, 1 for none, 2
+/// for several: an RRN is unique only within an acquirer. Refusals 03, 12, 30, 58, 94 and 96 are
+/// only counted, so they are never found. Of a damaged journal, one ends with 1, none with 2.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu ledger payment 632609000012
+  bongsu ledger payment 6326PY00005T
   bongsu ledger payment --stan 12 --terminal PYO00001 --date 2026-11-22")]
 struct Payment {
-    /// Retrieval reference number (DE37)
+    /// Retrieval reference number (DE37), as the receipt has it
     #[arg(required_unless_present = "stan", conflicts_with = "stan")]
     rrn: Option<String>,
     /// Trace number (DE11)
@@ -113,22 +117,31 @@ impl LedgerCommand {
 
 fn accounts(arguments: &Accounts) -> Result<Exit, Failure> {
     let place = &arguments.place;
-    let list = match place.ask(&RoleName::Hub, "/api/v1/accounts")? {
-        Some(list) => list,
+    let (list, damage) = match place.ask(&RoleName::Hub, "/api/v1/accounts")? {
+        Some(list) => (list, None),
         None => {
-            let accounts = offline(place)?.accounts().into_iter().map(Into::into).collect();
-            shape(serde_json::to_value(AccountsJson { accounts }))?
+            let offline = offline(place)?;
+            let accounts = offline.accounts().into_iter().map(Into::into).collect();
+            let list = shape(serde_json::to_value(AccountsJson { accounts }))?;
+            incomplete(list, offline.report())
         }
     };
     match arguments.format.format {
         Format::Json => output::json(&list)?,
         Format::Text => {
-            let keys = ["owner", "kind", "currency", "balance", "debits_pending"];
-            let right = [3, 4];
-            output::text(&table(&list["accounts"], &keys, &right))?;
+            let keys = [
+                "owner",
+                "kind",
+                "currency",
+                "debits_posted",
+                "credits_posted",
+                "balance",
+                "debits_pending",
+            ];
+            output::text(&table(&list["accounts"], &keys, &[3, 4, 5, 6]))?;
         }
     }
-    Ok(Exit::Fine)
+    Ok(if damage.is_some() { Exit::No } else { Exit::Fine })
 }
 
 fn payment(arguments: &Payment) -> Result<Exit, Failure> {
@@ -138,8 +151,9 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
     query.extend(stan.iter().map(|stan| format!("stan={stan}")));
     query.extend(terminal.iter().map(|terminal| format!("terminal={}", escaped(terminal))));
     query.extend(date.iter().map(|date| format!("date={date}")));
-    let list = match place.ask(&RoleName::Hub, &format!("/api/v1/payments?{}", query.join("&")))? {
-        Some(list) => list,
+    let path = format!("/api/v1/payments?{}", query.join("&"));
+    let (list, damage) = match place.ask(&RoleName::Hub, &path)? {
+        Some(list) => (list, None),
         None => {
             let terminal = terminal.as_ref().map(|name| TerminalId::new(name.as_bytes()));
             let filter = PaymentFilter {
@@ -149,8 +163,10 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
                 date: *date,
                 limit: PAYMENTS_MAX,
             };
-            let payments = offline(place)?.payments(&filter).into_iter().map(Into::into).collect();
-            shape(serde_json::to_value(PaymentsJson { payments }))?
+            let offline = offline(place)?;
+            let payments = offline.payments(&filter).into_iter().map(Into::into).collect();
+            let list = shape(serde_json::to_value(PaymentsJson { payments }))?;
+            incomplete(list, offline.report())
         }
     };
     let payments = list["payments"].as_array().map_or(&[][..], Vec::as_slice);
@@ -162,22 +178,49 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             output::text(&pages.join("\n\n"))?;
         }
     }
-    Ok(match payments.len() {
-        0 => {
-            output::note("no payment fits");
+    Ok(match (payments.len(), damage) {
+        (0, None) => {
+            output::note(
+                "no payment fits; refusals 03, 12, 30, 58, 94 and 96 are only counted, not \
+                 recorded (R-RECORD)",
+            );
             Exit::No
         }
-        1 => Exit::Fine,
-        count => {
+        (0, Some(record)) => {
+            output::note(&format!(
+                "not found in the readable part: the journal is damaged at record {record}"
+            ));
+            Exit::Failed
+        }
+        (1, None) => Exit::Fine,
+        // What became of it may stand in the part that can't be read.
+        (1, Some(_)) => Exit::No,
+        (count, _) => {
             output::note(&format!("{count} payments fit: name --terminal or --date too"));
             Exit::Failed
         }
     })
 }
 
+/// What a damaged journal's list says of itself, and the first damaged record.
+fn incomplete(mut list: Value, report: &VerifyReport) -> (Value, Option<u64>) {
+    if report.ok {
+        return (list, None);
+    }
+    list["complete"] = false.into();
+    list["damage"] = damage(report);
+    (list, Some(report.damage.iter().map(|damage| damage.from_record).min().unwrap_or(0)))
+}
+
 fn verify(arguments: &Verify) -> Result<Exit, Failure> {
     let place = &arguments.place;
-    let is_running = place.ask(&RoleName::Hub, "/healthz").is_ok_and(|answer| answer.is_some());
+    let is_running = match place.ask(&RoleName::Hub, "/healthz") {
+        Ok(answer) => answer.is_some(),
+        // Whether it runs can't be seen, and what it is writing must not pass for damage.
+        Err(failure) if failure.kind == RunErrorKind::File.name() => return Err(failure),
+        // Somebody is there, well or not.
+        Err(_) => true,
+    };
     let offline = read(place, is_running)?;
     let report = offline.report();
     match arguments.format.format {
@@ -212,7 +255,8 @@ fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
 fn disk(layout: &Layout, journal: &Path) -> Result<FileDisk, Failure> {
     let place = journal.display().to_string();
     // Opening would make the directory, and a look must leave nothing behind.
-    if !journal.is_dir() {
+    let there = journal.try_exists().map_err(|error| Failure::unreadable(&*place, &error))?;
+    if !there {
         let dir = layout.dir().display();
         return Err(Failure::new("no_ledger", "no hub has ever run in this directory")
             .at(place)
@@ -267,7 +311,18 @@ fn details(payment: &Value) -> String {
 fn verdict(report: &VerifyReport) -> Value {
     let sums: Map<String, Value> =
         report.sums.iter().map(|(currency, sum)| (currency.clone(), sum.clone().into())).collect();
-    let damage = |damage: &DamageView| {
+    json!({
+        "ok": report.ok,
+        "records": report.records,
+        "transfers": report.transfers,
+        "payments": report.payments,
+        "sums": sums,
+        "damage": damage(report),
+    })
+}
+
+fn damage(report: &VerifyReport) -> Value {
+    let one = |damage: &DamageView| {
         json!({
             "file": damage.file,
             "from_record": damage.from_record,
@@ -275,14 +330,7 @@ fn verdict(report: &VerifyReport) -> Value {
             "what": damage.what,
         })
     };
-    json!({
-        "ok": report.ok,
-        "records": report.records,
-        "transfers": report.transfers,
-        "payments": report.payments,
-        "sums": sums,
-        "damage": report.damage.iter().map(damage).collect::<Vec<_>>(),
-    })
+    report.damage.iter().map(one).collect()
 }
 
 fn report_page(report: &VerifyReport) -> String {
@@ -293,11 +341,16 @@ fn report_page(report: &VerifyReport) -> String {
     };
     let VerifyReport { records, transfers, payments, .. } = report;
     let mut page =
-        format!("{verdict}: {records} records, {transfers} transfers, {payments} payments");
+        format!("{verdict}: {records} records read, {transfers} transfers, {payments} payments");
     for (currency, sum) in &report.sums {
         page += &format!("\nsum of all accounts: {sum} {currency}");
     }
     for damage in &report.damage {
+        // The journal's own words begin with the file, and name byte and record.
+        if damage.what.starts_with(&damage.file) {
+            page += &format!("\n{}", damage.what);
+            continue;
+        }
         let to = match damage.to_record {
             Some(to) if to == damage.from_record => String::new(),
             Some(to) => format!(" to {to}"),

@@ -27,11 +27,17 @@ impl Place {
         Layout::new(&self.dir)
     }
 
+    /// Whether there is a configuration. That it may not be looked for is an answer of its own.
+    fn has_nation(&self) -> Result<bool, Failure> {
+        let path = self.layout().config();
+        path.try_exists().map_err(|error| Failure::unreadable(path.display().to_string(), &error))
+    }
+
     /// The configuration in force.
     pub(crate) fn config(&self) -> Result<Config, Failure> {
         let path = self.layout().config();
         let name = path.display().to_string();
-        if !path.exists() {
+        if !self.has_nation()? {
             return Err(Failure::new("no_nation", "there is no nation in this directory")
                 .at(name)
                 .todo("name its directory with --dir, or start one with `bongsu up`"));
@@ -45,6 +51,8 @@ impl Place {
 
     /// What a running role answers at this path, as JSON; `None` if it does not run.
     pub(crate) fn ask(&self, role: &RoleName, path: &str) -> Result<Option<Value>, Failure> {
+        // Where nobody may look, "it does not run" would be a guess.
+        self.has_nation()?;
         let socket = self.layout().socket(role);
         let (status, body) = match node::client::get(&socket, path) {
             Ok(answer) => answer,
@@ -94,7 +102,7 @@ pub(crate) struct Nation {
 impl Nation {
     /// Reads the directory, if there is one.
     pub(crate) fn of(place: &Place) -> Result<Self, Failure> {
-        let config = place.layout().config().exists().then(|| place.config()).transpose()?;
+        let config = place.has_nation()?.then(|| place.config()).transpose()?;
         Ok(Self { place: place.clone(), config })
     }
 
@@ -125,7 +133,8 @@ impl Nation {
             Some(wanted) => known.terminal == wanted,
             None => known.role == TerminalRole::Tester,
         };
-        let station = self.station_at(to)?;
+        let running = self.running()?;
+        let station = self.station_at(to, &running);
         let terminals = self.config.iter().flat_map(|config| &config.terminals);
         let known = terminals.filter(|known| Some(known.station) == station).find(fits);
         match (known, wanted) {
@@ -135,30 +144,56 @@ impl Nation {
                 acquirer: Some(known.acquirer),
             }),
             (None, Some(terminal)) => Ok(Terminal { terminal, retailer: None, acquirer: None }),
-            (None, None) => {
-                let dir = self.place.dir.display();
-                Err(Failure::new("no_terminal", format!("no nation running in {dir} has {to}"))
-                    .at("--terminal")
-                    .todo("name a terminal (--terminal PYO00001), or its directory (--dir)"))
-            }
+            (None, None) => Err(self.no_terminal(to, station, &running)),
+        }
+    }
+
+    /// Why no terminal can be chosen, and what to do instead.
+    fn no_terminal(&self, to: &str, station: Option<StationId>, running: &Running) -> Failure {
+        let dir = self.place.dir.display();
+        let dir = if self.place.dir.is_absolute() { dir.to_string() } else { format!("./{dir}") };
+        let doors: Vec<String> = running
+            .roles
+            .iter()
+            .filter_map(|role| {
+                let address = role.addresses.get("terminals")?;
+                let name = role.role.strip_prefix("station-").unwrap_or(&role.role);
+                Some(format!("{address} ({name})"))
+            })
+            .collect();
+        let (what, remedy) = if doors.is_empty() {
+            let remedy = "run this where you started `bongsu up`, or give --dir DIR; at a station \
+                          elsewhere name a terminal, as in --terminal PYO00001";
+            (format!("no running nation found in {dir}"), remedy.to_owned())
+        } else if station.is_none() {
+            let what = format!("{to} is no terminals' address of the nation in {dir}");
+            (what, format!("use one of its own with --to: {}", doors.join(", ")))
+        } else {
+            let what = format!("the station at {to} has no terminal for testers");
+            (what, "name one of its terminals with --terminal".to_owned())
+        };
+        Failure::new("no_terminal", what).at("--to").todo(remedy)
+    }
+
+    /// What runs; nothing without a directory.
+    fn running(&self) -> Result<Running, Failure> {
+        match &self.config {
+            Some(_) => Ok(Running::read(&self.place.layout())?),
+            None => Ok(Running::default()),
         }
     }
 
     /// The station whose terminals' door is at that address, in a nation that runs.
-    fn station_at(&self, to: &str) -> Result<Option<StationId>, Failure> {
-        let Some(config) = &self.config else {
-            return Ok(None);
-        };
+    fn station_at(&self, to: &str, running: &Running) -> Option<StationId> {
+        let config = self.config.as_ref()?;
         // A name that can't be resolved is reported when it is called.
         let asked: Vec<SocketAddr> = to.to_socket_addrs().into_iter().flatten().collect();
-        let running = Running::read(&self.place.layout())?;
         let is_asked = |role: &&node::RunningRole| {
             let door = role.addresses.get("terminals").and_then(|address| address.parse().ok());
             door.is_some_and(|address| asked.contains(&address))
         };
-        let role = running.roles.iter().find(is_asked);
-        let station = role.and_then(|role| role.role.strip_prefix("station-"));
-        Ok(station.and_then(|name| config.station_named(name)).map(|station| station.id))
+        let name = running.roles.iter().find(is_asked)?.role.strip_prefix("station-")?;
+        config.station_named(name).map(|station| station.id)
     }
 
     /// The one payment with that RRN at that terminal, as the running hub knows it.

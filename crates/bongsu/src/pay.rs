@@ -27,7 +27,7 @@ use receipt::Receipt;
 #[command(after_help = "\
 Example:
   bongsu pay --pan 9408020000000015 --amount 12.50
-  bongsu pay --kind reversal --original 6326PY000012 --pan 9408020000000015
+  bongsu pay --kind reversal --original 6326PY00005T --pan 9408020000000015
   bongsu pay --pan 9408020000000015 --amount 12.50 --repeat --stan 12 --at 2026-11-22T09:14:07Z
 
 Prints with --format json:
@@ -223,18 +223,25 @@ impl Pay {
             let what = format!("{} is no expiry date", self.expiry);
             return Err(Failure::new("usage", what).at("--expiry").todo("YYMM, as in 3112"));
         }
+        let month = self.expiry.get(2..).and_then(|month| month.parse::<u8>().ok());
+        if !month.is_some_and(|month| (1..=12).contains(&month)) {
+            let what = format!("{} has no month from 01 to 12", self.expiry);
+            let remedy = "year, then month: YYMM, as in 3112 for December 2031";
+            return Err(Failure::new("usage", what).at("--expiry").todo(remedy));
+        }
         Ok(self.expiry.clone())
     }
 
     /// `found` is the original of a reversal, as the running nation knows it.
     fn money(&self, currency: Currency, found: Option<&Value>) -> Result<Amount, Failure> {
         let of_original = found.and_then(|payment| payment["amount"].as_str());
+        let example = "--amount 12.50";
         match self.amount.as_deref().or(of_original) {
             Some(text) => currency.parse(text).map_err(|error| {
-                Failure::new("usage", format!("{text}: {error}")).at("--amount").todo("12.50")
+                Failure::new("usage", format!("{text}: {error}")).at("--amount").todo(example)
             }),
             None if !self.kind.has_amount() => Ok(Amount::ZERO),
-            None => Err(Failure::new("usage", "an amount is needed").at("--amount").todo("12.50")),
+            None => Err(Failure::new("usage", "an amount is needed").at("--amount").todo(example)),
         }
     }
 

@@ -20,7 +20,8 @@ struct Common {
     /// Configuration; by default the one in DIR, at the first start the example nation
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Added to every port
+    /// Added to every port; 1-4, 497-506, 997-1003, 1499-1503 and 2000 collide with an unmoved
+    /// nation beside it
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_base: u16,
 }
@@ -47,7 +48,7 @@ impl Common {
 #[command(after_help = "\
 Example:
   bongsu up
-  bongsu up --dir /tmp/nation --traffic 0 --port-base 1000")]
+  bongsu up --dir /tmp/nation --traffic 0 --port-base 100")]
 pub(crate) struct Up {
     #[command(flatten)]
     common: Common,

@@ -1,7 +1,7 @@
 //! The rule book in words: what message types, processing codes, response codes and other coded
 //! elements say, for people with a message or a receipt in hand.
 
-use scheme::{Currency, MonthTime, Mti, MtiClass, MtiFunction, Pan, PanError};
+use scheme::{Currency, MonthTime, Mti, MtiClass, MtiFunction, Pan, PanError, Reason};
 
 /// What a message of this type is (MTI).
 pub(crate) fn mti(mti: Mti) -> String {
@@ -69,6 +69,12 @@ pub(crate) enum Next {
     PutRight,
     /// This trace number was used before.
     NewTrace,
+    /// Another payment has this trace number.
+    OtherTrace,
+    /// It was taken back; whoever wants it still pays anew.
+    PayAnew,
+    /// Voided by the switch; the issuer may hear of that later.
+    Voided,
 }
 
 impl Next {
@@ -81,6 +87,9 @@ impl Next {
             Self::KeepOff => "do not try this card again",
             Self::PutRight => "do not try again before the cause is put right",
             Self::NewTrace => "this payment was sent before; look it up before a new one",
+            Self::OtherTrace => "send it with a trace number that is not in use",
+            Self::PayAnew => "if it is still wanted, make a new payment with a new trace number",
+            Self::Voided => "safe to try again as a new payment",
         }
     }
 }
@@ -123,6 +132,41 @@ pub(crate) fn response(code: &str) -> (&'static str, Next) {
             ("not a code that this scheme takes: it counts as no approval", Next::TryAgain)
         }
         _ => ("declined with a code that has no words here", Next::OtherCard),
+    }
+}
+
+/// What a refusal of the network says by DE39 and DE44 together, where that is more than
+/// [`response`] of DE39 alone.
+pub(crate) fn refusal(code: &str, text: Option<&str>) -> Option<(&'static str, Next)> {
+    let is_it =
+        |reason: &Reason| reason.response_code().as_str() == code && Some(reason.text()) == text;
+    match Reason::ALL.into_iter().find(is_it)? {
+        Reason::Duplicate => {
+            Some(("another payment used this trace number; nothing moved", Next::OtherTrace))
+        }
+        Reason::Reversed => Some(("the payment was reversed or voided before", Next::PayAnew)),
+        Reason::TrunkDown | Reason::Restarted | Reason::IssuerLate | Reason::IssuerAnswer => {
+            Some((
+                "not charged by the switch; the bank may show it until its reversal has reached it",
+                Next::Voided,
+            ))
+        }
+        Reason::Cap | Reason::CapBlocked => {
+            Some(("the card's bank has reached its net debit cap", Next::TryAgain))
+        }
+        _ => None,
+    }
+}
+
+/// What 00 says in an answer to a reversal or advice: it was heard, no more.
+pub(crate) const ACKNOWLEDGED: &str = "acknowledged: this does not say that money came back";
+
+/// Whether an answer of this type acknowledges, instead of approving.
+pub(crate) fn acknowledges(mti: Mti) -> bool {
+    match mti.function() {
+        MtiFunction::AdviceResponse => true,
+        MtiFunction::RequestResponse => mti.class() == MtiClass::Reversal,
+        MtiFunction::Request | MtiFunction::Advice | MtiFunction::Other => false,
     }
 }
 
@@ -235,6 +279,18 @@ mod tests {
             let (words, _) = response(code.as_str());
             assert_ne!(words, response("??").0, "{code}");
         }
+    }
+
+    #[test]
+    fn de44_says_more_than_de39() {
+        let duplicate = refusal("94", Some("DUPLICATE")).unwrap();
+        assert!(duplicate.0.contains("another payment used this trace number"));
+        assert_ne!(Some(duplicate), refusal("94", Some("REVERSED")));
+        let late = refusal("91", Some("ISSUER LATE")).unwrap();
+        assert!(late.0.contains("not charged by the switch") && late.1 == Next::Voided);
+        assert_eq!(refusal("91", Some("ISSUER DOWN")), None, "nobody was asked");
+        assert_eq!(refusal("51", Some("DUPLICATE")), None, "an issuer's own text");
+        assert_eq!(refusal("94", None), None);
     }
 
     #[test]

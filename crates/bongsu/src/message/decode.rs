@@ -91,17 +91,27 @@ fn failure(error: &DecodeError, found: &Found<'_>) -> Failure {
         Some(1) => format!("bitmap, byte {}", error.offset),
         Some(0) | None => format!("byte {}", error.offset),
     };
+    let is_empty = found.reading.bytes.is_empty();
     let message = match error.kind {
+        _ if is_empty => EMPTY.to_owned(),
         DecodeErrorKind::Framing => frame_words(&found.reading.bytes),
         _ => error.to_string(),
     };
+    let remedy = if is_empty {
+        "give a message as an argument, as @FILE, or through a pipe"
+    } else {
+        "`bongsu message explain` shows what could be read; --dialect names another dialect"
+    };
     Failure::no(error.kind.name(), message)
         .at(place)
-        .todo("`bongsu message explain` shows what could be read; --dialect names another dialect")
+        .todo(remedy)
         .with("de", error.de)
         .with("offset", error.offset)
         .with("dialect", found.dialect.name())
 }
+
+/// What is wrong with no byte at all.
+pub(super) const EMPTY: &str = "the input is empty";
 
 /// What is wrong with the length before a message.
 pub(super) fn frame_words(bytes: &[u8]) -> String {

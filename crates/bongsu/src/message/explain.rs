@@ -5,7 +5,7 @@ use scheme::{MtiClass, MtiFunction};
 use serde_json::{Value, json};
 use wire::iso8583::{Dialect, Explained, Message, Part, Wrong, explain};
 
-use super::decode::frame_words;
+use super::decode::{EMPTY, frame_words};
 use super::reading::{Brought, Found};
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format, FormatArg, Paint};
@@ -18,7 +18,7 @@ use crate::words;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu message explain 080082200000000000000400000000000000112209140700000130
+  bongsu message explain 0800822000000000000004000000000000001122091407000001301
   bongsu message explain --dialect iso87-ascii-bin @capture.bin")]
 pub(super) struct Explain {
     #[command(flatten)]
@@ -56,6 +56,9 @@ impl Explain {
             let lines: Vec<Line> =
                 parts.into_iter().map(|part| self.line(dialect, partial, part)).collect();
             let mut faults = decoded.as_ref().map_or_else(|_| Vec::new(), lacks);
+            if reading.bytes.is_empty() {
+                faults.push(EMPTY.to_owned());
+            }
             if !reading.is_framed && decoded.as_ref().is_err_and(|error| error.de.is_none()) {
                 faults.push(frame_words(&reading.bytes));
             }
@@ -126,8 +129,12 @@ fn element(de: u8, message: Option<&Message>) -> (Option<String>, Vec<String>) {
         12 => needed(words::time(value).map(|w| format!("{w} local")), "no time (hhmmss)"),
         13 | 15 => needed(words::date(value), "no date (MMDD)"),
         39 => {
-            let (words, next) = words::response(value);
+            let (words, next) =
+                words::refusal(value, text(44)).unwrap_or_else(|| words::response(value));
             let is_answer = message.is_some_and(|message| !message.mti().is_request());
+            if value == "00" && message.is_some_and(|m| words::acknowledges(m.mti())) {
+                return fine(words::ACKNOWLEDGED.into());
+            }
             fine(if is_answer { format!("{words}: {}", next.words()) } else { words.into() })
         }
         49 => (

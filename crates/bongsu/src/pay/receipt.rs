@@ -38,7 +38,7 @@ impl Receipt<'_> {
     /// For scripts.
     pub(crate) fn json(&self) -> Value {
         let message: &Message = &self.answer.message;
-        json!({
+        let mut receipt = json!({
             "mti": message.mti().to_string(),
             "response_code": self.response_code(),
             "approved": self.is_approved(),
@@ -54,7 +54,27 @@ impl Receipt<'_> {
             "text": self.field(44),
             "balances": self.balances(),
             "at": self.order.at.to_string(),
-        })
+        });
+        if words::acknowledges(message.mti()) {
+            receipt["acknowledged"] = self.is_approved().into();
+        }
+        receipt
+    }
+
+    /// DE39 in words, and what to do.
+    fn verdict(&self) -> (String, words::Next) {
+        let Some(code) = self.response_code() else {
+            return ("the answer has no response code".to_owned(), words::Next::PutRight);
+        };
+        if code == "00" && words::acknowledges(self.answer.message.mti()) {
+            let original = self.order.original.rrn.map(|rrn| rrn.as_str().trim_end().to_owned());
+            let rrn = original.as_deref().or(self.field(37)).unwrap_or("RRN");
+            let why = format!("{}; see bongsu ledger payment {rrn}", words::ACKNOWLEDGED);
+            return (why, words::Next::Done);
+        }
+        let (why, next) =
+            words::refusal(code, self.field(44)).unwrap_or_else(|| words::response(code));
+        (why.to_owned(), next)
     }
 
     fn retailer(&self) -> Option<&str> {
@@ -72,10 +92,7 @@ impl Receipt<'_> {
     /// For people.
     pub(crate) fn text(&self) -> String {
         let order = self.order;
-        let (why, next) = match self.response_code() {
-            Some(code) => words::response(code),
-            None => ("the answer has no response code", words::Next::PutRight),
-        };
+        let (why, next) = self.verdict();
         let verdict = match (order.kind, self.is_approved()) {
             (Kind::Echo, true) => output::paint(Paint::Good, "ANSWERED"),
             (Kind::Reversal, true) => output::paint(Paint::Good, "ACKNOWLEDGED"),

@@ -17,6 +17,21 @@ fn the_example_is_fine() {
 }
 
 #[test]
+fn a_profile_of_a_later_release_is_told() {
+    let text = std::fs::read_to_string(EXAMPLE).unwrap();
+    let file = format!("{}/production-nation.toml", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, text.replace("\"demo\"", "\"production\"")).unwrap();
+    let ran = run(&["config", "check", &file]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(
+        ran.err.starts_with("warning: this release can't run profile production"),
+        "{}",
+        ran.err
+    );
+    assert!(run(&["config", "check", EXAMPLE]).err.is_empty());
+}
+
+#[test]
 fn every_error_at_once_with_its_line() {
     let text = std::fs::read_to_string(EXAMPLE).unwrap();
     let broken = format!("{text}\n[nonsense]\na = 1\n").replacen("[nation]", "[nation]\nx = 1", 1);

@@ -106,6 +106,43 @@ fn failures_are_json_too() {
 }
 
 #[test]
+fn failures_name_what_is_meant() {
+    let pan = ["--pan", "9408020000000015", "--terminal", "A", "--format", "json"];
+    let pay = |more: &[&'static str]| [&["pay"], more, &pan[..]].concat();
+    for (part, arguments) in [
+        // A colon alone says nothing: the names belong to it.
+        ("were not provided: <FILE>", vec!["dialect", "check", "--format", "json"]),
+        ("no month from 01 to 12", pay(&["--amount", "1", "--expiry", "1231"])),
+        ("an amount is needed", pay(&[])),
+        ("no running nation found in ./bongsu-data", vec!["pay", "--kind", "echo"]),
+        // Neither is a directory; that is not the same as an empty one.
+        ("it can't be read", vec!["bank", "100002", "book", "--dir", "/dev/null"]),
+        ("it can't be read", vec!["ledger", "verify", "--dir", "/dev/null"]),
+        ("it can't be read", vec!["pay", "--kind", "echo", "--dir", "/dev/null"]),
+    ] {
+        let ran = run(&arguments);
+        assert_eq!(ran.code, 2, "{arguments:?} {}", ran.err);
+        let told = if ran.out.is_empty() { ran.err.clone() } else { ran.text().to_owned() };
+        assert!(told.contains(part), "{arguments:?} {told}");
+    }
+    for action in ["decode", "explain"] {
+        let ran = run(&["message", action, " \n", "--format", "json"]);
+        assert!(ran.code == 1 && ran.text().contains("the input is empty"), "{}", ran.text());
+    }
+}
+
+#[test]
+fn the_version_is_the_commit_of_a_replay() {
+    let version = run(&["--version"]);
+    let release = concat!("bongsu ", env!("CARGO_PKG_VERSION"));
+    let rest = version.text().strip_prefix(release).unwrap();
+    let commit = rest.strip_prefix(" (").and_then(|rest| rest.strip_suffix(')'));
+    assert!(rest.is_empty() || commit.is_some(), "{rest}");
+    let commit = commit.map(|commit| commit.trim_end_matches(", modified"));
+    assert!(commit.is_none_or(|c| c.bytes().all(|b| b.is_ascii_hexdigit())), "{rest}");
+}
+
+#[test]
 fn a_reader_that_leaves_is_no_panic() {
     for (code, arguments) in [
         (0, &["--help"][..]),

@@ -106,7 +106,9 @@ fn beside_a_nation_and_after_it() {
     assert_eq!((&again["rrn"], &again["approval_code"]), (&sale["rrn"], &sale["approval_code"]));
 
     // The amount and the trace number of the original come from the running hub.
-    assert_eq!(nation.pay(&["--kind", "reversal", "--original", rrn], 0)["amount"], "12.50");
+    let reversal = nation.pay(&["--kind", "reversal", "--original", rrn], 0);
+    assert_eq!((&reversal["amount"], &reversal["acknowledged"]), (&json!("12.50"), &json!(true)));
+    assert!(sale.get("acknowledged").is_none(), "{sale}");
     let found = nation.acknowledged(rrn);
     let payment = &found["payments"][0];
     assert_eq!((&payment["status"], &payment["returned"]), (&json!("reversed"), &json!("12.50")));
@@ -138,12 +140,20 @@ fn beside_a_nation_and_after_it() {
     assert_eq!(kinds, ["purchase", "reversal"]);
     assert_eq!(entries[0]["rrn"], *rrn);
 
+    let elsewhere = ["pay", "--to", "127.0.0.1:1", "--kind", "echo"];
+    let failure = nation.json(&elsewhere, 2)["error"].clone();
+    assert_eq!(failure["kind"], "no_terminal", "{failure}");
+    assert!(failure["do"].as_str().unwrap().contains(&format!("{to} (pyongyang)")), "{failure}");
+    let page = nation.run(&["ledger", "accounts"]);
+    assert!(page.text().contains("debits posted  credits posted"), "{}", page.text());
+
     nation.stop();
     assert_eq!(nation.json(&["ledger", "accounts"], 0), accounts);
+    assert!(accounts.get("complete").is_none(), "keys of a whole journal stay as they are");
     assert_eq!(nation.json(&["ledger", "payment", rrn], 0), found);
     assert_eq!(nation.json(&["ledger", "verify"], 0)["ok"], true);
     assert_eq!(nation.json(&["bank", "100002", "book"], 2)["error"]["kind"], "not_running");
-    damaged(&nation);
+    damaged(&nation, rrn);
     drop(std::fs::remove_dir_all(&nation.dir));
 }
 
@@ -155,7 +165,7 @@ fn time_today(minute: &str) -> String {
 }
 
 /// One byte of a stopped journal is another: `verify` names file and record, and ends with 1.
-fn damaged(nation: &Nation) {
+fn damaged(nation: &Nation, rrn: &str) {
     let journal = nation.dir.join("hub/journal");
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(&journal).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -170,5 +180,24 @@ fn damaged(nation: &Nation) {
     assert_eq!(report["ok"], false);
     let damage = &report["damage"][0];
     assert!(damage["from_record"].is_u64() && damage["file"].is_string(), "{report}");
-    assert!(nation.run(&["ledger", "verify"]).text().starts_with("DAMAGED"));
+    let page = nation.run(&["ledger", "verify"]);
+    assert!(page.text().starts_with("DAMAGED") && page.text().contains(" records read"));
+    let file = damage["file"].as_str().unwrap();
+    for line in page.text().lines() {
+        assert!(line.matches(file).count() < 2 && line.matches("record ").count() < 2, "{line}");
+    }
+
+    // Part of the truth does not pass for all of it.
+    let first = format!("damaged at record {}", damage["from_record"]);
+    for (arguments, code, note) in [
+        (&["ledger", "accounts"][..], 1, "the journal is damaged"),
+        (&["ledger", "payment", "NONE"], 2, first.as_str()),
+    ] {
+        let list = nation.json(arguments, code);
+        assert_eq!(list["complete"], false, "{list}");
+        assert_eq!(list["damage"], report["damage"], "{list}");
+        let ran = nation.run(arguments);
+        assert!(ran.code == code && ran.err.contains(note), "{} {}", ran.code, ran.err);
+    }
+    assert_ne!(nation.run(&["ledger", "payment", rrn]).code, 0);
 }

@@ -156,6 +156,37 @@ fn declined() {
 }
 
 #[test]
+fn a_reversal_is_acknowledged_and_never_approved() {
+    let script = |request: &Message, mut line| send(&mut line, &answer(request, &[(39, "00")]));
+    let reversal = ["--kind", "reversal", "--original", "6326PY00005T"];
+    let (ran, _) = pay(station(script), &reversal);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let text = ran.text();
+    assert!(text.starts_with("REVERSAL ACKNOWLEDGED") && !text.contains("approved"), "{text}");
+    assert!(text.contains("see bongsu ledger payment 6326PY00005T"), "{text}");
+    let (ran, _) = pay(station(script), &[&reversal[..], &["--format", "json"]].concat());
+    assert_eq!(ran.json()["acknowledged"], true);
+    let (ran, _) = pay(station(script), &["--format", "json"]);
+    assert!(ran.json().get("acknowledged").is_none(), "{}", ran.text());
+}
+
+#[test]
+fn the_reason_of_a_refusal_says_what_to_do() {
+    for (code, text, words) in [
+        ("94", "DUPLICATE", "another payment used this trace number; nothing moved"),
+        ("91", "TRUNK DOWN", "not charged by the switch; the bank may show it until"),
+        ("91", "ISSUER LATE", "not charged by the switch; the bank may show it until"),
+    ] {
+        let script = move |request: &Message, mut line| {
+            send(&mut line, &answer(request, &[(39, code), (44, text)]));
+        };
+        let (ran, _) = pay(station(script), &[]);
+        assert!(ran.code == 1 && ran.text().contains(words), "{}", ran.text());
+        assert!(!ran.text().contains("no money has moved"), "{}", ran.text());
+    }
+}
+
+#[test]
 fn an_answer_without_a_response_code_approves_nothing() {
     let (ran, _) = pay(station(|request, mut line| send(&mut line, &answer(request, &[]))), &[]);
     assert_eq!(ran.code, 1, "{}", ran.text());
