@@ -102,16 +102,13 @@ pub struct Limits {
 pub struct LinkTimers {
     /// A frame begun is complete within this.
     pub half_frame_ms: u64,
-    /// A TLS handshake ends within this.
-    pub handshake_ms: u64,
     /// A terminal's connection silent for so long is closed.
     pub idle_terminal_ms: u64,
 }
 
 impl LinkTimers {
     /// The rule book's own values.
-    pub const RULE_BOOK: Self =
-        Self { half_frame_ms: 10_000, handshake_ms: 5_000, idle_terminal_ms: 600_000 };
+    pub const RULE_BOOK: Self = Self { half_frame_ms: 10_000, idle_terminal_ms: 600_000 };
 }
 
 /// How journals lie on the disk, from each one's next segment on.

@@ -14,6 +14,7 @@ pub mod config;
 mod event;
 mod hub;
 pub mod limits;
+mod line;
 pub mod offline;
 mod opening;
 mod pipeline;

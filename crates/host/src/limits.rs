@@ -1,8 +1,5 @@
 //! Limits of a role, each with its reason.
 
-/// Largest frame on a terminal's or bank's connection. The longest message of 128 elements that a
-/// retailer sends is under 4 KiB; a length beyond this is garbage.
-pub const MESSAGE_MAX: usize = 8 * 1024;
 /// Connections through one door: a region's terminals, each with one.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many

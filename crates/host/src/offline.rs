@@ -201,14 +201,15 @@ impl Offline {
             let signed = |minor: u128| i128::try_from(minor).unwrap_or(i128::MAX);
             let held = signed(account.debits_pending);
             let room = signed(account.credits_posted) - signed(account.debits_posted) - held;
-            if (room, held) != (reckoned.room, reckoned.held) {
+            let overcap = self.books.account(chart::overcap(*participant, currency));
+            let overcap = overcap.map_or(0, |a| signed(a.debits_posted) - signed(a.credits_posted));
+            if (room, held, overcap) != (reckoned.room, reckoned.held, reckoned.overcap) {
+                let show = |amounts: [i128; 3]| amounts.map(|a| currency.format(a)).join(", ");
                 wrong.push(format!(
-                    "participant {participant}: the hub reckons {} free and {} held, the ledger \
-                     {} and {}",
-                    currency.format(reckoned.room),
-                    currency.format(reckoned.held),
-                    currency.format(room),
-                    currency.format(held)
+                    "participant {participant}: free, held and overcap are {} by the hub's \
+                     reckoning and {} in the ledger",
+                    show([reckoned.room, reckoned.held, reckoned.overcap]),
+                    show([room, held, overcap])
                 ));
             }
         }

@@ -3,8 +3,6 @@
 /// Largest message that we take from a terminal or bank: 128 elements of everyday length are under
 /// 4 KiB, and a length beyond this is garbage.
 pub const MESSAGE_MAX: usize = 8 * 1024;
-/// Requests of one connection that wait for an answer: a concentrator's tills, or a bank's batch.
-pub const WAITING_MAX: usize = 4096;
 /// Largest trunk frame: one message with everything it carries.
 pub const TRUNK_FRAME_MAX: usize = 64 * 1024;
 /// Frames that a trunk's sender keeps until they are acknowledged: those that were sent within the

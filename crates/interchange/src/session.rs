@@ -8,7 +8,7 @@ use switch::{Answer, Request};
 use wire::frame::{Deframer, Framing, write_frame};
 use wire::iso8583::{Dialect, Message, recognise};
 
-use crate::limits::{MESSAGE_MAX, WAITING_MAX};
+use crate::limits::MESSAGE_MAX;
 use crate::reply;
 
 /// What a connection brought.
@@ -40,16 +40,19 @@ pub struct Session {
     allowed: Vec<&'static Dialect>,
     dialect: Option<&'static Dialect>,
     waiting: BTreeMap<u64, Message>,
+    waiting_max: usize,
 }
 
 impl Session {
     /// A connection on which any of these dialects may be spoken, in this order of preference.
-    pub fn new(allowed: Vec<&'static Dialect>) -> Self {
+    /// At most `waiting_max` requests wait for their answers.
+    pub fn new(allowed: Vec<&'static Dialect>, waiting_max: usize) -> Self {
         Self {
             deframer: Deframer::new(Framing::Be2, MESSAGE_MAX),
             allowed,
             dialect: None,
             waiting: BTreeMap::new(),
+            waiting_max,
         }
     }
 
@@ -113,7 +116,7 @@ impl Session {
     /// message brought, and what was filled in for it. `false` when too many wait.
     #[must_use]
     pub fn expect_answer(&mut self, ticket: u64, message: &Message, request: &Request) -> bool {
-        let room = self.waiting.len() < WAITING_MAX;
+        let room = self.waiting.len() < self.waiting_max;
         if room {
             self.waiting.insert(ticket, reply::filled(message, request));
         }

@@ -237,7 +237,7 @@ fn answered(request: &Message, answer: &Answer) -> Message {
     let (mut bytes, mut framed) = (Vec::new(), Vec::new());
     dialect.encode(request, &mut bytes).unwrap();
     write_frame(Framing::Be2, &bytes, &mut framed).unwrap();
-    let mut session = Session::new(vec![dialect]);
+    let mut session = Session::new(vec![dialect], 4);
     session.push(&framed);
     let Some(Incoming::Message(message)) = session.take() else { panic!("unreadable") };
     let filled = read(&message).unwrap();

@@ -166,7 +166,6 @@ pub const KEYS: &[Key] = &[
     value("timers", "suspect_ms", MS, "3000", "a trunk silent for so long is suspect"),
     value("timers", "cut_ms", MS, "8000", "a trunk silent for so long is cut"),
     value("timers", "half_frame_ms", MS, "10000", "a frame begun is complete within this"),
-    value("timers", "handshake_ms", MS, "5000", "a TLS handshake ends within this"),
     value("timers", "idle_terminal_ms", MS, "600000",
         "a terminal's connection silent for so long is closed"),
 

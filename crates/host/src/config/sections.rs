@@ -213,13 +213,8 @@ fn read_link_timers(r: &mut Reader<'_, '_, '_>) -> Option<LinkTimers> {
     let d = LinkTimers::RULE_BOOK;
     let mut ms = |name, default| r.or(&timers, name, default, value::ms).map(|ms| ms.value);
     let half_frame_ms = ms("half_frame_ms", d.half_frame_ms);
-    let handshake_ms = ms("handshake_ms", d.handshake_ms);
     let idle_terminal_ms = ms("idle_terminal_ms", d.idle_terminal_ms);
-    Some(LinkTimers {
-        half_frame_ms: half_frame_ms?,
-        handshake_ms: handshake_ms?,
-        idle_terminal_ms: idle_terminal_ms?,
-    })
+    Some(LinkTimers { half_frame_ms: half_frame_ms?, idle_terminal_ms: idle_terminal_ms? })
 }
 
 fn read_journal(r: &mut Reader<'_, '_, '_>) -> Option<JournalSection> {

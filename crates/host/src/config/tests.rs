@@ -434,7 +434,7 @@ fn what_the_file_says_holds() {
         "{SMALL}[[listener]]\nstation = \"one\"\naddress = \"[::1]:700\"\n\
          dialects = [\"iso87-ascii-bin\"]\n\
          [[link]]\nparticipant = 100001\ndialect = \"iso87-ascii-bin\"\n\
-         [timers]\nadvice_repeat_ms = [1, 2, 3, 4, 5]\ncut_ms = 0x1_0000\nhandshake_ms = 7\n\
+         [timers]\nadvice_repeat_ms = [1, 2, 3, 4, 5]\ncut_ms = 0x1_0000\nhalf_frame_ms = 7\n\
          [journal]\nblock = 4096\nsegment_mib = 16\n\
          [limits]\nconnections = 3\namount_max = \"7\"\n"
     );
@@ -444,7 +444,7 @@ fn what_the_file_says_holds() {
     assert_eq!(station.dialects, ["iso87-ascii-bin"]);
     assert_eq!(nation.participants[0].dialect, "iso87-ascii-bin");
     assert_eq!(nation.timers.advice_repeat_ms, [1, 2, 3, 4, 5]);
-    assert_eq!((nation.timers.cut_ms, nation.link_timers.handshake_ms), (65_536, 7));
+    assert_eq!((nation.timers.cut_ms, nation.link_timers.half_frame_ms), (65_536, 7));
     assert_eq!(nation.journal.block, journal::Block::B4096);
     assert_eq!(nation.journal.segment_bytes, 16 << 20);
     assert_eq!((nation.limits.connections, nation.limits.amount_max), (3, won("7.00")));

@@ -1,7 +1,7 @@
 //! Banks' connections: who they are, whether they are signed on and alive (R-LINK, R-TIME).
 
 use interchange::network::{self, Function};
-use interchange::{Incoming, Place, Session, Source, issuer, to_request};
+use interchange::{Incoming, Place, Source, issuer, to_request};
 use keys::UnsealError;
 use scheme::{MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Stan, Timestamp};
 use switch::hub::{Count, Input};
@@ -10,6 +10,7 @@ use wire::iso8583::{Dialect, Message};
 
 use super::HubRole;
 use crate::event::{CloseReason, ConnId, Level};
+use crate::line::Line;
 use crate::pipeline::Pipeline;
 
 /// Two echoes missed, and the link is down.
@@ -18,12 +19,10 @@ const ECHOES_MISSED: u8 = 2;
 /// One connection of a bank.
 #[derive(Debug)]
 pub(crate) struct BankLine {
-    session: Session,
+    wire: Line,
     /// Who it is: its DE32 at sign-on, until certificates say it.
     pub(super) bank: Option<ParticipantId>,
     pub(super) signed_on: bool,
-    last_heard: Timestamp,
-    half_since: Option<Timestamp>,
     echo: Option<(Stan, Timestamp)>,
     missed: u8,
     echoes: u64,
@@ -35,13 +34,11 @@ impl HubRole {
             pipeline.close(conn, CloseReason::TooMany);
             return;
         }
-        let dialects = Dialect::builtin_names().iter().filter_map(|name| Dialect::builtin(name));
+        let dialects = Dialect::builtin_names().iter().copied();
         let line = BankLine {
-            session: Session::new(dialects.collect()),
+            wire: Line::new(dialects, self.config.limits.connection_in_flight, self.now),
             bank: None,
             signed_on: false,
-            last_heard: self.now,
-            half_since: None,
             echo: None,
             missed: 0,
             echoes: 0,
@@ -66,12 +63,11 @@ impl HubRole {
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
         };
-        line.last_heard = now;
-        line.session.push(bytes);
+        line.wire.push(now, bytes);
         // Any message proves that the bank is there.
         line.echo = None;
         line.missed = 0;
-        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|line| line.session.take()) {
+        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take()) {
             match incoming {
                 Incoming::Message(message) => self.bank_message(conn, &message, pipeline),
                 Incoming::Unreadable(message) => {
@@ -84,13 +80,8 @@ impl HubRole {
             }
         }
         let half_frame_ms = self.config.link_timers.half_frame_ms;
-        if let Some(line) = self.banks.get_mut(&conn) {
-            if line.session.is_half_read() {
-                let since = *line.half_since.get_or_insert(now);
-                self.watch.sooner(conn, since.plus_ms(half_frame_ms));
-            } else {
-                line.half_since = None;
-            }
+        if let Some(since) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.half(now)) {
+            self.watch.sooner(conn, since.plus_ms(half_frame_ms));
         }
     }
 
@@ -227,7 +218,7 @@ impl HubRole {
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
         };
-        if !line.session.expect_answer(ticket, message, &request) {
+        if !line.wire.session.expect_answer(ticket, message, &request) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
         let from = ReplyTo { peer: PeerId::Bank(bank), ticket };
@@ -243,7 +234,7 @@ impl HubRole {
     ) {
         for (conn, line) in &mut self.banks {
             let mut bytes = Vec::new();
-            if line.bank == Some(bank) && line.session.answer(ticket, answer, &mut bytes) {
+            if line.bank == Some(bank) && line.wire.session.answer(ticket, answer, &mut bytes) {
                 pipeline.send(*conn, bytes);
                 return;
             }
@@ -260,7 +251,7 @@ impl HubRole {
             Ok(message) => {
                 if let Some(line) = self.banks.get(&conn) {
                     let mut bytes = Vec::new();
-                    line.session.frame(&message, &mut bytes);
+                    line.wire.session.frame(&message, &mut bytes);
                     pipeline.send(conn, bytes);
                 }
             }
@@ -280,7 +271,7 @@ impl HubRole {
     ) {
         if let Some(line) = self.banks.get(&conn) {
             let mut bytes = Vec::new();
-            line.session.frame(&network::answer(request, code), &mut bytes);
+            line.wire.session.frame(&network::answer(request, code), &mut bytes);
             pipeline.send(conn, bytes);
         }
     }
@@ -295,7 +286,7 @@ impl HubRole {
         self.count(Count::Refused(reason));
         if let Some(line) = self.banks.get(&conn) {
             let mut bytes = Vec::new();
-            line.session.refuse(message, reason, &mut bytes);
+            line.wire.session.refuse(message, reason, &mut bytes);
             pipeline.send(conn, bytes);
         }
     }
@@ -312,7 +303,7 @@ impl HubRole {
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
         };
-        if line.half_since.is_some_and(|since| now >= since.plus_ms(half_frame_ms)) {
+        if line.wire.is_half_for(now, half_frame_ms) {
             pipeline.close(conn, CloseReason::Idle);
             return;
         }
@@ -326,7 +317,7 @@ impl HubRole {
                 return;
             }
         }
-        let quiet_until = line.last_heard.plus_ms(timers.echo_idle_ms);
+        let quiet_until = line.wire.last_heard.plus_ms(timers.echo_idle_ms);
         let due = match line.echo {
             Some((_, deadline)) => deadline,
             None if now < quiet_until && line.missed == 0 => quiet_until,
@@ -342,7 +333,7 @@ impl HubRole {
                 line.echo = Some((stan, deadline));
                 if let Some(echo) = network::echo(now, stan) {
                     let mut bytes = Vec::new();
-                    line.session.frame(&echo, &mut bytes);
+                    line.wire.session.frame(&echo, &mut bytes);
                     pipeline.send(conn, bytes);
                 }
                 deadline

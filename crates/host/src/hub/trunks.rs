@@ -42,8 +42,12 @@ impl HubRole {
     pub(crate) fn accept_trunk(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         // Every station may have one connection that it is about to replace.
         if self.strangers.len() > self.config.stations.len().saturating_mul(4) {
-            pipeline.close(conn, CloseReason::TooMany);
-            return;
+            // Whoever has waited longest without a word makes room, so that silent connections
+            // cannot keep a station out.
+            if let Some((oldest, _)) = self.strangers.pop_first() {
+                self.watch.forget(oldest);
+                pipeline.close(oldest, CloseReason::TooMany);
+            }
         }
         self.strangers.insert(conn, Vec::new());
         self.watch.set(conn, self.now.plus_ms(self.config.link_timers.half_frame_ms));

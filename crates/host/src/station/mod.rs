@@ -16,10 +16,10 @@ use crate::config::{Config, StationSection};
 use crate::event::{Action, CloseReason, ConnId, Level, Peer};
 use crate::hub::query::{counter, gauge, trunk_state};
 use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS};
+use crate::line::Line;
 use crate::pipeline::{Deferred, Pipeline};
 use crate::view::{Metric, Overview, PeerView, Query, Reply};
 use crate::watch::Watch;
-use terminals::TerminalLine;
 
 /// A station.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct StationRole {
     register: Register,
     now: Timestamp,
     watch: Watch,
-    terminals: BTreeMap<ConnId, TerminalLine>,
+    terminals: BTreeMap<ConnId, Line>,
     link: Link,
     trunk_conn: Option<ConnId>,
     /// Our hello, until the next flush: nothing may overtake it.

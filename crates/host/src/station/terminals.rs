@@ -1,23 +1,16 @@
 //! Terminals' connections. A terminal needs no sign-on; it is one of the register's, or refused.
 
 use interchange::network::{self, Function};
-use interchange::{Incoming, Place, Session, Source, to_request};
-use scheme::{MtiClass, MtiFunction, Reason, ResponseCode, Timestamp};
+use interchange::{Incoming, Place, Source, to_request};
+use scheme::{MtiClass, MtiFunction, Reason, ResponseCode};
 use switch::station::{Count, Input};
 use switch::{Answer, PeerId, ReplyTo};
-use wire::iso8583::{Dialect, Message};
+use wire::iso8583::Message;
 
 use super::StationRole;
 use crate::event::{CloseReason, ConnId};
+use crate::line::Line;
 use crate::pipeline::Pipeline;
-
-/// One connection of a terminal, or of a retailer's concentrator.
-#[derive(Debug)]
-pub(crate) struct TerminalLine {
-    session: Session,
-    last_heard: Timestamp,
-    half_since: Option<Timestamp>,
-}
 
 impl StationRole {
     pub(crate) fn accept_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
@@ -25,9 +18,8 @@ impl StationRole {
             pipeline.close(conn, CloseReason::TooMany);
             return;
         }
-        let dialects = self.section.dialects.iter().filter_map(|name| Dialect::builtin(name));
-        let session = Session::new(dialects.collect());
-        let line = TerminalLine { session, last_heard: self.now, half_since: None };
+        let dialects = self.section.dialects.iter().map(String::as_str);
+        let line = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
         self.terminals.insert(conn, line);
         self.watch.set(conn, self.now.plus_ms(self.config.link_timers.idle_terminal_ms));
     }
@@ -47,11 +39,8 @@ impl StationRole {
         let Some(line) = self.terminals.get_mut(&conn) else {
             return;
         };
-        line.last_heard = now;
-        line.session.push(bytes);
-        while let Some(incoming) =
-            self.terminals.get_mut(&conn).and_then(|line| line.session.take())
-        {
+        line.push(now, bytes);
+        while let Some(incoming) = self.terminals.get_mut(&conn).and_then(Line::take) {
             match incoming {
                 Incoming::Message(message) => self.terminal_message(conn, &message, pipeline),
                 Incoming::Unreadable(message) => {
@@ -64,13 +53,8 @@ impl StationRole {
             }
         }
         let half_frame_ms = self.config.link_timers.half_frame_ms;
-        if let Some(line) = self.terminals.get_mut(&conn) {
-            if line.session.is_half_read() {
-                let since = *line.half_since.get_or_insert(now);
-                self.watch.sooner(conn, since.plus_ms(half_frame_ms));
-            } else {
-                line.half_since = None;
-            }
+        if let Some(since) = self.terminals.get_mut(&conn).and_then(|line| line.half(now)) {
+            self.watch.sooner(conn, since.plus_ms(half_frame_ms));
         }
     }
 
@@ -175,12 +159,12 @@ impl StationRole {
         let Some(line) = self.terminals.get(&conn) else {
             return;
         };
-        let half = line.half_since.map(|since| since.plus_ms(timers.half_frame_ms));
+        let half = line.half_deadline(timers.half_frame_ms);
         let idle = line.last_heard.plus_ms(timers.idle_terminal_ms);
         let due = half.map_or(idle, |half| half.min(idle));
         // A request under way keeps its connection.
         if due <= self.now
-            && (half.is_some_and(|half| half <= self.now) || line.session.waiting() == 0)
+            && (line.is_half_for(self.now, timers.half_frame_ms) || line.session.waiting() == 0)
         {
             pipeline.close(conn, CloseReason::Idle);
             return;

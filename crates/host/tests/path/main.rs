@@ -90,3 +90,25 @@ fn r_crash_a_hub_that_dies_between_hold_and_answer_owes_the_bank_a_reversal() {
     assert_eq!(world.owed(), 0, "the bank has acknowledged the reversal");
     world.audit();
 }
+
+/// A busy connection is never idle in the middle of its frames: each read may end inside one.
+#[test]
+fn r_time_a_connection_whose_frames_are_cut_anywhere_stays_open() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let frame = world.framed(&world.echo("000001"));
+    world.raw(terminal, &frame[..20]);
+    for _ in 0..150 {
+        world.pass(100);
+        let mut rest = frame[20..].to_vec();
+        rest.extend_from_slice(&frame[..20]);
+        world.raw(terminal, &rest);
+    }
+    world.pass(100);
+    assert_eq!(world.answered(terminal), 150, "15 s of half frames, each completed in 0.1 s");
+    // One that is never completed closes the connection after ten seconds.
+    world.pass(9000);
+    assert!(world.is_open(terminal));
+    world.pass(2000);
+    assert!(!world.is_open(terminal));
+}

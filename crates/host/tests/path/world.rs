@@ -214,12 +214,35 @@ impl World {
         pipe
     }
 
-    pub(crate) fn send(&mut self, terminal: u64, message: &Message) {
-        let from = self.pipes[&terminal].ends[0];
+    pub(crate) fn framed(&self, message: &Message) -> Vec<u8> {
         let (mut payload, mut framed) = (Vec::new(), Vec::new());
         Dialect::builtin("iso87-ascii").unwrap().encode(message, &mut payload).unwrap();
         write_frame(Framing::Be2, &payload, &mut framed).unwrap();
-        self.wire.push_back((from, terminal, framed));
+        framed
+    }
+
+    pub(crate) fn send(&mut self, terminal: u64, message: &Message) {
+        let framed = self.framed(message);
+        self.raw(terminal, &framed);
+    }
+
+    /// Bytes as they are, from a terminal.
+    pub(crate) fn raw(&mut self, terminal: u64, bytes: &[u8]) {
+        let from = self.pipes[&terminal].ends[0];
+        self.wire.push_back((from, terminal, bytes.to_vec()));
+    }
+
+    /// Answers that a terminal has not looked at.
+    pub(crate) fn answered(&self, terminal: u64) -> usize {
+        let at = self.pipes[&terminal].ends[0];
+        match &self.machines[at] {
+            Some(Machine::Terminal { answers, .. }) => answers.len(),
+            Some(Machine::Host { .. } | Machine::Bank { .. }) | None => 0,
+        }
+    }
+
+    pub(crate) fn is_open(&self, pipe: u64) -> bool {
+        self.pipes.contains_key(&pipe)
     }
 
     pub(crate) fn ask(&mut self, terminal: u64, message: &Message) -> Message {
