@@ -209,6 +209,8 @@ fn cargo_test(root: &Path, tally: &mut Tally) {
 fn run_cargo_test(root: &Path) -> Result<(Results, bool), String> {
     let mut child = shell::cargo(root)
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
+        // Plain `cargo test` kills each victim three times, the suite twenty times.
+        .env("BONGSU_CRASH_ROUNDS", "20")
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|why| why.to_string())?;

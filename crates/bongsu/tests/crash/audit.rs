@@ -54,7 +54,10 @@ fn bank(payment: &PaymentView, banks: &BTreeMap<String, BankBook>) -> Option<Str
     if payment.status == "pending" {
         return Some(format!("still pending: {payment:?}"));
     }
-    let book = banks.get(payment.issuer.as_ref()?)?;
+    let issuer = payment.issuer.as_ref()?;
+    let Some(book) = banks.get(issuer) else {
+        return Some(format!("bank {issuer} has no book"));
+    };
     let key = (payment.acquirer.clone(), payment.terminal.clone(), payment.rrn.clone());
     let (sum, lines) = book.get(&key).copied().unwrap_or_default();
     let moved = match payment.status {
