@@ -27,7 +27,7 @@ impl Drop for Nation {
 /// Ports of the example nation, all free when moved up by this.
 fn free_base() -> u16 {
     let ports = [7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
-    let first = 20_000 + (std::process::id() % 1_500) as u16 * 20;
+    let first = 10_000 + (std::process::id() % 600) as u16 * 20;
     let bases = (0..100).map(|step| first + step * 7);
     let is_free =
         |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
