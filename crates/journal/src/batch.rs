@@ -84,6 +84,18 @@ impl Batch {
         time_ns: u64,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), BatchError> {
+        self.push_within(FRAME_BYTES_MAX, kind, version, time_ns, write)
+    }
+
+    /// As [`Batch::push_with`], for a frame of at most `frame_bytes_max`.
+    pub(crate) fn push_within(
+        &mut self,
+        frame_bytes_max: usize,
+        kind: u8,
+        version: u8,
+        time_ns: u64,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), BatchError> {
         let since =
             whole_micros(time_ns).checked_sub(self.time_ns).ok_or(BatchError::TimeBeforeFrame)?;
         let micros =
@@ -96,7 +108,7 @@ impl Batch {
         let length = self.frame.len().saturating_sub(start);
         let refusal = if length > RECORD_BYTES_MAX {
             Some(BatchError::RecordTooLong)
-        } else if self.frame.len() > FRAME_BYTES_MAX {
+        } else if self.frame.len() > frame_bytes_max.min(FRAME_BYTES_MAX) {
             Some(BatchError::Full)
         } else {
             None

@@ -15,6 +15,12 @@ pub const STAGE_BYTES: usize = 1 << 20;
 /// Effects at which a stage calls itself full: they wait in memory for one disk write.
 pub const STAGE_EFFECTS: usize = 16_384;
 
+/// Batches that wait behind the one in flight: what must not be refused while one sync takes
+/// seconds. A turn's end closes a batch from half of [`FRAME_BYTES_MAX`] on, so 32 hold at least
+/// 64 MiB: 1,000 bytes for each of the about 65,000 frames that trunk credit lets peers send
+/// before theirs are durable. At most 128 MiB of frames in memory.
+pub const STAGE_WAITING_MAX: usize = 32;
+
 /// Default length of a segment file, bytes (the hub's; other roles take 8 MiB).
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 
@@ -41,6 +47,7 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub const HEAD_EVERY_NS: u64 = 100_000_000;
 
 const _: () = assert!(STAGE_BYTES < FRAME_BYTES_MAX / 2);
+const _: () = assert!(STAGE_WAITING_MAX * (FRAME_BYTES_MAX / 2) >= 65_536 * 1000);
 const _: () = assert!(RECORD_BYTES_MAX < FRAME_BYTES_MAX / 2);
 const _: () = assert!(SEGMENT_BYTES >= 2 * FRAME_BYTES_MAX as u64);
 const _: () = assert!(PIECE_BYTES.is_multiple_of(4096));

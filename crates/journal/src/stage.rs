@@ -1,25 +1,41 @@
 //! Nothing leaves before it is durable: the bookkeeping of group commit, without disk or clock.
 //!
 //! Records go into the forming batch; effects wait with the batch in which they were emitted and
-//! leave when it is durable, in the order of emission. One batch is in flight. An effect without
-//! a record waits for whatever came before it: the batch in flight, or nothing.
+//! leave when it is durable, in the order of emission. One batch is in flight. What the forming
+//! batch can no longer take closes it: it waits, with its effects, for its turn to be written. An
+//! effect without a record waits for whatever came before it: the newest batch that is not
+//! durable, or nothing.
+//!
+//! [`Stage::cut`] is called between turns of the machine, and closes a batch that has half its
+//! room left or less, so that the records of one turn stay in one frame unless the turn alone is
+//! longer than that half.
 use crate::batch::{Batch, BatchError};
-use crate::limits::{STAGE_BYTES, STAGE_EFFECTS};
+use crate::limits::{FRAME_BYTES_MAX, STAGE_BYTES, STAGE_EFFECTS, STAGE_WAITING_MAX};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::mem;
 
-/// When a stage calls itself full.
+/// When a stage calls itself full, and how much it takes nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StageLimits {
-    /// Bytes of the forming frame.
+    /// Bytes of the forming frame at which the stage is full.
     pub bytes: usize,
-    /// Effects that wait with it.
+    /// Effects that wait with it at which the stage is full.
     pub effects: usize,
+    /// Longest frame, bytes, header included; [`FRAME_BYTES_MAX`] binds too.
+    pub frame_bytes: usize,
+    /// Batches that may wait behind the one in flight.
+    pub waiting: usize,
 }
 
 impl Default for StageLimits {
     fn default() -> Self {
-        Self { bytes: STAGE_BYTES, effects: STAGE_EFFECTS }
+        Self {
+            bytes: STAGE_BYTES,
+            effects: STAGE_EFFECTS,
+            frame_bytes: FRAME_BYTES_MAX,
+            waiting: STAGE_WAITING_MAX,
+        }
     }
 }
 
@@ -30,6 +46,8 @@ pub struct Stage<E> {
     next_record: u64,
     forming: Batch,
     held: Vec<E>,
+    /// Closed batches with their effects, the oldest first.
+    waiting: VecDeque<(Batch, Vec<E>)>,
     /// Effects of the batch in flight; `None` = nothing is in flight.
     flying: Option<Vec<E>>,
     free: Vec<E>,
@@ -44,13 +62,16 @@ impl<E> Stage<E> {
             next_record,
             forming: Batch::new(0),
             held: Vec::new(),
+            waiting: VecDeque::new(),
             flying: None,
             free: Vec::new(),
         }
     }
 
     /// Puts a record into the forming batch and returns the number it will have. The first record
-    /// of a batch gives the frame its time.
+    /// of a batch gives the frame its time. A batch that has no room for it, or began too long
+    /// before it, is closed and waits; the record begins the next. After an error the stage is as
+    /// before.
     pub fn record(
         &mut self,
         kind: u8,
@@ -58,12 +79,25 @@ impl<E> Stage<E> {
         time_ns: u64,
         payload: &[u8],
     ) -> Result<u64, BatchError> {
+        let longest = self.limits.frame_bytes;
+        let push = |batch: &mut Batch| {
+            batch.push_within(longest, kind, version, time_ns, |to| to.extend_from_slice(payload))
+        };
+        let number = self.next_record;
         if self.forming.is_empty() {
             self.forming.reset(time_ns);
-            self.forming.expect_first_record(self.next_record);
+            self.forming.expect_first_record(number);
+            push(&mut self.forming)?;
+        } else if let Err(error) = push(&mut self.forming) {
+            let closes = matches!(error, BatchError::Full | BatchError::TimeTooLate);
+            if !closes || self.waiting.len() >= self.limits.waiting {
+                return Err(error);
+            }
+            let mut next = Batch::new(time_ns);
+            next.expect_first_record(number);
+            push(&mut next)?;
+            self.close(next);
         }
-        self.forming.push(kind, version, time_ns, payload)?;
-        let number = self.next_record;
         self.next_record = number.saturating_add(1);
         Ok(number)
     }
@@ -72,6 +106,8 @@ impl<E> Stage<E> {
     pub fn effect(&mut self, effect: E) {
         if !self.forming.is_empty() {
             self.held.push(effect);
+        } else if let Some((_, newest)) = self.waiting.back_mut() {
+            newest.push(effect);
         } else if let Some(flying) = &mut self.flying {
             flying.push(effect);
         } else {
@@ -84,13 +120,16 @@ impl<E> Stage<E> {
         self.free.drain(..)
     }
 
-    /// Takes the forming batch to be written, when it has records and none is in flight.
+    /// Takes the oldest batch to be written, when there is one with records and none is in flight.
+    /// Called between turns: see the module.
     pub fn cut(&mut self) -> Option<Batch> {
-        if self.flying.is_some() || self.forming.is_empty() {
-            return None;
+        let cut = if self.flying.is_some() { None } else { self.take_oldest() };
+        let half = self.limits.frame_bytes.min(FRAME_BYTES_MAX).wrapping_div(2);
+        let long = !self.forming.is_empty() && self.forming.bytes() >= half;
+        if long && self.waiting.len() < self.limits.waiting {
+            self.close(Batch::new(0));
         }
-        self.flying = Some(mem::take(&mut self.held));
-        Some(mem::replace(&mut self.forming, Batch::new(0)))
+        cut
     }
 
     /// The batch in flight is durable: frees its effects (see [`Stage::drain_free`]) and takes
@@ -111,10 +150,13 @@ impl<E> Stage<E> {
         self.flying.is_some()
     }
 
-    /// Whether the forming batch has reached its limit: no new work until it is cut.
+    /// Whether the forming batch has reached its limit, or a batch waits: no new work until the
+    /// disk has caught up.
     #[must_use]
     pub fn full(&self) -> bool {
-        self.forming.bytes() >= self.limits.bytes || self.held.len() >= self.limits.effects
+        !self.waiting.is_empty()
+            || self.forming.bytes() >= self.limits.bytes
+            || self.held.len() >= self.limits.effects
     }
 
     /// Records in the forming batch.
@@ -129,9 +171,30 @@ impl<E> Stage<E> {
         self.next_record
     }
 
-    /// Whether nothing is forming, in flight or free.
+    /// Whether nothing is forming, waiting, in flight or free.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.forming.is_empty() && self.flying.is_none() && self.free.is_empty()
+        self.forming.is_empty()
+            && self.waiting.is_empty()
+            && self.flying.is_none()
+            && self.free.is_empty()
+    }
+
+    /// The forming batch waits, with its effects; `next` forms.
+    fn close(&mut self, next: Batch) {
+        let closed = mem::replace(&mut self.forming, next);
+        self.waiting.push_back((closed, mem::take(&mut self.held)));
+    }
+
+    fn take_oldest(&mut self) -> Option<Batch> {
+        if let Some((batch, effects)) = self.waiting.pop_front() {
+            self.flying = Some(effects);
+            return Some(batch);
+        }
+        if self.forming.is_empty() {
+            return None;
+        }
+        self.flying = Some(mem::take(&mut self.held));
+        Some(mem::replace(&mut self.forming, Batch::new(0)))
     }
 }
