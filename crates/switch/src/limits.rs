@@ -3,6 +3,11 @@
 /// Payments of one terminal under one trace number inside the match window. A terminal counts to
 /// 999,999 before it starts again; one that reaches this is broken, and is told so (96).
 pub const SAME_STAN_MAX: usize = 1024;
+/// Reversals of unknown originals kept for one terminal, beyond which its oldest is forgotten before
+/// its seven days are over: one every 21 s through a whole day's cut of its station. A terminal that
+/// sends more is broken or hostile, and can neither fill the memory nor lengthen the look-up, which
+/// goes through all of them at worst (all under one trace number).
+pub const TOMBSTONES_PER_TERMINAL_MAX: usize = 4096;
 /// Requests that may wait for one payment's answer: the first and its repeats. Later repeats push
 /// out the oldest, whose terminal has given up by then.
 pub const WAITERS_MAX: usize = 4;

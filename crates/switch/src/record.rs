@@ -339,11 +339,13 @@ pub enum FindingKind {
     TornTail = 11,
     /// A reversal that shows another card than its original.
     CardMismatch = 12,
+    /// A terminal has so many reversals of the unknown that each new one pushes out its oldest.
+    TooManyTombstones = 13,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::UnknownOriginal,
         Self::LateReversal,
         Self::AmountMismatch,
@@ -356,6 +358,7 @@ impl FindingKind {
         Self::Clock,
         Self::TornTail,
         Self::CardMismatch,
+        Self::TooManyTombstones,
     ];
 
     /// Whether it is the issuer who must look, not the acquirer.
@@ -378,6 +381,7 @@ impl FindingKind {
             Self::Clock => "clock",
             Self::TornTail => "torn_tail",
             Self::CardMismatch => "card_mismatch",
+            Self::TooManyTombstones => "too_many_tombstones",
         }
     }
 }

@@ -65,7 +65,10 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
     if let Some(found) = by_content {
         return Match::Repeat(found);
     }
-    if state.tombstones(acquirer, terminal).any(|tombstone| buries(tombstone, timers, request)) {
+    let by_stan = state.tombstones_by_stan(acquirer, terminal, request.stan);
+    let by_rrn = request.rrn_sent.then(|| state.tombstones_by_rrn(acquirer, terminal, request.rrn));
+    let mut alike = by_stan.chain(by_rrn.into_iter().flatten());
+    if alike.any(|tombstone| buries(tombstone, timers, request)) {
         return Match::Tombstone;
     }
     if payments.count_by_stan(acquirer, terminal, request.stan) >= SAME_STAN_MAX {
@@ -130,7 +133,7 @@ fn newest<'a>(mut fitting: impl Iterator<Item = &'a Payment>) -> Option<Original
 }
 
 /// Whether a tombstone of the same terminal is this reversal's own: a repeat, or a second reversal
-/// of the unknown.
+/// of the unknown. It needs the same DE11, by which they are looked up.
 pub fn same_reversal(tombstone: &Tombstone, reversal: &Request) -> bool {
     let named = reversal.original.filter(|original| original.stan != 0);
     tombstone.stan == stan_of(reversal)
@@ -143,7 +146,7 @@ pub fn same_reversal(tombstone: &Tombstone, reversal: &Request) -> bool {
 }
 
 /// Whether a tombstone of the same terminal is the reversal of this request, which arrived first
-/// (R-TOMB).
+/// (R-TOMB). Each of its ways needs the same DE11 or the same sent DE37, by which they are looked up.
 fn buries(tombstone: &Tombstone, timers: &Timers, request: &Request) -> bool {
     let class = scheme::Mti::new(tombstone.mti).filter(|mti| mti.number() != 0);
     let alike = tombstone.transaction == request.processing.transaction()

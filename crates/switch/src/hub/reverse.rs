@@ -6,6 +6,7 @@ use scheme::{Amount, CardRef, PaymentId, Reason, ResponseCode};
 use super::matching;
 use super::payments::Status;
 use super::{Effect, Effects, Hub, Input, Next};
+use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
 use crate::record::{Fact, Finding, FindingKind, Reversed, Tombstone};
 use crate::request::{Answer, ReplyTo, Request};
 
@@ -135,17 +136,20 @@ impl Hub {
 
     /// Kept as a tombstone, so that an original that arrives later is refused (R-TOMB).
     fn unknown_original(&mut self, from: ReplyTo, reversal: &Request, out: &mut Effects) {
+        let (acquirer, terminal) = (reversal.acquirer, reversal.terminal);
+        let stan = matching::stan_of(reversal);
         let known = self
             .state
-            .tombstones(reversal.acquirer, reversal.terminal)
+            .tombstones_by_stan(acquirer, terminal, stan)
             .any(|tombstone| matching::same_reversal(tombstone, reversal));
         if !known {
             let named = reversal.original.filter(|original| original.stan != 0);
+            let before = self.state.tombstone_count(acquirer, terminal);
             self.commit(
                 Fact::Tombstone(Tombstone {
-                    acquirer: reversal.acquirer,
-                    terminal: reversal.terminal,
-                    stan: matching::stan_of(reversal),
+                    acquirer,
+                    terminal,
+                    stan,
                     transmitted: named.map_or(0, |original| original.transmitted),
                     mti: named.map_or(0, |original| original.mti),
                     rrn: reversal.rrn_sent.then_some(reversal.rrn),
@@ -157,18 +161,24 @@ impl Hub {
                 }),
                 out,
             );
-            self.commit(
-                Fact::Finding(Finding {
-                    kind: FindingKind::UnknownOriginal,
-                    payment: None,
-                    participant: Some(reversal.acquirer),
-                    original: reversal.original,
-                }),
-                out,
-            );
+            self.find_tombstone(FindingKind::UnknownOriginal, reversal, out);
+            // Once, when the bound is reached; not for each one beyond it.
+            if before.saturating_add(1) == TOMBSTONES_PER_TERMINAL_MAX {
+                self.find_tombstone(FindingKind::TooManyTombstones, reversal, out);
+            }
         }
         let answer = Answer::acknowledgement(reversal.rrn);
         out.push(Effect::Answer { to: from, answer });
+    }
+
+    fn find_tombstone(&mut self, kind: FindingKind, reversal: &Request, out: &mut Effects) {
+        let finding = Finding {
+            kind,
+            payment: None,
+            participant: Some(reversal.acquirer),
+            original: reversal.original,
+        };
+        self.commit(Fact::Finding(finding), out);
     }
 }
 

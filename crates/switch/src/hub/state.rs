@@ -1,13 +1,14 @@
 //! The hub's durable state: what its records have made. Only [`State::apply`] changes it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
+use core::hash::Hash;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ledger::{TransferFlags, chart};
 use scheme::{
-    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Stan, TerminalId,
+    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan, TerminalId,
     Timestamp,
 };
 
@@ -15,6 +16,7 @@ use super::payments::{Payment, Payments, Status};
 use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
 use crate::legs::{self, Implied};
+use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
 use crate::record::{Fact, FindingKind, Outcome, Record, Tombstone};
 use crate::request::Trace;
 use crate::timers::Timers;
@@ -64,6 +66,8 @@ pub(crate) struct Scalars {
 }
 
 type TerminalKey = (ParticipantId, TerminalId);
+type StanKey = (ParticipantId, TerminalId, Stan);
+type RrnKey = (ParticipantId, TerminalId, Rrn);
 
 /// The hub's durable state.
 #[derive(Clone, Debug)]
@@ -71,8 +75,7 @@ pub struct State {
     timers: Timers,
     directory: Directory,
     payments: Payments,
-    tombstones: HashMap<TerminalKey, Vec<Tombstone>, FixedState>,
-    tombstone_order: BTreeSet<(Timestamp, TerminalKey)>,
+    tombstones: Tombstones,
     /// In the order in which they came to be owed.
     advices: BTreeMap<u64, Advice>,
     advice_of: BTreeMap<(ParticipantId, Trace), u64>,
@@ -86,8 +89,7 @@ impl State {
             timers,
             directory: Directory::default(),
             payments: Payments::default(),
-            tombstones: HashMap::default(),
-            tombstone_order: BTreeSet::new(),
+            tombstones: Tombstones::default(),
             advices: BTreeMap::new(),
             advice_of: BTreeMap::new(),
             scalars: Fingerprinted::default(),
@@ -266,28 +268,20 @@ impl State {
         };
         self.payments.forget(before(self.timers.window_ms), kept);
         let horizon = before(self.timers.tombstone_ms);
-        while let Some((since, key)) = self.tombstone_order.first().copied() {
-            if since >= horizon {
-                return;
-            }
-            self.tombstone_order.pop_first();
-            let Some(tombstones) = self.tombstones.get_mut(&key) else {
-                continue;
-            };
-            for gone in tombstones.extract_if(.., |t| t.first_received < horizon) {
-                self.sets.remove(&gone);
-            }
-            if tombstones.is_empty() {
-                self.tombstones.remove(&key);
-            }
+        while let Some(gone) = self.tombstones.pop_before(horizon) {
+            self.sets.remove(&gone);
         }
     }
 
     fn bury(&mut self, tombstone: Tombstone) {
-        let key = (tombstone.acquirer, tombstone.terminal);
+        let terminal = (tombstone.acquirer, tombstone.terminal);
+        if self.tombstones.count(terminal) >= TOMBSTONES_PER_TERMINAL_MAX
+            && let Some(gone) = self.tombstones.pop_of(terminal)
+        {
+            self.sets.remove(&gone);
+        }
         self.sets.add(&tombstone);
-        self.tombstone_order.insert((tombstone.first_received, key));
-        self.tombstones.entry(key).or_default().push(tombstone);
+        self.tombstones.push(tombstone);
     }
 
     /// The business part.
@@ -300,22 +294,35 @@ impl State {
         &self.payments
     }
 
-    /// Reversals of a terminal whose original has not come, newest first.
-    pub fn tombstones(
+    /// Reversals whose original has not come, with this acquirer, terminal and DE11 of the original,
+    /// in the order in which they came.
+    pub fn tombstones_by_stan(
         &self,
         acquirer: ParticipantId,
         terminal: TerminalId,
+        stan: Stan,
     ) -> impl Iterator<Item = &Tombstone> {
-        self.tombstones.get(&(acquirer, terminal)).into_iter().flatten().rev()
+        self.tombstones.by_stan((acquirer, terminal, stan))
     }
 
-    /// All of them, each terminal's oldest first, in the order in which they are forgotten.
+    /// The same by the DE37 that they were sent with.
+    pub fn tombstones_by_rrn(
+        &self,
+        acquirer: ParticipantId,
+        terminal: TerminalId,
+        rrn: Rrn,
+    ) -> impl Iterator<Item = &Tombstone> {
+        self.tombstones.by_rrn((acquirer, terminal, rrn))
+    }
+
+    /// How many a terminal has, [`TOMBSTONES_PER_TERMINAL_MAX`] at most.
+    pub fn tombstone_count(&self, acquirer: ParticipantId, terminal: TerminalId) -> usize {
+        self.tombstones.count((acquirer, terminal))
+    }
+
+    /// All of them in the order in which they came, from which [`Self::restore`] makes the same.
     pub(crate) fn all_tombstones(&self) -> Vec<&Tombstone> {
-        let mut all: Vec<_> = self.tombstones.values().flatten().collect();
-        all.sort_by_key(|tombstone| {
-            (tombstone.first_received, tombstone.acquirer, tombstone.terminal, tombstone.stan)
-        });
-        all
+        self.tombstones.in_order()
     }
 
     /// Advices that issuers owe an acknowledgement for, with their numbers, in order.
@@ -408,6 +415,91 @@ impl State {
         }
         self.scalars = Fingerprinted::new(scalars);
     }
+}
+
+/// Entries under a match key, each behind its number, which counts up.
+type Index<K, T> = HashMap<K, VecDeque<(u64, T)>, FixedState>;
+
+/// Reversals whose original has not come. They are numbered as they come; the numbers are not
+/// durable, their order is.
+#[derive(Clone, Debug, Default)]
+struct Tombstones {
+    by_stan: Index<StanKey, Tombstone>,
+    by_rrn: Index<RrnKey, Stan>,
+    by_terminal: Index<TerminalKey, Stan>,
+    by_time: BTreeSet<(Timestamp, u64, StanKey)>,
+    next: u64,
+}
+
+impl Tombstones {
+    fn by_stan(&self, key: StanKey) -> impl Iterator<Item = &Tombstone> {
+        self.by_stan.get(&key).into_iter().flatten().map(|(_, tombstone)| tombstone)
+    }
+
+    fn by_rrn(&self, (acquirer, terminal, rrn): RrnKey) -> impl Iterator<Item = &Tombstone> {
+        let named = self.by_rrn.get(&(acquirer, terminal, rrn)).into_iter().flatten();
+        named.filter_map(move |(number, stan)| {
+            let alike = self.by_stan.get(&(acquirer, terminal, *stan))?;
+            let place = alike.binary_search_by_key(number, |(number, _)| *number).ok()?;
+            alike.get(place).map(|(_, tombstone)| tombstone)
+        })
+    }
+
+    fn count(&self, terminal: TerminalKey) -> usize {
+        self.by_terminal.get(&terminal).map_or(0, VecDeque::len)
+    }
+
+    fn in_order(&self) -> Vec<&Tombstone> {
+        let mut all: Vec<_> = self.by_stan.values().flatten().collect();
+        all.sort_unstable_by_key(|(number, _)| *number);
+        all.into_iter().map(|(_, tombstone)| tombstone).collect()
+    }
+
+    fn push(&mut self, tombstone: Tombstone) {
+        let (acquirer, terminal, stan) = (tombstone.acquirer, tombstone.terminal, tombstone.stan);
+        let (key, number) = ((acquirer, terminal, stan), self.next);
+        self.next = number.saturating_add(1);
+        self.by_time.insert((tombstone.first_received, number, key));
+        self.by_terminal.entry((acquirer, terminal)).or_default().push_back((number, stan));
+        if let Some(rrn) = tombstone.rrn {
+            self.by_rrn.entry((acquirer, terminal, rrn)).or_default().push_back((number, stan));
+        }
+        self.by_stan.entry(key).or_default().push_back((number, tombstone));
+    }
+
+    /// Takes out one that was received before `horizon`.
+    fn pop_before(&mut self, horizon: Timestamp) -> Option<Tombstone> {
+        let (since, number, key) = self.by_time.first().copied()?;
+        if since < horizon { self.remove(number, key) } else { None }
+    }
+
+    /// Takes out the terminal's that came first. Not the one received first: what a station sends
+    /// late, after a cut, must be known again when it is repeated.
+    fn pop_of(&mut self, (acquirer, terminal): TerminalKey) -> Option<Tombstone> {
+        let (number, stan) = self.by_terminal.get(&(acquirer, terminal))?.front().copied()?;
+        self.remove(number, (acquirer, terminal, stan))
+    }
+
+    fn remove(&mut self, number: u64, key: StanKey) -> Option<Tombstone> {
+        let (acquirer, terminal, _) = key;
+        let tombstone = take(&mut self.by_stan, &key, number)?;
+        take(&mut self.by_terminal, &(acquirer, terminal), number);
+        if let Some(rrn) = tombstone.rrn {
+            take(&mut self.by_rrn, &(acquirer, terminal, rrn), number);
+        }
+        self.by_time.remove(&(tombstone.first_received, number, key));
+        Some(tombstone)
+    }
+}
+
+fn take<K: Hash + Eq, T>(index: &mut Index<K, T>, key: &K, number: u64) -> Option<T> {
+    let entries = index.get_mut(key)?;
+    let place = entries.binary_search_by_key(&number, |(number, _)| *number).ok()?;
+    let (_, taken) = entries.remove(place)?;
+    if entries.is_empty() {
+        index.remove(key);
+    }
+    Some(taken)
 }
 
 /// DE39 of the advice that a void owes: 22 where the issuer's answer made no sense, 68 where none
