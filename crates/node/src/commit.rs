@@ -284,7 +284,7 @@ impl<D: Disk> Scribe<D> {
             | Fault::SnapshotAhead { .. }
             | Fault::SnapshotTooLarge
             | Fault::SnapshotBusy => {
-                let values = [("why", fault.to_string())];
+                let values = [("why", fault.to_string().into())];
                 self.log.say(Level::Warn, "snapshot_not_taken", &values);
                 Ok(())
             }

@@ -24,6 +24,7 @@ pub mod limits;
 mod lock;
 pub mod logging;
 mod options;
+mod ports;
 mod process;
 pub mod questions;
 mod role;

@@ -78,6 +78,10 @@ pub const LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// Log files put aside that are kept.
 pub const LOG_FILES: u32 = 4;
 
+/// Notices of a child that its supervisor shows; the log has all of them.
+pub const NOTICES_SHOWN: usize = 50;
+/// Characters of a notice that are shown: with the line above at most half of a ready line.
+pub const NOTICE_CHARS: usize = 160;
 /// First wait before a child that died again is started again; doubles up to [`RESTART_MAX`]. The
 /// first restart is immediate.
 pub const RESTART_MIN: Duration = Duration::from_secs(1);
@@ -94,6 +98,9 @@ pub const STOP_WAIT: Duration = Duration::from_secs(5);
 pub const WATCH_EVERY: Duration = Duration::from_millis(50);
 /// How often a role that is not ready yet looks whether it is.
 pub const READY_LOOK: Duration = Duration::from_millis(50);
+/// How long, ms, simulated shops wait for their stations before they say which are missing: `up`
+/// has all of them within a second.
+pub const STATION_WAIT_MS: u64 = 3_000;
 /// Longest wait, ms, of a simulated bank before it dials the hub again: a nation on one machine is
 /// whole again a second after its hub is.
 pub const BANK_REDIAL_MAX_MS: u64 = 1_000;

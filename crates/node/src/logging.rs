@@ -1,9 +1,10 @@
-//! The log of a process: one JSON line per event on stderr.
+//! The log of a process: one JSON line per event on stderr, or, where stderr is a terminal, a few
+//! words for whoever sits there.
 //!
 //! A role that a supervisor runs has a file as its stderr; it is put aside when it gets long. More
 //! lines in a second than the limit are counted, not written: a flood must not fill the disk.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -12,11 +13,24 @@ use serde_json::{Map, Value};
 
 use crate::limits::{LOG_BYTES, LOG_FILES, LOG_LINES_PER_S};
 
+/// A value with its name. Numbers are numbers; ids are text.
+pub type Named = (&'static str, Value);
+
 /// Where a process writes its log.
 #[derive(Debug)]
 pub struct Log {
     role: String,
+    style: Style,
     state: Mutex<State>,
+}
+
+/// Who reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Style {
+    /// A file or a program.
+    Json,
+    /// A person.
+    Words,
 }
 
 #[derive(Debug, Default)]
@@ -32,9 +46,11 @@ struct State {
 impl Log {
     /// The log of that role on stderr; `file` is what stderr is, when it is a file of ours.
     pub fn new(role: &str, file: Option<PathBuf>) -> Self {
+        let people = file.is_none() && std::io::stderr().is_terminal();
+        let style = if people { Style::Words } else { Style::Json };
         let bytes = file.as_deref().and_then(|path| path.metadata().ok()).map_or(0, |m| m.len());
         let state = State { file, bytes, ..State::default() };
-        Self { role: role.to_owned(), state: Mutex::new(state) }
+        Self { role: role.to_owned(), style, state: Mutex::new(state) }
     }
 
     /// A log that nobody reads, for tests.
@@ -48,15 +64,23 @@ impl Log {
 
     /// Writes a line.
     pub fn line(&self, line: &LogLine) {
-        self.write(line.level, line.event, &line.values);
+        let values = line.values.iter().map(|(name, value)| (*name, Value::from(value.as_str())));
+        self.write(line.level, line.event, &values.collect::<Vec<_>>());
     }
 
     /// Writes a line of the shell's own.
-    pub fn say(&self, level: Level, event: &str, values: &[(&'static str, String)]) {
+    pub fn say(&self, level: Level, event: &str, values: &[Named]) {
         self.write(level, event, values);
     }
 
-    fn write(&self, level: Level, event: &str, values: &[(&'static str, String)]) {
+    /// Something that a person must read, as a plain line whoever reads the rest; `role` has
+    /// noticed it.
+    pub fn notice(&self, role: &str, what: &str) {
+        let text = format!("notice: {}\n", printable(&format!("{role}: {what}")));
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).put(&text);
+    }
+
+    fn write(&self, level: Level, event: &str, values: &[Named]) {
         let at = crate::clock::read().wall;
         // A thread that died while it wrote leaves nothing behind that a later line minds.
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -65,7 +89,7 @@ impl Log {
             state.lines = 0;
             let dropped = std::mem::take(&mut state.dropped);
             if dropped > 0 {
-                let values = [("lines", dropped.to_string())];
+                let values = [("lines", dropped.into())];
                 state.put(&self.render(&at.to_string(), Level::Warn, "log_dropped", &values));
             }
         }
@@ -77,20 +101,21 @@ impl Log {
         state.put(&self.render(&at.to_string(), level, event, values));
     }
 
-    fn render(
-        &self,
-        at: &str,
-        level: Level,
-        event: &str,
-        values: &[(&'static str, String)],
-    ) -> String {
+    fn render(&self, at: &str, level: Level, event: &str, values: &[Named]) -> String {
+        match self.style {
+            Style::Json => self.json(at, level, event, values),
+            Style::Words => words(level, event, values),
+        }
+    }
+
+    fn json(&self, at: &str, level: Level, event: &str, values: &[Named]) -> String {
         let mut line = Map::new();
         line.insert("at".to_owned(), Value::from(at));
         line.insert("level".to_owned(), Value::from(level_name(level)));
         line.insert("role".to_owned(), Value::from(self.role.as_str()));
         line.insert("event".to_owned(), Value::from(event));
         for (name, value) in values {
-            line.insert((*name).to_owned(), Value::from(value.as_str()));
+            line.insert((*name).to_owned(), value.clone());
         }
         let mut text = Value::Object(line).to_string();
         text.push('\n');
@@ -143,6 +168,47 @@ fn append(path: &Path) -> std::io::Result<std::fs::File> {
     std::fs::File::options().append(true).create(true).mode(0o600).open(path)
 }
 
+/// A line for a person; none for what only a log needs. `child` and `what` stand for themselves.
+fn words(level: Level, event: &str, values: &[Named]) -> String {
+    let value = |wanted: &str| {
+        let found = values.iter().find(|(name, _)| *name == wanted);
+        found.map(|(_, value)| plain(value)).unwrap_or_default()
+    };
+    let child = value("child");
+    let text = match event {
+        "child_started" | "notice" => return String::new(),
+        "child_ready" => format!("{child} ready"),
+        "child_stopped" => format!("{child} stopped"),
+        "child_died" => {
+            format!("{child} ended ({}); again in {} ms", value("status"), value("again_in_ms"))
+        }
+        other => {
+            let event = other.replace('_', " ");
+            let told = values.iter().map(|(name, value)| match *name {
+                "what" | "why" | "child" => plain(value),
+                name => format!("{} {}", name.replace('_', " "), plain(value)),
+            });
+            let told: Vec<String> = told.collect();
+            if told.is_empty() { event } else { format!("{event}: {}", told.join(", ")) }
+        }
+    };
+    let mark = match level {
+        Level::Info => "",
+        Level::Warn => "warning: ",
+        Level::Error => "error: ",
+    };
+    format!("{mark}{}\n", printable(&text))
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Without what would move a terminal's cursor or colour its text.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn level_name(level: Level) -> &'static str {
     match level {
         Level::Info => "info",
@@ -158,8 +224,12 @@ mod tests {
     #[test]
     fn a_line_is_one_json_object_whatever_it_holds() {
         let log = Log::new("hub", None);
-        let values = [("what", "a \"quote\"\nand a line".to_owned())];
-        let text = log.render("2026-11-22T00:00:00.000Z", Level::Warn, "odd", &values);
+        let values = [
+            ("what", "a \"quote\"\nand a line".into()),
+            ("pid", 7.into()),
+            ("snapshot", None::<u64>.into()),
+        ];
+        let text = log.json("2026-11-22T00:00:00.000Z", Level::Warn, "odd", &values);
         assert_eq!(text.matches('\n').count(), 1);
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["at"], "2026-11-22T00:00:00.000Z");
@@ -167,6 +237,20 @@ mod tests {
         assert_eq!(value["role"], "hub");
         assert_eq!(value["event"], "odd");
         assert_eq!(value["what"], "a \"quote\"\nand a line");
+        assert!(text.contains(r#""pid":7,"snapshot":null"#), "{text}");
+    }
+
+    #[test]
+    fn a_person_reads_words() {
+        let child = ("child", Value::from("hub"));
+        assert_eq!(words(Level::Info, "child_ready", std::slice::from_ref(&child)), "hub ready\n");
+        assert_eq!(words(Level::Info, "child_started", std::slice::from_ref(&child)), "");
+        let died = [child, ("status", "signal: 9".into()), ("again_in_ms", 0.into())];
+        let said = words(Level::Error, "child_died", &died);
+        assert_eq!(said, "error: hub ended (signal: 9); again in 0 ms\n");
+        let demo = words(Level::Warn, "profile_demo", &[("what", "plain\u{1b}[2J links".into())]);
+        assert_eq!(demo, "warning: profile demo: plain [2J links\n");
+        assert_eq!(words(Level::Info, "stopped", &[]), "stopped\n");
     }
 
     #[test]

@@ -32,25 +32,24 @@ impl RunOptions {
         Layout::new(&self.dir)
     }
 
-    /// Reads the configuration in force and shifts its ports. A file that is given becomes
-    /// `DIR/nation.toml`; at the first start without one the example does.
+    /// Reads the configuration in force and shifts its ports. Writes nothing.
     pub fn configuration(&self) -> Result<Config, RunError> {
-        let layout = self.layout();
-        let kept = layout.config();
-        let (path, text) = match (&self.config, read(&kept)?) {
+        Ok(self.decide()?.0)
+    }
+
+    /// The configuration in force, its ports shifted, and what [`Self::keep`] is to write once
+    /// nothing stands in the way of a start: a file that is given becomes `DIR/nation.toml`; at
+    /// the first start without one the example does.
+    pub(crate) fn decide(&self) -> Result<(Config, Option<String>), RunError> {
+        let kept = self.layout().config();
+        let (path, text, new) = match (&self.config, read(&kept)?) {
             (Some(given), old) => {
                 let text = read(given)?.ok_or_else(|| absent(given))?;
-                check(&text, given)?;
-                if old.as_ref() != Some(&text) {
-                    keep(&layout, &text)?;
-                }
-                (given.clone(), text)
+                let new = old.as_ref() != Some(&text);
+                (given.clone(), text, new)
             }
-            (None, Some(text)) => (kept, text),
-            (None, None) => {
-                keep(&layout, EXAMPLE)?;
-                (kept, EXAMPLE.to_owned())
-            }
+            (None, Some(text)) => (kept, text, false),
+            (None, None) => (kept, EXAMPLE.to_owned(), true),
         };
         let config = check(&text, &path)?;
         let most = config.port_base_max();
@@ -60,7 +59,20 @@ impl RunOptions {
             return Err(RunError::new(RunErrorKind::Config, message, "--port-base", remedy));
         }
         self.secure(&config, &path)?;
-        Ok(config.shifted(self.port_base, self.http))
+        Ok((config.shifted(self.port_base, self.http), new.then_some(text)))
+    }
+
+    /// Writes what [`Self::decide`] has found to be `DIR/nation.toml` from now on.
+    pub(crate) fn keep(&self, text: Option<&str>) -> Result<(), RunError> {
+        let path = self.layout().config();
+        let Some(text) = text else { return Ok(()) };
+        // Another role of this nation may have been first; the example takes nobody's place.
+        if self.config.is_none() && path.exists() {
+            return Ok(());
+        }
+        make_dir(&self.dir)
+            .and_then(|()| write_whole(&path, text.as_bytes()))
+            .map_err(|error| RunError::file("write the configuration", &path, &error))
     }
 
     /// Links are plain so far: only `demo` allows that, and only on this machine. The file's own
@@ -105,13 +117,6 @@ fn absent(path: &Path) -> RunError {
     RunError::file("read the configuration", path, &error)
 }
 
-fn keep(layout: &Layout, text: &str) -> Result<(), RunError> {
-    let path = layout.config();
-    make_dir(layout.dir())
-        .and_then(|()| write_whole(&path, text.as_bytes()))
-        .map_err(|error| RunError::file("write the configuration", &path, &error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,12 +136,21 @@ mod tests {
     fn the_example_is_kept_and_a_given_file_takes_its_place() {
         let dir = crate::testing::temp_dir("options");
         let plain = options(&dir);
+        let settle = |options: &RunOptions| {
+            let (config, text) = options.decide().unwrap();
+            options.keep(text.as_deref()).unwrap();
+            config
+        };
         assert_eq!(plain.configuration().unwrap(), Config::example());
+        assert!(!dir.join("nation.toml").exists(), "asking writes nothing");
+        assert_eq!(settle(&plain), Config::example());
         assert_eq!(std::fs::read_to_string(dir.join("nation.toml")).unwrap(), EXAMPLE);
         let given = dir.join("given.toml");
         std::fs::write(&given, EXAMPLE.replace("Four stations", "Another")).unwrap();
         let with = RunOptions { config: Some(given.clone()), ..plain.clone() };
         assert_eq!(with.configuration().unwrap().name, "Another");
+        assert_eq!(plain.configuration().unwrap().name, Config::example().name);
+        assert_eq!(settle(&with).name, "Another");
         assert_eq!(plain.configuration().unwrap().name, "Another");
         // One that does not hold takes nobody's place.
         std::fs::write(&given, "[nation]").unwrap();

@@ -8,13 +8,19 @@ use std::sync::Arc;
 use host::{Config, Level};
 use rustix::process::{Resource, Signal, getppid, setrlimit};
 
+use crate::commit::CommitCounts;
 use crate::error::RunError;
+use crate::event_loop::LoopCounts;
+use crate::http::Pages;
 use crate::layout::Layout;
-use crate::limits::PREDECESSOR_WAIT;
+use crate::limits::{NOTICE_CHARS, NOTICES_SHOWN, PREDECESSOR_WAIT};
 use crate::lock::Lock;
 use crate::logging::Log;
 use crate::options::RunOptions;
+use crate::ports;
+use crate::questions::Desk;
 use crate::role::RoleName;
+use crate::roles::unknown;
 use crate::running::{Running, RunningRole};
 use crate::signals::stop_signals;
 
@@ -28,6 +34,8 @@ pub(crate) struct Process {
     pub(crate) layout: Layout,
     pub(crate) config: Config,
     pub(crate) log: Arc<Log>,
+    /// What its supervisor's reader must know, for the ready line.
+    notices: Vec<String>,
     version: String,
     supervised: bool,
     signals: UnixStream,
@@ -42,15 +50,49 @@ impl Process {
         let signals = stop_signals()?;
         raise_file_limit();
         let layout = options.layout();
+        let (config, to_keep) = options.decide()?;
+        let doors = ports::of(&config, &role).ok_or_else(|| unknown(&role))?;
+        // Of a role that runs here already its lock says more than its ports. A supervisor has
+        // looked at the ports of all its children.
+        let lock_path = layout.role_lock(&role);
+        let take = || Lock::take(&lock_path, &role.to_string(), PREDECESSOR_WAIT);
+        let known = lock_path.exists().then(take).transpose()?;
+        if !supervised {
+            ports::all_free(&doors, PREDECESSOR_WAIT)?;
+        }
+        // Whatever could be wrong with what was asked has been looked at: only now files change.
         layout.make(&role)?;
+        let lock = known.map_or_else(take, Ok)?;
+        options.keep(to_keep.as_deref())?;
         let file = supervised.then(|| layout.log(&role));
         let log = Arc::new(Log::new(&role.to_string(), file));
-        let lock = Lock::take(&layout.role_lock(&role), &role.to_string(), PREDECESSOR_WAIT)?;
-        let config = options.configuration()?;
-        let values = [("version", options.version.clone())];
+        let values = [("version", options.version.as_str().into())];
         log.say(Level::Info, "starting", &values);
         let version = options.version.clone();
-        Ok(Self { role, layout, config, log, version, supervised, signals, _lock: lock })
+        let notices = Vec::new();
+        Ok(Self { role, layout, config, log, notices, version, supervised, signals, _lock: lock })
+    }
+
+    /// Takes what a person must read: into the log, and to the person or the supervisor's.
+    pub(crate) fn note(&mut self, notices: Vec<String>) {
+        for what in &notices {
+            self.log.say(Level::Warn, "notice", &[("what", what.as_str().into())]);
+        }
+        self.notices = shown(notices);
+        if !self.supervised {
+            let role = self.role.to_string();
+            self.notices.iter().for_each(|what| self.log.notice(&role, what));
+        }
+    }
+
+    /// The role's pages.
+    pub(crate) fn pages(
+        &self,
+        desk: Desk,
+        turns: Arc<LoopCounts>,
+        commits: Option<Arc<CommitCounts>>,
+    ) -> Pages {
+        Pages::new(self.role.clone(), &self.version, desk, turns, commits)
     }
 
     /// The end of the stop signals, for the loop.
@@ -69,7 +111,9 @@ impl Process {
         let shown: Vec<_> = addresses.iter().map(|(name, at)| format!(" {name}={at}")).collect();
         let text = if self.supervised {
             let ready = serde_json::json!({
-                "ready": self.role.to_string(), "addresses": addresses,
+                "ready": self.role.to_string(),
+                "addresses": addresses,
+                "notices": self.notices,
             });
             format!("{ready}\n")
         } else {
@@ -89,6 +133,22 @@ impl Process {
         // The next start writes it anew.
         let _ = Running::remove(&self.layout, &self.role, std::process::id());
     }
+}
+
+/// As many notices, and of each as much, as fit a ready line.
+fn shown(mut notices: Vec<String>) -> Vec<String> {
+    let more = notices.len().saturating_sub(NOTICES_SHOWN);
+    notices.truncate(NOTICES_SHOWN);
+    for notice in &mut notices {
+        if let Some((end, _)) = notice.char_indices().nth(NOTICE_CHARS) {
+            notice.truncate(end);
+            notice.push_str("...");
+        }
+    }
+    if more > 0 {
+        notices.push(format!("and {more} more, see the log"));
+    }
+    notices
 }
 
 /// Dies with the supervisor: by the parent-death signal, and should that be lost, by the end of
@@ -139,4 +199,21 @@ fn raise_file_limit() {
     let mut limit = rustix::process::getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_fit_the_ready_line_whatever_they_hold() {
+        let few = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(shown(few.clone()), few);
+        let many = vec!["\"\u{10ffff}".repeat(NOTICE_CHARS); NOTICES_SHOWN + 7];
+        let shown = shown(many);
+        assert_eq!(shown.len(), NOTICES_SHOWN + 1);
+        assert_eq!(shown.last().map(String::as_str), Some("and 7 more, see the log"));
+        let line = serde_json::json!({ "ready": "hub", "notices": shown }).to_string();
+        assert!(line.len() < 48 * 1024, "{}", line.len());
+    }
 }

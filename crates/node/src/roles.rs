@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use host::config::{ParticipantSection, TerminalRole};
 use host::{Config, Door, Host, HostError, HostKeys, Level, Role};
-use journal::{NodeId, OpenError, Options, Recovery, Replay, Writer};
+use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
 use parties::{BankHost, Shop};
 use scheme::{Amount, ParticipantId, RetailerId, StationId, TerminalId, Timestamp};
 
-use crate::adapters::{BankDriven, HostDriven, ShopsDriven};
+use crate::adapters::{BankDriven, HostDriven, ShopsDriven, Station};
 use crate::clock;
 use crate::commit::Committer;
 use crate::disk::FileDisk;
 use crate::driven::Driven;
 use crate::error::{RunError, RunErrorKind};
 use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
-use crate::http::{Pages, Server};
+use crate::http::Server;
 use crate::key_files;
 use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
 use crate::options::RunOptions;
@@ -47,25 +47,25 @@ pub fn run_shops(options: &RunOptions) -> Result<(), RunError> {
 }
 
 fn hub(options: &RunOptions) -> Result<(), RunError> {
-    let process = Process::begin(RoleName::Hub, options)?;
+    let mut process = Process::begin(RoleName::Hub, options)?;
     let http = process.config.hub.http;
-    run_host(&process, Role::Hub, http)
+    run_host(&mut process, Role::Hub, http)
 }
 
 fn station(name: &str, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Station(name.to_owned());
     let known = options.configuration()?;
     let station = known.station_named(name).ok_or_else(|| unknown(&role))?;
-    let process = Process::begin(role, options)?;
-    run_host(&process, Role::Station(station.id), station.http)
+    let mut process = Process::begin(role, options)?;
+    run_host(&mut process, Role::Station(station.id), station.http)
 }
 
 fn bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Bank(id);
     let known = options.configuration()?;
     let participant = known.participant(id).ok_or_else(|| unknown(&role))?;
-    let process = Process::begin(role, options)?;
     let mut bank = BankHost::new(bank_config(&known, participant)?);
+    let process = Process::begin(role, options)?;
     let clocks = clock::read();
     let (writer, recovery) = open_bank(&process, &mut bank, clocks.wall)?;
     report(&process, &recovery);
@@ -88,16 +88,14 @@ fn shops(options: &RunOptions) -> Result<(), RunError> {
     run(&process, Reactor::new()?, driven, Vec::new(), None, None)
 }
 
-fn run_host(process: &Process, role: Role, http: SocketAddr) -> Result<(), RunError> {
+fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), RunError> {
     let vault = key_files::vault(&process.layout, &process.role)?;
     let disk = open_disk(process)?;
     let clocks = clock::read();
     let opened = Host::open(role, &process.config, HostKeys { vault }, disk, clocks)
         .map_err(|error| host_error(process, error))?;
     report(process, &opened.recovery);
-    for notice in opened.notices {
-        process.log.say(Level::Warn, "notice", &[("what", notice)]);
-    }
+    process.note(opened.notices);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
     for door in opened.host.doors() {
@@ -128,7 +126,7 @@ fn run<D: Driven>(
     let addresses: BTreeMap<String, String> =
         named.chain(pages).map(|(name, at)| (name.to_owned(), at.to_string())).collect();
     let commits = committer.as_ref().map(Committer::counts);
-    let pages = Pages::new(process.role.clone(), reactor.desk(), reactor.counts(), commits);
+    let pages = process.pages(reactor.desk(), reactor.counts(), commits);
     let socket = process.layout.socket(&process.role);
     let server = Server::start(pages, http, &socket, Arc::clone(&process.log))?;
     process.enter(&addresses)?;
@@ -179,22 +177,29 @@ fn open_bank(
 
 fn report(process: &Process, recovery: &Recovery) {
     let cut = recovery.cut.as_ref();
+    let (head, head_frame, slot_torn) = match recovery.head {
+        HeadFound::New => ("new", None, false),
+        HeadFound::Stopped => ("stopped", None, false),
+        HeadFound::Running { frame, slot_torn } => ("running", Some(frame), slot_torn),
+    };
     let values = [
-        ("records", recovery.records.to_string()),
-        ("frames", recovery.frames.to_string()),
-        ("head", format!("{:?}", recovery.head)),
-        ("cut_bytes", cut.map_or(0, |cut| cut.bytes).to_string()),
-        ("snapshot", format!("{:?}", recovery.snapshot_used)),
+        ("records", recovery.records.into()),
+        ("frames", recovery.frames.into()),
+        ("head", head.into()),
+        ("head_frame", head_frame.into()),
+        ("head_slot_torn", slot_torn.into()),
+        ("cut_bytes", cut.map_or(0, |cut| cut.bytes).into()),
+        ("snapshot", recovery.snapshot_used.into()),
     ];
     let odd = cut.is_some() || !recovery.snapshots_refused.is_empty();
     let level = if odd { Level::Warn } else { Level::Info };
     process.log.say(level, "recovered", &values);
     for file in &recovery.snapshots_refused {
-        process.log.say(Level::Warn, "snapshot_refused", &[("file", file.clone())]);
+        process.log.say(Level::Warn, "snapshot_refused", &[("file", file.as_str().into())]);
     }
 }
 
-fn unknown(role: &RoleName) -> RunError {
+pub(crate) fn unknown(role: &RoleName) -> RunError {
     let message = "the configuration does not know this role";
     let remedy = "see the names in the configuration";
     RunError::new(RunErrorKind::UnknownRole, message, role.to_string(), remedy)
@@ -228,7 +233,10 @@ fn journal_error(process: &Process, error: OpenError) -> RunError {
     RunError::new(kind, error.to_string(), place, remedy)
 }
 
-fn bank_config(config: &Config, section: &ParticipantSection) -> Result<BankConfig, RunError> {
+pub(crate) fn bank_config(
+    config: &Config,
+    section: &ParticipantSection,
+) -> Result<BankConfig, RunError> {
     let simulation = &config.simulation;
     let iin = section.iins.first().copied().ok_or_else(|| {
         let message = "a simulated bank needs a card prefix";
@@ -259,7 +267,7 @@ fn bank_config(config: &Config, section: &ParticipantSection) -> Result<BankConf
 }
 
 /// One shop for each retailer's shop terminals at each station; the rate is shared by terminals.
-fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig, SocketAddr)> {
+pub(crate) fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig, Station)> {
     type Key = (StationId, ParticipantId, RetailerId);
     let mut shops: BTreeMap<Key, Vec<TerminalId>> = BTreeMap::new();
     for terminal in config.terminals.iter().filter(|t| t.role == TerminalRole::Shop) {
@@ -271,7 +279,8 @@ fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig, SocketAddr
     let issuers: Vec<_> = config.participants.iter().filter_map(|p| p.iins.first()).collect();
     let mut list = Vec::new();
     for ((station, acquirer, retailer), terminals) in shops {
-        let Some(at) = config.station(station).map(|section| section.listen) else { continue };
+        let Some(section) = config.station(station) else { continue };
+        let at = (RoleName::Station(section.name.clone()).to_string(), section.listen);
         let share = u64::from(rate_per_s) * 1000 * terminals.len() as u64;
         let shop = ShopConfig {
             station,
@@ -314,7 +323,7 @@ mod tests {
         assert_eq!(names.first().map(String::as_str), Some("PYO00011"));
         assert_eq!(names.last().map(String::as_str), Some("PYO00019"));
         assert_eq!(names.len(), 9);
-        assert_eq!(at.port(), 8583);
+        assert_eq!((at.0.as_str(), at.1.port()), ("station-pyongyang", 8583));
         assert_eq!(shop_configs(&config, 0)[0].0.rate_per_1000_s, 0);
     }
 }

@@ -14,29 +14,31 @@ use crate::limits::PREDECESSOR_WAIT;
 use crate::lock::Lock;
 use crate::logging::Log;
 use crate::options::RunOptions;
+use crate::ports;
 use crate::role::RoleName;
+use crate::roles::bank_config;
 use crate::running::Running;
 use crate::signals::stop_signals;
 use crate::supervisor::{ChildSpec, Ready, Supervisor};
+
+/// Where a nation lives when nobody says where, as the command line has it.
+const DIR_DEFAULT: &str = "bongsu-data";
 
 /// Runs hub, stations, simulated banks and shops until it is told to stop; prints `ready` and every
 /// address on stdout when all of them do their work. Call it from the main thread: children die
 /// with the thread that starts them.
 pub fn up(options: &RunOptions) -> Result<(), RunError> {
     let layout = options.layout();
-    let dir = layout.dir();
-    make_dir(dir).map_err(|error| RunError::file("make the directory", dir, &error))?;
     let signals = stop_signals()?;
-    let _lock = Lock::take(&layout.lock(), "up", PREDECESSOR_WAIT)?;
-    let config = options.configuration()?;
+    let program =
+        std::env::current_exe().map_err(|error| RunError::system("find this program", error))?;
+    let (config, _lock) = begin(options, &layout)?;
     let log = Arc::new(Log::new("supervisor", None));
     if config.profile == Profile::Demo {
         let what = "self-made keys and plain links, on this machine alone; never for real money";
-        log.say(Level::Warn, "profile_demo", &[("what", what.to_owned())]);
+        log.say(Level::Warn, "profile_demo", &[("what", what.into())]);
     }
     Running::clear(&layout)?;
-    let program =
-        std::env::current_exe().map_err(|error| RunError::system("find this program", error))?;
     let specs = children(&config, options, &layout, &program)?;
     let roles = roles(&config, traffic(&config, options));
     let on_death = |name: &str, pid: u32| {
@@ -46,12 +48,57 @@ pub fn up(options: &RunOptions) -> Result<(), RunError> {
         }
     };
     let mut supervisor = Supervisor::new(specs, signals, Arc::clone(&log), on_death)?;
-    supervisor.run(print_ready)?;
+    supervisor.run(|ready| print_ready(ready, attempt(&config, ready, &options.dir).as_deref()))?;
     log.say(Level::Info, "stopped", &[]);
     Ok(())
 }
 
-fn print_ready(ready: &Ready<'_>) {
+/// Looks at everything that could be wrong with what was asked, and only then takes the directory.
+fn begin(options: &RunOptions, layout: &Layout) -> Result<(Config, Lock), RunError> {
+    let (config, to_keep) = options.decide()?;
+    config.participants.iter().try_for_each(|bank| bank_config(&config, bank).map(|_| ()))?;
+    // Of a nation that runs here already its lock says more than its ports.
+    let take = || Lock::take(&layout.lock(), "up", PREDECESSOR_WAIT);
+    let known = layout.lock().exists().then(take).transpose()?;
+    let roles = roles(&config, traffic(&config, options));
+    let doors = roles.iter().filter_map(|role| ports::of(&config, role)).flatten();
+    ports::all_free(&doors.collect::<Vec<_>>(), PREDECESSOR_WAIT)?;
+    let dir = layout.dir();
+    make_dir(dir).map_err(|error| RunError::file("make the directory", dir, &error))?;
+    let lock = known.map_or_else(take, Ok)?;
+    options.keep(to_keep.as_deref())?;
+    Ok((config, lock))
+}
+
+/// A first payment to try: a card of the second bank at the first station.
+fn attempt(config: &Config, ready: &Ready<'_>, dir: &Path) -> Option<String> {
+    let station = RoleName::Station(config.stations.first()?.name.clone()).to_string();
+    let (_, addresses) = ready.iter().find(|(name, _)| *name == station)?;
+    let to = addresses.get("terminals")?;
+    let bank = config.participants.get(1).or_else(|| config.participants.first())?;
+    let card = parties::bank::pan(*bank.iins.first()?, 1)?;
+    // A card of this nation's own simulation: nobody's secret.
+    let card = std::str::from_utf8(card.digits()).ok()?;
+    let amount = config.currency.format(1250);
+    let mut line = format!("try: bongsu pay --to {to} --pan {card} --amount {amount}");
+    let default = Path::new(DIR_DEFAULT);
+    if dir != default && dir.strip_prefix(".") != Ok(default) {
+        line.push_str(" --dir ");
+        line.push_str(&quoted(&dir.display().to_string()));
+    }
+    Some(line)
+}
+
+/// As a shell takes it for one word.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+fn print_ready(ready: &Ready<'_>, attempt: Option<&str>) {
     let mut text = String::from("ready\n");
     for (name, addresses) in ready {
         if addresses.is_empty() {
@@ -63,6 +110,10 @@ fn print_ready(ready: &Ready<'_>) {
             let scheme = if what == "http" { "http://" } else { "" };
             let _ = write!(text, "  {what} {scheme}{address}");
         }
+        text.push('\n');
+    }
+    if let Some(attempt) = attempt {
+        text.push_str(attempt);
         text.push('\n');
     }
     let mut stdout = std::io::stdout().lock();
@@ -144,5 +195,20 @@ mod tests {
         assert!(hub.starts_with("hub --dir ") && hub.ends_with("--port-base 7 --http 127.0.0.1:9"));
         assert!(specs[9].arguments.join(" ").ends_with("--port-base 7 --traffic 20"));
         assert_eq!(roles(&config, 0).len(), 9);
+    }
+
+    #[test]
+    fn a_first_payment_names_station_card_and_directory() {
+        let config = Config::example();
+        let addresses = [("terminals".to_owned(), "127.0.0.1:8583".to_owned())].into();
+        let ready = vec![("station-pyongyang", &addresses)];
+        let line = |dir: &str| attempt(&config, &ready, Path::new(dir)).unwrap();
+        // The second bank's first card (interfaces, "The example nation"; its Luhn digit is 5).
+        let short = "try: bongsu pay --to 127.0.0.1:8583 --pan 9408020000000015 --amount 12.50";
+        assert_eq!(line("bongsu-data"), short);
+        assert_eq!(line("./bongsu-data"), short);
+        assert_eq!(line("/tmp/n"), format!("{short} --dir /tmp/n"));
+        assert_eq!(line("/tmp/it's"), format!(r"{short} --dir '/tmp/it'\''s'"));
+        assert_eq!(attempt(&config, &Vec::new(), Path::new("x")), None);
     }
 }

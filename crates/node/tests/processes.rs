@@ -50,7 +50,11 @@ fn main() {
     });
 }
 
-const TESTS: [(&str, fn()); 3] = [
+const TESTS: [(&str, fn()); 4] = [
+    (
+        "a_taken_port_and_a_wrong_name_leave_nothing_behind",
+        a_taken_port_and_a_wrong_name_leave_nothing_behind,
+    ),
     ("up_kill_stop_and_up_again", up_kill_stop_and_up_again),
     ("a_child_dies_with_its_pipe", a_child_dies_with_its_pipe),
     ("up_says_why_it_cannot_run", up_says_why_it_cannot_run),
@@ -216,27 +220,44 @@ fn a_child_dies_with_its_pipe() {
     std::fs::remove_dir_all(&dir).unwrap();
 }
 
+/// What `up` says when it cannot run.
+fn fails(dir: &Path, base: u16) -> String {
+    let mut up = up(dir, base);
+    let mut said = String::new();
+    up.said.read_to_string(&mut said).unwrap();
+    assert_eq!(up.child.wait().unwrap().code(), Some(2), "{said}");
+    assert_eq!(said, "");
+    let log = std::fs::read_to_string(dir.join("up.log")).unwrap();
+    log.lines().last().unwrap().to_owned()
+}
+
+fn a_taken_port_and_a_wrong_name_leave_nothing_behind() {
+    let dir = temp_dir("taken");
+    let base = free_ports();
+    let taken = [9583, 8082].map(|port| TcpListener::bind(("127.0.0.1", base + port)).unwrap());
+    let why = fails(&dir, base);
+    let (banks, page) = (base + 9583, base + 8082);
+    let places = format!("hub banks 127.0.0.1:{banks}, station-nampo http 127.0.0.1:{page}: ");
+    assert!(why.starts_with(&places), "{why}");
+    leaves_nothing(&dir, base);
+    drop(taken);
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
 fn up_says_why_it_cannot_run() {
     let dir = temp_dir("why");
     let base = free_ports();
-    let fails = || {
-        let mut up = up(&dir, base);
-        let mut said = String::new();
-        up.said.read_to_string(&mut said).unwrap();
-        assert_eq!(up.child.wait().unwrap().code(), Some(2), "{said}");
-        assert_eq!(said, "");
-        let log = std::fs::read_to_string(dir.join("up.log")).unwrap();
-        log.lines().last().unwrap().to_owned()
-    };
-    let taken = TcpListener::bind(("127.0.0.1", base + 9583)).unwrap();
-    let why = fails();
-    assert!(why.contains(&format!("banks 127.0.0.1:{}: another process", base + 9583)), "{why}");
-    drop(taken);
+    let fails = || fails(&dir, base);
     let mut first = up(&dir, base);
     first.ready();
     let second = fails();
     assert!(second.contains("(up) is the writer of this directory"), "{second}");
     stopped_cleanly(&mut first, &all_pids(&Layout::new(&dir)));
+    let given = dir.join("given.toml");
+    let text = std::fs::read_to_string(dir.join("nation.toml")).unwrap();
+    std::fs::write(&given, text.replacen("5000000.00", "4000000.00", 1)).unwrap();
+    notices_are_told(&dir, base, &given);
+    keys_are_asked_for(&dir, &fails);
     let segment = dir.join("hub/journal/0000000001.seg");
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[1000] ^= 1;
@@ -247,6 +268,72 @@ fn up_says_why_it_cannot_run() {
     let why = fails();
     assert!(why.contains("bongsu config check"), "{why}");
     std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// What cannot run makes nothing, alone or with all others.
+fn leaves_nothing(dir: &Path, base: u16) {
+    let list = |dir: &Path| {
+        let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(dir), ["up.log"]);
+    let new = dir.join("new");
+    let base = base.to_string();
+    for (arguments, why) in [
+        (vec!["hub", "--port-base", &base], "hub banks 127.0.0.1:"),
+        (vec!["station", "nowhere"], "station-nowhere: "),
+        (vec!["bank", "999999"], "bank-999999: "),
+        (vec!["shops", "--config", "/nowhere.toml"], "/nowhere.toml: "),
+        (vec!["up", "--port-base", "65000"], "--port-base: "),
+        (vec!["up", "--http", "0.0.0.0:1"], "--http: "),
+    ] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args(&arguments).arg("--dir").arg(&new).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(said.starts_with(why), "{arguments:?}: {said}");
+        assert!(!new.exists(), "{arguments:?}");
+    }
+}
+
+/// A file whose business part differs changes nothing, and whoever starts is told.
+fn notices_are_told(dir: &Path, base: u16, given: &Path) {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["up", "--traffic", "0", "--port-base", &base.to_string(), "--dir"])
+        .arg(dir)
+        .arg("--config")
+        .arg(given)
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(dir.join("notices.log")).unwrap())
+        .spawn();
+    let mut child = child.unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap());
+    let mut up = Up { child, said, log: dir.join("notices.log") };
+    up.ready();
+    stopped_cleanly(&mut up, &[]);
+    let told = std::fs::read_to_string(&up.log).unwrap();
+    let notices: Vec<_> = told.lines().filter(|line| line.starts_with("notice: hub: ")).collect();
+    assert!(notices.len() > 1 && notices[0].contains("business part differs"), "{told}");
+    assert!(
+        notices
+            .iter()
+            .any(|notice| notice.contains("4,000,000.00") || notice.contains("4000000.00")),
+        "{notices:?}"
+    );
+    let started = told.lines().find(|line| line.contains("child_started")).unwrap();
+    let started: Value = serde_json::from_str(started).unwrap();
+    assert!(started["pid"].is_u64(), "{started}");
+}
+
+fn keys_are_asked_for(dir: &Path, fails: &dyn Fn() -> String) {
+    let kept = dir.join("kept");
+    for file in ["keys/cards-station-nampo.key", "keys/token.key", "keys"] {
+        std::fs::rename(dir.join(file), &kept).unwrap();
+        let why = fails();
+        assert!(why.contains(file) && why.contains("put it back"), "{why}");
+        assert!(!dir.join(file).exists(), "nothing is made");
+        std::fs::rename(&kept, dir.join(file)).unwrap();
+    }
 }
 
 fn up_kill_stop_and_up_again() {

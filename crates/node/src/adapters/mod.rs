@@ -7,4 +7,4 @@ mod shops;
 
 pub(crate) use bank::BankDriven;
 pub(crate) use host::HostDriven;
-pub(crate) use shops::ShopsDriven;
+pub(crate) use shops::{ShopsDriven, Station};

@@ -34,6 +34,7 @@ use crate::limits::{
     EVENTS_PER_TURN, PREDECESSOR_LOOK, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT,
 };
 use crate::logging::Log;
+use crate::ports;
 use crate::questions::{Desk, Tray};
 use connection::{Connection, Phase};
 
@@ -93,25 +94,19 @@ impl OpenDoor {
     /// the door in errors.
     pub fn bind(what: &str, address: SocketAddr, wait: Duration) -> Result<Self, RunError> {
         let until = Instant::now() + wait;
-        let place = || format!("{what} {address}");
         loop {
             let error = match std::net::TcpListener::bind(address) {
-                Ok(listener) => return Self::of(listener).map_err(|e| address_error(&place(), &e)),
+                Ok(listener) => {
+                    return Self::of(listener).map_err(|e| ports::refused(what, address, &e));
+                }
                 Err(error) => error,
             };
             match error.kind() {
                 ErrorKind::AddrInUse if Instant::now() < until => {
                     std::thread::sleep(PREDECESSOR_LOOK);
                 }
-                ErrorKind::AddrInUse => {
-                    return Err(RunError::new(
-                        RunErrorKind::PortInUse,
-                        "another process listens at this address",
-                        place(),
-                        "stop it, or choose other ports with --port-base or in the configuration",
-                    ));
-                }
-                _ => return Err(address_error(&place(), &error)),
+                ErrorKind::AddrInUse => return Err(ports::in_use(&format!("{what} {address}"))),
+                _ => return Err(ports::refused(what, address, &error)),
             }
         }
     }
@@ -131,12 +126,6 @@ impl OpenDoor {
     pub(crate) fn into_listener(self) -> std::net::TcpListener {
         self.listener
     }
-}
-
-fn address_error(place: &str, error: &std::io::Error) -> RunError {
-    let message = format!("cannot listen here: {error}");
-    let remedy = "give an address of this machine and a port that this user may use";
-    RunError::new(RunErrorKind::Address, message, place, remedy)
 }
 
 /// What a loop is given.
@@ -277,7 +266,7 @@ impl<D: Driven> EventLoop<D> {
     fn finish(mut self) -> Result<(), RunError> {
         let committer = self.committer.take();
         if let Some(what) = self.halted {
-            self.log.say(Level::Error, "halted", &[("why", what.clone())]);
+            self.log.say(Level::Error, "halted", &[("why", what.as_str().into())]);
             // The journal is left as a kill would leave it: the next start finds what is durable.
             let remedy = "the next start recovers what is durable; if it halts again, see the log";
             return Err(RunError::new(RunErrorKind::Halted, what, "", remedy));

@@ -43,7 +43,7 @@ impl<D: Driven> EventLoop<D> {
                     | ErrorKind::ConnectionReset => {}
                     _ => {
                         door.retry_at = clock::after(boot, ACCEPT_PAUSE);
-                        let values = [("why", error.to_string())];
+                        let values = [("why", error.to_string().into())];
                         self.log.say(Level::Error, "accept_failed", &values);
                     }
                 },
@@ -267,7 +267,7 @@ impl<D: Driven> EventLoop<D> {
         // A peer that is gone already needs no end.
         let _ = connection.stream.shutdown(Shutdown::Write);
         self.reactor.counts.closed(why);
-        let values = [("why", why.to_owned()), ("peer", peer.to_string())];
+        let values = [("why", why.into()), ("peer", peer.to_string().into())];
         self.log.say(Level::Info, "connection_closed", &values);
         self.owed.push_back(Owed::Closed(conn));
         let by = clock::after(clock::boot(), LINGER);
@@ -290,8 +290,8 @@ impl<D: Driven> EventLoop<D> {
             Phase::Open | Phase::Closing { .. } => {
                 self.reactor.counts.closed(why);
                 if why == "slow_reader" {
-                    let peer = connection.peer.to_string();
-                    let values = [("why", why.to_owned()), ("peer", peer)];
+                    let peer = connection.peer.to_string().into();
+                    let values = [("why", why.into()), ("peer", peer)];
                     self.log.say(Level::Warn, "connection_closed", &values);
                 }
                 self.owed.push_back(Owed::Closed(conn));

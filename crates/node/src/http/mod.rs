@@ -33,6 +33,7 @@ use listener::Bounded;
 #[derive(Debug)]
 pub struct Pages {
     role: RoleName,
+    version: String,
     desk: Desk,
     turns: Arc<LoopCounts>,
     commits: Option<Arc<CommitCounts>>,
@@ -40,14 +41,16 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Pages of this role.
+    /// Pages of this role, run by this version of the program.
     pub fn new(
         role: RoleName,
+        version: &str,
         desk: Desk,
         turns: Arc<LoopCounts>,
         commits: Option<Arc<CommitCounts>>,
     ) -> Self {
-        Self { role, desk, turns, commits, overview: Mutex::new(None) }
+        let version = version.to_owned();
+        Self { role, version, desk, turns, commits, overview: Mutex::new(None) }
     }
 }
 
@@ -78,7 +81,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let work = async move {
             if let Err(error) = serve(pages, door, unix, stopped).await {
-                log.say(Level::Error, "pages_failed", &[("why", error.to_string())]);
+                log.say(Level::Error, "pages_failed", &[("why", error.to_string().into())]);
             }
         };
         let thread = std::thread::Builder::new()

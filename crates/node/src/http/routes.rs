@@ -1,5 +1,6 @@
 //! The routes of every role; a role that has nothing to say at one answers 404 there.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -27,6 +28,7 @@ type Shared = State<Arc<Pages>>;
 
 pub(super) fn router(pages: Arc<Pages>) -> Router {
     Router::new()
+        .route("/", get(index))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
@@ -37,6 +39,33 @@ pub(super) fn router(pages: Arc<Pages>) -> Router {
         .fallback(|uri: Uri| async move { Refusal::not_here(uri.path()) })
         .method_not_allowed_fallback(|uri: Uri| async move { Refusal::method(uri.path()) })
         .with_state(pages)
+}
+
+/// Whether a role has a route.
+type Has = fn(&RoleName) -> bool;
+
+/// What the index says of each route, and who has it.
+const ROUTES: [(&str, &str, Has); 7] = [
+    ("/healthz", "200 while the process answers", |_| true),
+    ("/readyz", "200 while the role does its work", |_| true),
+    ("/metrics", "counters in the Prometheus text format", |_| true),
+    ("/api/v1/overview", "totals", |role| !matches!(role, RoleName::Bank(_))),
+    ("/api/v1/accounts", "accounts of the ledger", |role| *role == RoleName::Hub),
+    ("/api/v1/payments", "payments: ?rrn= stan= terminal= date= limit=", |role| {
+        *role == RoleName::Hub
+    }),
+    ("/book", "the simulated bank's own book", |role| matches!(role, RoleName::Bank(_))),
+];
+
+async fn index(State(pages): Shared) -> String {
+    let mut text = format!("bongsu {}, {}\n\n", pages.version, pages.role);
+    for (path, what, has) in ROUTES {
+        if has(&pages.role) {
+            // Writing to a string can't fail.
+            let _ = writeln!(text, "{path:<18}{what}");
+        }
+    }
+    text
 }
 
 impl Pages {

@@ -97,7 +97,7 @@ struct Rig {
 fn start() -> Rig {
     let reactor = Reactor::new().unwrap();
     let log = Arc::new(Log::quiet());
-    let pages = Pages::new(RoleName::Hub, reactor.desk(), reactor.counts(), None);
+    let pages = Pages::new(RoleName::Hub, "0.1.0", reactor.desk(), reactor.counts(), None);
     let socket = temp_dir("http").join("hub.sock");
     let server = Server::start(pages, None, &socket, Arc::clone(&log)).unwrap();
     let (reader, signals) = UnixStream::pair().unwrap();
@@ -181,6 +181,25 @@ fn pages_say_what_the_machine_says() {
             assert_eq!(body["error"]["kind"], kind, "{path}");
             assert!(body["error"]["do"].is_string() && body["error"]["where"].is_string());
         }
+    }
+    rig.stop();
+}
+
+/// The index names what there is: no line of it leads nowhere.
+#[test]
+fn the_index_names_the_routes_that_are_here() {
+    let rig = start();
+    let (status, text) = client::get(&rig.socket, "/").unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(status, 200);
+    assert!(text.starts_with("bongsu 0.1.0, hub\n"), "{text}");
+    let paths: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    let paths: Vec<_> = paths.into_iter().filter(|path| path.starts_with('/')).collect();
+    assert!(paths.contains(&"/api/v1/payments") && !paths.contains(&"/book"), "{text}");
+    for path in paths {
+        // This machine keeps no accounts; a hub does.
+        let found = client::get(&rig.socket, path).unwrap().0;
+        assert!(found != 404 || path == "/api/v1/accounts", "{path}");
     }
     rig.stop();
 }

@@ -40,7 +40,13 @@ pub(crate) struct ChildSpec {
 #[derive(Debug)]
 pub(super) enum Note {
     /// It does its work.
-    Ready { place: usize, pid: u32, addresses: BTreeMap<String, String> },
+    Ready {
+        place: usize,
+        pid: u32,
+        addresses: BTreeMap<String, String>,
+        /// What a person must read.
+        notices: Vec<String>,
+    },
     /// It could not run, and says why.
     Failed { place: usize, error: RunError },
     /// It has closed its stdout: it has ended, or is about to.
@@ -179,5 +185,7 @@ fn understand(place: usize, pid: u32, line: &str) -> Option<Note> {
     value.get("ready")?;
     let addresses = value.get("addresses").cloned().unwrap_or_default();
     let addresses = serde_json::from_value(addresses).unwrap_or_default();
-    Some(Note::Ready { place, pid, addresses })
+    let notices = value.get("notices").cloned().unwrap_or_default();
+    let notices = serde_json::from_value(notices).unwrap_or_default();
+    Some(Note::Ready { place, pid, addresses, notices })
 }

@@ -126,15 +126,19 @@ impl<'a> Supervisor<'a> {
             }
             match child.start(place, &self.sender) {
                 Ok(()) => {
-                    let pid = child.pid().unwrap_or(0).to_string();
-                    let values = [("child", child.spec.name.clone()), ("pid", pid)];
+                    let name = child.spec.name.as_str();
+                    let values = [("child", name.into()), ("pid", child.pid().into())];
                     self.log.say(Level::Info, "child_started", &values);
                 }
                 // What never ran is an error of the whole; what did is tried again.
                 Err(error) if !self.announced => return Err(error),
                 Err(error) => {
                     child.start_at = now + crate::limits::RESTART_MAX;
-                    self.log.say(Level::Error, "child_not_started", &[("why", error.to_string())]);
+                    self.log.say(
+                        Level::Error,
+                        "child_not_started",
+                        &[("why", error.to_string().into())],
+                    );
                 }
             }
         }
@@ -143,11 +147,13 @@ impl<'a> Supervisor<'a> {
 
     fn note(&mut self, note: Note) -> Result<(), RunError> {
         match note {
-            Note::Ready { place, pid, addresses } => self.is_ready(place, pid, addresses),
+            Note::Ready { place, pid, addresses, notices } => {
+                self.is_ready(place, pid, addresses, &notices);
+            }
             Note::Failed { error, .. } if !self.announced => return Err(error),
             Note::Failed { place, error } => {
                 let name = self.children.get(place).map(|child| child.spec.name.clone());
-                let values = [("child", name.unwrap_or_default()), ("why", error.to_string())];
+                let values = [("child", name.into()), ("why", error.to_string().into())];
                 self.log.say(Level::Error, "child_failed", &values);
             }
             Note::Ended => {}
@@ -156,14 +162,21 @@ impl<'a> Supervisor<'a> {
         Ok(())
     }
 
-    fn is_ready(&mut self, place: usize, pid: u32, addresses: BTreeMap<String, String>) {
+    fn is_ready(
+        &mut self,
+        place: usize,
+        pid: u32,
+        addresses: BTreeMap<String, String>,
+        notices: &[String],
+    ) {
         // A word of one that has died since is none of its successor's.
         let Some(child) = self.children.get_mut(place).filter(|c| c.pid() == Some(pid)) else {
             return;
         };
         child.ready = Some(addresses);
-        let values = [("child", child.spec.name.clone())];
+        let values = [("child", child.spec.name.as_str().into())];
         self.log.say(Level::Info, "child_ready", &values);
+        notices.iter().for_each(|what| self.log.notice(&child.spec.name, what));
     }
 
     /// Finds those that have ended.
@@ -172,10 +185,10 @@ impl<'a> Supervisor<'a> {
             let Some(death) = child.look() else { continue };
             (self.on_death)(&child.spec.name, death.pid);
             let values = [
-                ("child", child.spec.name.clone()),
-                ("pid", death.pid.to_string()),
-                ("status", death.status.to_string()),
-                ("again_in_ms", death.wait.as_millis().to_string()),
+                ("child", child.spec.name.as_str().into()),
+                ("pid", death.pid.into()),
+                ("status", death.status.to_string().into()),
+                ("again_in_ms", milliseconds(death.wait).into()),
             ];
             self.log.say(Level::Error, "child_died", &values);
         }
@@ -196,8 +209,9 @@ impl<'a> Supervisor<'a> {
                 for child in self.children.iter_mut().filter(of_stage) {
                     if let Some(death) = child.look() {
                         (self.on_death)(&child.spec.name, death.pid);
-                        let name = child.spec.name.clone();
-                        let values = [("child", name), ("status", death.status.to_string())];
+                        let name = child.spec.name.as_str().into();
+                        let status = death.status.to_string().into();
+                        let values = [("child", name), ("status", status)];
                         self.log.say(Level::Info, "child_stopped", &values);
                     }
                     running += usize::from(child.pid().is_some());
@@ -212,7 +226,7 @@ impl<'a> Supervisor<'a> {
             }
             for child in self.children.iter_mut().filter(of_stage) {
                 if let Some(pid) = child.pid() {
-                    let values = [("child", child.spec.name.clone()), ("pid", pid.to_string())];
+                    let values = [("child", child.spec.name.as_str().into()), ("pid", pid.into())];
                     self.log.say(Level::Warn, "child_killed", &values);
                     child.kill();
                     (self.on_death)(&child.spec.name, pid);
@@ -227,6 +241,10 @@ impl Drop for Supervisor<'_> {
     fn drop(&mut self) {
         self.stop_all();
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn hear_stop(mut stop: UnixStream, notes: Sender<Note>) -> Result<(), RunError> {
