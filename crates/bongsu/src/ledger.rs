@@ -55,7 +55,7 @@ struct Accounts {
 
 /// Find a payment, by its RRN or by trace number and terminal
 ///
-/// Prints all that fit of the last 26 hours, newest first, and ends with 0 for one, 1 for none, 2
+/// Prints all that fit of the last 50 hours, newest first, and ends with 0 for one, 1 for none, 2
 /// for several: an RRN is unique only within an acquirer. Refusals 03, 12, 30, 58, 94 and 96 are
 /// only counted, so they are never found. Of a damaged journal, one ends with 1, none with 2.
 #[derive(Debug, Args)]

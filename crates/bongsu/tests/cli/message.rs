@@ -198,3 +198,13 @@ fn dialects_are_listed_and_checked() {
     assert!(!json["problems"].as_array().unwrap().is_empty());
     assert_eq!(run(&["dialect", "check", "/nowhere.toml"]).code, 2);
 }
+
+#[test]
+fn the_manual_names_every_refusal() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/manual/clients.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for reason in scheme::Reason::ALL {
+        let row = format!("\n| {} | `{}` | ", reason.response_code().as_str(), reason.text());
+        assert_eq!(page.matches(&row).count(), 1, "{row}");
+    }
+}
