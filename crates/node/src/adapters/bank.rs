@@ -142,3 +142,36 @@ impl Driven for BankDriven {
         self.bank.signed_on() > 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::bank_config;
+
+    /// However long the hub is away, its banks are back within a second of its return.
+    #[test]
+    fn a_bank_dials_at_least_once_a_second() {
+        let config = host::Config::example();
+        let bank = BankHost::new(bank_config(&config, &config.participants[0]).unwrap());
+        let at = |boot: u64| Clocks { wall: Timestamp(1_795_305_600_000_000_000 + boot), boot };
+        let mut driven = BankDriven::new(bank, config.hub.banks, at(0), Timestamp::default());
+        let (mut now, mut dials) = (0, Vec::new());
+        while now < 20_000_000_000 {
+            let mut out = Vec::new();
+            let event = if dials.is_empty() { Event::Started } else { Event::Timeout };
+            driven.handle(at(now), event, &mut out);
+            for action in out {
+                if let Action::Dial { call, .. } = action {
+                    dials.push(now);
+                    driven.handle(at(now), Event::DialFailed { call }, &mut Vec::new());
+                }
+            }
+            now = driven.next_timeout().unwrap().max(now + 1_000_000);
+        }
+        dials.dedup();
+        let longest = dials.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(longest <= 1_000_000_000, "{longest} ns");
+        // And it does not storm: from 20 s of absence come a few dials a second.
+        assert!(dials.len() < 60, "{}", dials.len());
+    }
+}
