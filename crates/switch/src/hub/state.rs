@@ -511,3 +511,42 @@ fn why_voided(reason: Reason) -> ResponseCode {
 fn owner(account: u128, kind: chart::Kind) -> Option<ParticipantId> {
     chart::AccountName::of(account).filter(|name| name.kind == kind)?.participant
 }
+
+#[cfg(test)]
+mod tests {
+    use scheme::LocalTime;
+
+    use super::*;
+
+    /// What is let go is let go under every key: an index that kept numbers would only grow.
+    #[test]
+    fn r_tomb_no_index_keeps_what_is_forgotten() {
+        let terminal = (ParticipantId::new(7).unwrap(), TerminalId::new(b"PYO00001").unwrap());
+        let mut tombstones = Tombstones::default();
+        for n in 1..=4u32 {
+            tombstones.push(Tombstone {
+                acquirer: terminal.0,
+                terminal: terminal.1,
+                stan: Stan::new(n % 2).unwrap(),
+                transmitted: n,
+                mti: 200,
+                rrn: Rrn::new(b"000000000077").ok(),
+                transaction: 0,
+                amount: Amount::ZERO,
+                token: None,
+                first_received: Timestamp::from_s(u64::from(5 - n)),
+                local: LocalTime::default(),
+            });
+        }
+        let sent = |t: Option<Tombstone>| t.map(|t| t.transmitted);
+        assert_eq!(sent(tombstones.pop_of(terminal)), Some(1), "came first");
+        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(9))), Some(4), "received first");
+        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(2))), None);
+        assert_eq!(sent(tombstones.pop_of(terminal)), Some(2));
+        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(9))), Some(3));
+        let Tombstones { by_stan, by_rrn, by_terminal, by_time, next } = tombstones;
+        assert!(by_stan.is_empty() && by_rrn.is_empty() && by_terminal.is_empty());
+        assert!(by_time.is_empty());
+        assert_eq!(next, 4);
+    }
+}
