@@ -71,7 +71,7 @@ pub const PREDECESSOR_WAIT: Duration = Duration::from_secs(3);
 /// How often it looks.
 pub const PREDECESSOR_LOOK: Duration = Duration::from_millis(50);
 
-/// Log lines of a role in one second; what is over is counted, and the count is logged.
+/// Log lines of a role in one second, of each level but error; what is over is counted and told.
 pub const LOG_LINES_PER_S: u32 = 500;
 /// A log file longer than this, bytes, is put aside.
 pub const LOG_BYTES: u64 = 16 * 1024 * 1024;

@@ -39,8 +39,33 @@ struct State {
     file: Option<PathBuf>,
     bytes: u64,
     second: u64,
-    lines: u32,
+    budget: Budget,
+}
+
+/// Lines of the present second: a flood of one level drowns no other, and an error is always
+/// written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    infos: u32,
+    warnings: u32,
     dropped: u64,
+}
+
+impl Budget {
+    fn admits(&mut self, level: Level) -> bool {
+        let lines = match level {
+            Level::Info => &mut self.infos,
+            Level::Warn => &mut self.warnings,
+            Level::Error => return true,
+        };
+        let room = *lines < LOG_LINES_PER_S;
+        if room {
+            *lines += 1;
+        } else {
+            self.dropped += 1;
+        }
+        room
+    }
 }
 
 impl Log {
@@ -57,7 +82,8 @@ impl Log {
     #[cfg(test)]
     pub(crate) fn quiet() -> Self {
         let log = Self::new("test", None);
-        log.state.lock().unwrap().lines = u32::MAX;
+        let spent = Budget { infos: u32::MAX, warnings: u32::MAX, dropped: 0 };
+        log.state.lock().unwrap().budget = spent;
         log.state.lock().unwrap().second = u64::MAX;
         log
     }
@@ -86,19 +112,15 @@ impl Log {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if state.second < at.seconds() {
             state.second = at.seconds();
-            state.lines = 0;
-            let dropped = std::mem::take(&mut state.dropped);
+            let Budget { dropped, .. } = std::mem::take(&mut state.budget);
             if dropped > 0 {
                 let values = [("lines", dropped.into())];
                 state.put(&self.render(&at.to_string(), Level::Warn, "log_dropped", &values));
             }
         }
-        if state.lines >= LOG_LINES_PER_S {
-            state.dropped += 1;
-            return;
+        if state.budget.admits(level) {
+            state.put(&self.render(&at.to_string(), level, event, values));
         }
-        state.lines += 1;
-        state.put(&self.render(&at.to_string(), level, event, values));
     }
 
     fn render(&self, at: &str, level: Level, event: &str, values: &[Named]) -> String {
@@ -238,6 +260,15 @@ mod tests {
         assert_eq!(value["event"], "odd");
         assert_eq!(value["what"], "a \"quote\"\nand a line");
         assert!(text.contains(r#""pid":7,"snapshot":null"#), "{text}");
+    }
+
+    #[test]
+    fn a_flood_drops_neither_errors_nor_the_other_level() {
+        let mut budget = Budget::default();
+        let written = (0..2 * LOG_LINES_PER_S).filter(|_| budget.admits(Level::Info)).count();
+        assert_eq!((written, budget.dropped), (LOG_LINES_PER_S as usize, LOG_LINES_PER_S.into()));
+        assert!(budget.admits(Level::Warn));
+        assert!((0..2 * LOG_LINES_PER_S).all(|_| budget.admits(Level::Error)));
     }
 
     #[test]
