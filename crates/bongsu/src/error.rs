@@ -82,7 +82,7 @@ impl Failure {
         let failure = Self::new("unreadable", format!("it can't be read: {error}")).at(place);
         match error.kind() {
             std::io::ErrorKind::PermissionDenied => {
-                failure.todo("run this as the user to whom it belongs: who started the nation")
+                failure.todo("run this as its owner; of a nation's files, who started the nation")
             }
             _ => failure,
         }
