@@ -3,10 +3,10 @@
 /// Payments of one terminal under one trace number inside the match window. A terminal counts to
 /// 999,999 before it starts again; one that reaches this is broken, and is told so (96).
 pub const SAME_STAN_MAX: usize = 1024;
-/// Reversals of unknown originals kept for one terminal, beyond which its oldest is forgotten before
-/// its seven days are over: one every 21 s through a whole day's cut of its station. A terminal that
-/// sends more is broken or hostile, and can neither fill the memory nor lengthen the look-up, which
-/// goes through all of them at worst (all under one trace number).
+/// Reversals of unknown originals kept for one terminal, beyond which its oldest is forgotten
+/// before its seven days are over: one every 21 s through a whole day's cut of its station. A
+/// terminal that sends more is broken or hostile, and can neither fill the memory nor lengthen the
+/// look-up, which goes through all of them at worst (all under one trace number).
 pub const TOMBSTONES_PER_TERMINAL_MAX: usize = 4096;
 /// Requests that may wait for one payment's answer: the first and its repeats. Later repeats push
 /// out the oldest, whose terminal has given up by then.
@@ -21,8 +21,8 @@ pub const STATION_IN_FLIGHT_MAX: usize = 16_384;
 /// Reversals that a station may owe the hub before it refuses new purchases (96): a day of a
 /// busy station cut off from the hub at one owed reversal a second.
 pub const STATION_OWED_MAX: usize = 86_400;
-/// Reversals that one terminal may have among them: weeks of a shop's mistakes. A terminal beyond it
-/// is broken or hostile, and is told 96.
+/// Reversals that one terminal may have among them: weeks of a shop's mistakes. A terminal beyond
+/// it is broken or hostile, and is told 96.
 pub const OWED_PER_TERMINAL_MAX: usize = 4096;
 /// Owed reversals that a station has under way at once: a long cut's thousands go up in order, a
 /// part at a time, so that neither the trunk's memory nor the purchases beside them suffer.

@@ -146,7 +146,8 @@ pub fn same_reversal(tombstone: &Tombstone, reversal: &Request) -> bool {
 }
 
 /// Whether a tombstone of the same terminal is the reversal of this request, which arrived first
-/// (R-TOMB). Each of its ways needs the same DE11 or the same sent DE37, by which they are looked up.
+/// (R-TOMB). Each of its ways needs the same DE11 or the same sent DE37: that is how they are
+/// looked up.
 fn buries(tombstone: &Tombstone, timers: &Timers, request: &Request) -> bool {
     let class = scheme::Mti::new(tombstone.mti).filter(|mti| mti.number() != 0);
     let alike = tombstone.transaction == request.processing.transaction()

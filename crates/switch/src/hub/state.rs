@@ -294,8 +294,8 @@ impl State {
         &self.payments
     }
 
-    /// Reversals whose original has not come, with this acquirer, terminal and DE11 of the original,
-    /// in the order in which they came.
+    /// Reversals whose original has not come, with this acquirer, terminal and DE11 of the
+    /// original, in the order in which they came.
     pub fn tombstones_by_stan(
         &self,
         acquirer: ParticipantId,

@@ -308,7 +308,7 @@ impl Station {
         if self.join(from, &request) {
             return;
         }
-        // A reversal is never refused for lack of room: what cannot go up now is kept and goes later.
+        // A reversal is never refused for lack of room: what cannot go up now goes later.
         let full = self.flights.len() >= self.config.in_flight_max;
         let owing = self.state.owed.len() >= STATION_OWED_MAX;
         match self.trunk {
