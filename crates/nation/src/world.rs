@@ -335,6 +335,10 @@ impl World {
     }
 
     fn carry_out(&mut self, place: Place, life: u32, out: Out) {
+        // One action of a turn may have cut the power: what would have followed it is gone.
+        if self.machines.get(&place).is_none_or(|machine| machine.life != life) {
+            return;
+        }
         let now = self.schedule.now();
         let mut wakes = Vec::new();
         match out {
