@@ -18,6 +18,7 @@ const REVERSE: Manners = Manners {
     repeats_max: 2,
     cancel: 0,
     new_time_in_repeat: 0,
+    new_local_in_repeat: 0,
     new_stan_in_reversal: 0,
 };
 

@@ -155,6 +155,7 @@ fn manners(dice: &mut Dice) -> Manners {
         repeats_max: u8::try_from(dice.between(1, 3)).unwrap_or(1),
         cancel: small(dice.between(0, 120)),
         new_time_in_repeat: small(dice.between(0, 1_000)),
+        new_local_in_repeat: small(dice.between(0, 1_000)),
         new_stan_in_reversal: small(dice.between(0, 1_000)),
     }
 }

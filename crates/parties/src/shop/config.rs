@@ -84,6 +84,8 @@ pub struct Manners {
     pub cancel: u16,
     /// Of repeats: those that carry a new DE7.
     pub new_time_in_repeat: u16,
+    /// Of repeats: those that carry a new DE12 and DE13, as if they were another payment's.
+    pub new_local_in_repeat: u16,
     /// Of reversals: those of terminals that give them a DE11, DE12 and DE13 of their own.
     pub new_stan_in_reversal: u16,
 }
@@ -96,6 +98,7 @@ impl Default for Manners {
             repeats_max: 2,
             cancel: 10,
             new_time_in_repeat: 500,
+            new_local_in_repeat: 300,
             new_stan_in_reversal: 500,
         }
     }

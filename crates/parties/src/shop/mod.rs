@@ -288,13 +288,16 @@ impl Shop {
             return;
         }
         let new_time = self.dice.per_mille(manners.new_time_in_repeat);
+        let new_local = self.dice.per_mille(manners.new_local_in_repeat);
+        let now_local = self.config.zone.local(self.now).month_time();
         let Some(payment) = self.payments.get_mut(&number) else {
             return;
         };
         payment.phase = Phase::Answer { repeats: repeats + 1 };
         let now_at = self.now.month_time().number();
         let sent_at = if new_time { now_at } else { payment.sent_at };
-        let message = payment.request(&self.config, true, sent_at);
+        let local = if new_local { now_local } else { payment.seen.local };
+        let message = payment.request(&self.config, true, sent_at, local);
         self.counts.repeats += 1;
         self.send(number, &message, self.config.times.answer_wait_ms, out);
     }
@@ -449,7 +452,7 @@ impl Shop {
         self.counts.started += 1;
         self.unanswered += 1;
         self.by_trace.insert((terminal, stan), number);
-        let message = payment.request(&self.config, false, sent_at);
+        let message = payment.request(&self.config, false, sent_at, seen.local);
         self.payments.insert(number, payment);
         self.send(number, &message, self.config.times.answer_wait_ms, out);
     }

@@ -73,14 +73,20 @@ pub(crate) struct Payment {
 }
 
 impl Payment {
-    /// 0200 or 0201; a repeat may carry a DE7 of its own.
-    pub(crate) fn request(&self, config: &ShopConfig, repeat: bool, sent_at: u32) -> Message {
+    /// 0200 or 0201; a repeat may carry a DE7, DE12 and DE13 of its own.
+    pub(crate) fn request(
+        &self,
+        config: &ShopConfig,
+        repeat: bool,
+        sent_at: u32,
+        local: LocalTime,
+    ) -> Message {
         let mti = if repeat { iso::FINANCIAL_REPEAT } else { iso::FINANCIAL };
         let mut message = iso::message(mti);
         self.common(config, &mut message);
         iso::put(&mut message, 7, &format!("{sent_at:010}"));
         iso::put(&mut message, 11, &self.seen.stan.to_string());
-        put_local(&mut message, self.seen.local);
+        put_local(&mut message, local);
         message.set(14, &config.expiry);
         message
     }
