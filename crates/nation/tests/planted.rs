@@ -1,4 +1,5 @@
 //! Bugs planted in the world: an auditor that finds none of them would be worth nothing.
+#![expect(clippy::print_stdout, reason = "how often each is found is a figure of docs/proofs.md")]
 
 use nation::audit::Violation;
 use nation::scenario::{Cheat, Fault, Place, Planned, Planted, Scenario};
@@ -10,14 +11,16 @@ fn seeds() -> u64 {
     asked.and_then(|seeds| seeds.parse().ok()).unwrap_or(40)
 }
 
-/// In how many seeds a violation of one of these kinds comes, of so many.
-fn found(scenario: impl Fn(u64) -> Scenario, kinds: &[&str]) -> (usize, usize) {
+/// In how many seeds a violation of one of these kinds comes, of so many; said with `--nocapture`.
+fn found(what: &str, scenario: impl Fn(u64) -> Scenario, kinds: &[&str]) -> (usize, usize) {
     let finds = |seed: &u64| {
         let outcome = run_caught(&scenario(*seed));
         outcome.broken.iter().any(|(_, broken)| kinds.contains(&broken.name()))
     };
     let seeds = seeds();
-    ((0..seeds).filter(finds).count(), usize::try_from(seeds).unwrap_or(0))
+    let count = (0..seeds).filter(finds).count();
+    println!("{what}: found in {count} of {seeds} seeds");
+    (count, usize::try_from(seeds).unwrap_or(0))
 }
 
 fn planted(seed: u64, planted: Planted) -> Scenario {
@@ -48,35 +51,40 @@ fn a_skipped_sync_is_found() {
     };
     let kinds = ["journal damaged", "replay differs", "approval not posted once"];
     // The next honest sync of a file brings what this one left out: the power must go between.
-    let (found, all) = found(scenario, &kinds);
+    let (found, all) = found("every second sync skipped", scenario, &kinds);
     assert!(found * 10 >= all * 6, "{found} of {all}");
 }
 
 #[test]
 fn a_bank_that_acknowledges_reversals_and_undoes_nothing_is_found() {
     let scenario = |seed| planted(seed, Planted::Bank(Cheat::FalseAcknowledgement));
-    let (found, all) = found(scenario, &["bank's book differs"]);
+    let (found, all) =
+        found("a lost reversal: acknowledged, not undone", scenario, &["bank's book differs"]);
     assert_eq!(found, all);
 }
 
 #[test]
 fn reversals_that_never_arrive_are_found() {
     let scenario = |seed| planted(seed, Planted::Bank(Cheat::SwallowReversals));
-    let (found, all) = found(scenario, &["not drained"]);
+    let (found, all) = found("reversals that never arrive", scenario, &["not drained"]);
     assert_eq!(found, all);
 }
 
 #[test]
 fn a_bank_that_debits_twice_is_found() {
     let scenario = |seed| planted(seed, Planted::Bank(Cheat::DoubleDebit));
-    let (found, all) = found(scenario, &["bank's book differs", "bank's book is wrong in itself"]);
+    let (found, all) = found(
+        "a bank that debits twice",
+        scenario,
+        &["bank's book differs", "bank's book is wrong in itself"],
+    );
     assert_eq!(found, all);
 }
 
 #[test]
 fn a_posting_published_twice_is_found() {
     let scenario = |seed| planted(seed, Planted::PublishedTwice);
-    let (found, all) = found(scenario, &["approval not posted once"]);
+    let (found, all) = found("a posting published twice", scenario, &["approval not posted once"]);
     assert_eq!(found, all);
 }
 
