@@ -239,6 +239,7 @@ impl HubRole {
                 return;
             }
         }
+        self.answers_dropped = self.answers_dropped.saturating_add(1);
     }
 
     pub(super) fn send_bank(

@@ -39,6 +39,8 @@ pub(crate) struct HubRole {
     trunks: BTreeMap<StationId, Trunk>,
     next_ticket: u64,
     counts: BTreeMap<Count, u64>,
+    /// Answers that no connection could take; a repeat gets them again.
+    answers_dropped: u64,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
 }
@@ -69,6 +71,7 @@ impl HubRole {
             trunks: BTreeMap::new(),
             next_ticket: 1,
             counts: BTreeMap::new(),
+            answers_dropped: 0,
             accounts: Vec::new(),
             statuses: Vec::new(),
         }

@@ -94,6 +94,11 @@ impl HubRole {
             counter("bongsu_payments_approved_total", "Approved since start", overview.approved),
             counter("bongsu_payments_declined_total", "Declined since start", overview.declined),
             counter("bongsu_journal_records_total", "Records in the journal", records),
+            counter(
+                "bongsu_answers_dropped_total",
+                "Answers that no connection could take since start",
+                self.answers_dropped,
+            ),
             gauge("bongsu_payments_in_flight", "Payments under way", overview.in_flight),
             gauge("bongsu_advices_owed", "Advices not acknowledged", overview.saf_depth),
             gauge("bongsu_findings", "Findings of all kinds", overview.findings),

@@ -212,8 +212,9 @@ impl HubRole {
         payload: Vec<u8>,
     ) {
         // A station that does not listen loses answers: its terminals repeat or reverse.
-        if let Some(trunk) = self.trunks.get_mut(&station) {
-            let _kept = trunk.link.send(kind, ticket, payload);
+        let trunk = self.trunks.get_mut(&station);
+        if !trunk.is_some_and(|trunk| trunk.link.send(kind, ticket, payload)) {
+            self.answers_dropped = self.answers_dropped.saturating_add(1);
         }
     }
 
