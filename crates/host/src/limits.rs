@@ -5,6 +5,11 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many
 /// tills; beyond it the connection is told 96.
 pub const WAITING_PER_CONNECTION_MAX: usize = 1024;
+/// Connections of one bank that are signed on (R-LINK): a bank's cluster of hosts, each with a few.
+pub const BANK_CONNECTIONS_MAX: usize = 64;
+/// Requests of banks whose connection went before their answer came; they wait for another
+/// connection of that bank. Sixteen connections full of them.
+pub const ORPHANS_MAX: usize = 16 * WAITING_PER_CONNECTION_MAX;
 /// Payments that one query returns at most.
 pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// A snapshot body larger than this is not taken: the journal is replayed instead.

@@ -226,6 +226,11 @@ impl Host {
                 (Deferred::Trunk { kind, ticket, payload, .. }, Core::Station(station)) => {
                     station.trunk_send(kind, ticket, payload);
                 }
+                (Deferred::Bank { conn, bank, dialect, bytes }, Core::Hub(hub)) => {
+                    let conn = hub.bank_conn(conn, bank, dialect);
+                    out.extend(conn.map(|conn| Action::Send { conn, bytes }));
+                }
+                (Deferred::Bank { .. }, Core::Station(_)) => {}
                 (Deferred::Withdraw { ticket }, Core::Station(station)) => {
                     station.withdraw(ticket);
                 }

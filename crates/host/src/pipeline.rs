@@ -2,7 +2,8 @@
 //! held until it is durable.
 
 use journal::{Batch, Stage, StageLimits};
-use scheme::{StationId, Timestamp};
+use scheme::{ParticipantId, StationId, Timestamp};
+use wire::iso8583::Dialect;
 
 use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
 use crate::limits::ROOM_RETRY_MS;
@@ -22,6 +23,17 @@ pub(crate) enum Deferred {
         ticket: u64,
         /// The rest.
         payload: Vec<u8>,
+    },
+    /// Framed for a connection of a bank; another of its connections will do.
+    Bank {
+        /// The connection that it was framed for.
+        conn: ConnId,
+        /// Whose.
+        bank: ParticipantId,
+        /// What it is framed in.
+        dialect: Option<&'static Dialect>,
+        /// Whole frames.
+        bytes: Vec<u8>,
     },
     /// A request of this trunk need not be sent again.
     Withdraw {

@@ -33,6 +33,10 @@ pub enum Broken {
     Frame,
 }
 
+/// What the answer to a request will echo.
+#[derive(Debug)]
+pub struct Echo(Message);
+
 /// The state of one connection.
 #[derive(Debug)]
 pub struct Session {
@@ -132,6 +136,19 @@ impl Session {
             self.frame(&message, out);
         }
         true
+    }
+
+    /// Frames the answer to a request of another connection of the same peer, which took with it
+    /// what the answer echoes.
+    pub fn answer_for(&self, echo: &Echo, answer: &Answer, out: &mut Vec<u8>) {
+        if let Some(message) = reply::to_message(&echo.0, answer) {
+            self.frame(&message, out);
+        }
+    }
+
+    /// What waits for an answer when the connection is gone, by the host's numbers.
+    pub fn into_waiting(self) -> impl Iterator<Item = (u64, Echo)> {
+        self.waiting.into_iter().map(|(ticket, echo)| (ticket, Echo(echo)))
     }
 
     /// Frames a refusal of a message that never became a request.

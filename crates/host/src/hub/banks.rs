@@ -3,15 +3,19 @@
 use interchange::network::{self, Function};
 use interchange::{Incoming, Place, Source, issuer, to_request};
 use keys::UnsealError;
-use scheme::{MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Stan, Timestamp};
+use scheme::{
+    CivilDateTime, MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Rrn, Stan,
+    Timestamp, Zone,
+};
 use switch::hub::{Count, Input};
 use switch::{Answer, PeerId, ReplyTo};
 use wire::iso8583::{Dialect, Message};
 
 use super::HubRole;
 use crate::event::{CloseReason, ConnId, Level};
+use crate::limits::{BANK_CONNECTIONS_MAX, ORPHANS_MAX};
 use crate::line::Line;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Deferred, Pipeline};
 
 /// Two echoes missed, and the link is down.
 const ECHOES_MISSED: u8 = 2;
@@ -26,6 +30,13 @@ pub(crate) struct BankLine {
     echo: Option<(Stan, Timestamp)>,
     missed: u8,
     echoes: u64,
+}
+
+impl BankLine {
+    /// Whether this bank is signed on here.
+    fn is_of(&self, bank: ParticipantId) -> bool {
+        self.signed_on && self.bank == Some(bank)
+    }
 }
 
 impl HubRole {
@@ -52,7 +63,17 @@ impl HubRole {
         let Some(line) = self.banks.remove(&conn) else {
             return;
         };
-        if let Some(bank) = line.bank.filter(|_| line.signed_on) {
+        let Some(bank) = line.bank else { return };
+        for (ticket, echo) in line.wire.session.into_waiting() {
+            self.askers.remove(&ticket);
+            if self.orphans.len() >= ORPHANS_MAX {
+                // The one that has waited longest; its terminal repeats or reverses.
+                self.orphans.pop_first();
+                self.answers_dropped = self.answers_dropped.saturating_add(1);
+            }
+            self.orphans.insert(ticket, (bank, echo));
+        }
+        if line.signed_on {
             pipeline.log(Level::Warn, "bank_link_closed", vec![("bank", bank.to_string())]);
             self.drive(Input::Line { bank, line: conn, signed_on: false }, pipeline);
         }
@@ -66,7 +87,9 @@ impl HubRole {
         line.wire.push(now, bytes);
         // Any message proves that the bank is there.
         line.echo = None;
-        line.missed = 0;
+        if std::mem::take(&mut line.missed) > 0 {
+            self.take_turns_again(conn, pipeline);
+        }
         while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take()) {
             match incoming {
                 Incoming::Message(message) => self.bank_message(conn, &message, pipeline),
@@ -149,15 +172,16 @@ impl HubRole {
             pipeline.close(conn, CloseReason::UnknownIdentity);
             return;
         };
-        let taken = self
+        let others = self
             .banks
             .iter()
-            .any(|(other, line)| *other != conn && line.bank == Some(bank) && line.missed == 0);
-        if taken {
-            // Until certificates prove who is who, the first claim stands while it is alive.
-            pipeline.log(Level::Warn, "identity_taken", vec![("bank", bank.to_string())]);
-            self.answer_network(conn, message, refused, pipeline);
-            pipeline.close(conn, CloseReason::IdentityTaken);
+            .filter(|(other, line)| **other != conn && line.bank == Some(bank) && line.missed == 0)
+            .count();
+        if others >= BANK_CONNECTIONS_MAX {
+            pipeline.log(Level::Warn, "too_many_connections", vec![("bank", bank.to_string())]);
+            let overload = Reason::Overload.response_code();
+            self.answer_network(conn, message, overload, pipeline);
+            pipeline.close(conn, CloseReason::TooMany);
             return;
         }
         if let Some(line) = self.banks.get_mut(&conn) {
@@ -174,7 +198,8 @@ impl HubRole {
     }
 
     fn bank_answer(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
-        let Some(bank) = self.banks.get(&conn).and_then(|line| line.bank) else {
+        // Only a signed-on connection can answer (R-LINK).
+        let Some(bank) = self.signed_on(conn) else {
             return self.count(Count::StrayAnswer);
         };
         let reversal = message.mti().class() == MtiClass::Reversal;
@@ -195,8 +220,7 @@ impl HubRole {
     }
 
     fn bank_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
-        let line = self.banks.get(&conn);
-        let Some(bank) = line.filter(|line| line.signed_on).and_then(|line| line.bank) else {
+        let Some(bank) = self.signed_on(conn) else {
             return self.refuse_bank(conn, message, Reason::IssuerDown, pipeline);
         };
         let reversal = message.mti().class() == MtiClass::Reversal;
@@ -210,10 +234,13 @@ impl HubRole {
             vault: &self.vault,
             source: Source::Bank(bank),
         };
-        let request = match to_request(message, &place) {
+        let mut request = match to_request(message, &place) {
             Ok(request) => request,
             Err(reason) => return self.refuse_bank(conn, message, reason, pipeline),
         };
+        if !request.rrn_sent {
+            request.rrn = self.make_rrn();
+        }
         let ticket = self.ticket();
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
@@ -221,6 +248,7 @@ impl HubRole {
         if !line.wire.session.expect_answer(ticket, message, &request) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
+        self.askers.insert(ticket, conn);
         let from = ReplyTo { peer: PeerId::Bank(bank), ticket };
         self.drive(Input::Request { from, request }, pipeline);
     }
@@ -232,14 +260,67 @@ impl HubRole {
         answer: &Answer,
         pipeline: &mut Pipeline,
     ) {
-        for (conn, line) in &mut self.banks {
-            let mut bytes = Vec::new();
-            if line.bank == Some(bank) && line.wire.session.answer(ticket, answer, &mut bytes) {
-                pipeline.send(*conn, bytes);
-                return;
-            }
+        let mut bytes = Vec::new();
+        let asker = self.askers.remove(&ticket);
+        if let Some((conn, line)) = asker.and_then(|conn| Some((conn, self.banks.get_mut(&conn)?)))
+            && line.wire.session.answer(ticket, answer, &mut bytes)
+        {
+            self.defer_bank(conn, bank, bytes, pipeline);
+            return;
+        }
+        // Its connection is gone: another one of the same bank will do (R-LINK). The newest is the
+        // likeliest to be well.
+        let orphan = self.orphans.remove(&ticket);
+        let other = self.banks.iter().rfind(|(_, line)| line.is_of(bank));
+        if let (Some((_, echo)), Some((conn, line))) = (orphan, other) {
+            line.wire.session.answer_for(&echo, answer, &mut bytes);
+            let conn = *conn;
+            self.defer_bank(conn, bank, bytes, pipeline);
+            return;
         }
         self.answers_dropped = self.answers_dropped.saturating_add(1);
+    }
+
+    /// Holds what is framed for a connection until it may go.
+    fn defer_bank(&self, conn: ConnId, bank: ParticipantId, bytes: Vec<u8>, to: &mut Pipeline) {
+        let dialect = self.banks.get(&conn).and_then(|line| line.wire.session.dialect());
+        to.defer(Deferred::Bank { conn, bank, dialect, bytes });
+    }
+
+    /// Where what was framed for a connection of a bank can go now: there, or to another of its
+    /// connections that speaks alike.
+    pub(crate) fn bank_conn(
+        &mut self,
+        conn: ConnId,
+        bank: ParticipantId,
+        dialect: Option<&'static Dialect>,
+    ) -> Option<ConnId> {
+        if self.banks.contains_key(&conn) {
+            return Some(conn);
+        }
+        let alike = |line: &BankLine| match (line.wire.session.dialect(), dialect) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            (Some(_) | None, _) => false,
+        };
+        let mut others = self.banks.iter().filter(|(_, line)| line.is_of(bank) && alike(line));
+        let other = others.next_back().map(|(conn, _)| *conn);
+        if other.is_none() {
+            self.answers_dropped = self.answers_dropped.saturating_add(1);
+        }
+        other
+    }
+
+    /// The bank that is signed on here.
+    fn signed_on(&self, conn: ConnId) -> Option<ParticipantId> {
+        self.banks.get(&conn).filter(|line| line.signed_on).and_then(|line| line.bank)
+    }
+
+    /// DE37 for a bank that sent none (R-MATCH): YDDD and the microseconds of the local day in
+    /// eight base-36 digits, each used once. The role's time never goes back, over a restart
+    /// either, so no number comes twice.
+    fn make_rrn(&mut self) -> Rrn {
+        self.last_rrn_us = (self.now.0 / 1000).max(self.last_rrn_us.saturating_add(1));
+        rrn(&self.config.zone, self.last_rrn_us)
     }
 
     pub(super) fn send_bank(
@@ -250,10 +331,10 @@ impl HubRole {
     ) {
         match message {
             Ok(message) => {
-                if let Some(line) = self.banks.get(&conn) {
+                if let Some((line, bank)) = self.banks.get(&conn).and_then(|l| Some((l, l.bank?))) {
                     let mut bytes = Vec::new();
                     line.wire.session.frame(&message, &mut bytes);
-                    pipeline.send(conn, bytes);
+                    self.defer_bank(conn, bank, bytes, pipeline);
                 }
             }
             // The key that sealed the card is gone: nobody can be asked or told.
@@ -317,7 +398,11 @@ impl HubRole {
                 pipeline.close(conn, CloseReason::EchoMissed);
                 return;
             }
+            self.pass_over(conn, pipeline);
         }
+        let Some(line) = self.banks.get_mut(&conn) else {
+            return;
+        };
         let quiet_until = line.wire.last_heard.plus_ms(timers.echo_idle_ms);
         let due = match line.echo {
             Some((_, deadline)) => deadline,
@@ -341,5 +426,51 @@ impl HubRole {
             }
         };
         self.watch.set(conn, due);
+    }
+    /// A connection that missed an echo takes no turns while its bank has another.
+    fn pass_over(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        if let Some(bank) = self.signed_on(conn).filter(|bank| self.hub.lines(*bank) > 1) {
+            self.drive(Input::Line { bank, line: conn, signed_on: false }, pipeline);
+        }
+    }
+
+    /// It speaks again.
+    fn take_turns_again(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        if let Some(bank) = self.signed_on(conn) {
+            self.drive(Input::Line { bank, line: conn, signed_on: true }, pipeline);
+        }
+    }
+}
+
+/// YDDD, and the microseconds since local midnight in base 36. A day of 25 hours has room.
+fn rrn(zone: &Zone, at_us: u64) -> Rrn {
+    let local = zone.local(Timestamp(at_us.saturating_mul(1000)));
+    let midnight = CivilDateTime { hour: 0, minute: 0, second: 0, ..local };
+    let new_year = CivilDateTime { month: 1, day: 1, ..midnight };
+    let day = midnight.seconds().saturating_sub(new_year.seconds()) / 86_400 + 1;
+    let date = u64::from(local.year) % 10 * 1000 + day;
+    let mut rest = at_us.saturating_sub(zone.instant(midnight).0 / 1000);
+    let mut text = [b'0'; 12];
+    text[..4].copy_from_slice(format!("{date:04}").as_bytes());
+    for place in text[4..].iter_mut().rev() {
+        *place = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(rest % 36) as usize];
+        rest /= 36;
+    }
+    Rrn::new(&text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn r_match_a_reference_number_of_ours_names_its_day_and_microsecond() {
+        let zone = Zone::fixed(9 * 3600);
+        // 2026-11-22 00:00:01.000035 local: day 326.
+        let at = 1_795_273_200_000_000 + 1_000_035;
+        assert_eq!(rrn(&zone, at).as_str(), "63260000LFMR");
+        assert_eq!(rrn(&zone, at + 1).as_str(), "63260000LFMS");
+        // The last one of a day is above every other.
+        assert!(rrn(&zone, at + 86_398_000_000).as_str() > rrn(&zone, at).as_str());
     }
 }

@@ -7,6 +7,7 @@ mod trunks;
 
 use std::collections::BTreeMap;
 
+use interchange::Echo;
 use keys::CardVault;
 use ledger::{Books, Transfer, TransferStatus};
 use scheme::{ParticipantId, StationId, Timestamp};
@@ -34,6 +35,12 @@ pub(crate) struct HubRole {
     now: Timestamp,
     watch: Watch,
     banks: BTreeMap<ConnId, BankLine>,
+    /// On which connection a bank's request came, by ticket.
+    askers: BTreeMap<u64, ConnId>,
+    /// Banks' requests whose connection is gone.
+    orphans: BTreeMap<u64, (ParticipantId, Echo)>,
+    /// The last number from which a DE37 was made.
+    last_rrn_us: u64,
     /// Connections that came through the trunk door and have not said who they are.
     strangers: BTreeMap<ConnId, Vec<u8>>,
     trunks: BTreeMap<StationId, Trunk>,
@@ -67,6 +74,9 @@ impl HubRole {
             now: Timestamp::default(),
             watch: Watch::default(),
             banks: BTreeMap::new(),
+            askers: BTreeMap::new(),
+            orphans: BTreeMap::new(),
+            last_rrn_us: 0,
             strangers: BTreeMap::new(),
             trunks: BTreeMap::new(),
             next_ticket: 1,

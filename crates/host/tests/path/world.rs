@@ -16,7 +16,6 @@ use wire::iso8583::{Dialect, Message};
 
 const HUB: usize = 0;
 const STATION: usize = 1;
-const FIRST_BANK: usize = 2;
 
 enum Machine {
     Host { host: Box<Host>, writer: Writer<SimDisk> },
@@ -71,7 +70,8 @@ impl World {
         }
         let banks: Vec<_> = world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
         for (id, iin) in banks {
-            let bank = Box::new(BankHost::new(BankConfig::example(id, iin, 1)));
+            let config = BankConfig { connections: 1, ..BankConfig::example(id, iin, 1) };
+            let bank = Box::new(BankHost::new(config));
             world.machines.push(Some(Machine::Bank { bank }));
         }
         world.event(HUB, Event::Started);
@@ -133,7 +133,7 @@ impl World {
         pipe
     }
 
-    fn cut(&mut self, pipe: u64) {
+    pub(crate) fn cut(&mut self, pipe: u64) {
         let Some(Pipe { ends }) = self.pipes.remove(&pipe) else { return };
         for end in ends {
             self.event(end, Event::Closed { conn: pipe });
@@ -169,7 +169,7 @@ impl World {
             let Some((from, pipe, bytes)) = self.wire.pop_front() else { return };
             let Some(ends) = self.pipes.get(&pipe).map(|p| p.ends) else { continue };
             let to = if ends[0] == from { ends[1] } else { ends[0] };
-            if to >= FIRST_BANK && self.muted {
+            if self.muted && matches!(self.machines[to], Some(Machine::Bank { .. })) {
                 continue;
             }
             self.event(to, Event::Received { conn: pipe, bytes: &bytes });
@@ -212,6 +212,40 @@ impl World {
         let pipe = self.pipe(at, STATION);
         self.event(STATION, Event::Accepted { conn: pipe, door: Door::Terminals });
         pipe
+    }
+
+    /// A connection at the banks' door, worked by the test itself.
+    pub(crate) fn bank_line(&mut self) -> u64 {
+        let at = self.machines.len();
+        let deframer = Deframer::new(Framing::Be2, 8192);
+        self.machines.push(Some(Machine::Terminal { deframer, answers: VecDeque::new() }));
+        let pipe = self.pipe(at, HUB);
+        self.event(HUB, Event::Accepted { conn: pipe, door: Door::Banks });
+        pipe
+    }
+
+    /// The same, signed on as a bank.
+    pub(crate) fn signed_on(&mut self, bank: &str) -> u64 {
+        let line = self.bank_line();
+        let answer = self.ask(line, &self.sign_on(bank));
+        assert_eq!(field(&answer, 39), "00", "{answer:?}");
+        line
+    }
+
+    pub(crate) fn sign_on(&self, bank: &str) -> Message {
+        let mut message = self.base(800, "000001");
+        message.set(32, bank.as_bytes());
+        message.set(70, b"001");
+        message
+    }
+
+    /// The next message on a connection of the test's own, if one came.
+    pub(crate) fn next(&mut self, line: u64) -> Option<Message> {
+        let at = self.pipes.get(&line)?.ends[0];
+        match self.machines[at].as_mut() {
+            Some(Machine::Terminal { answers, .. }) => answers.pop_front(),
+            Some(Machine::Host { .. } | Machine::Bank { .. }) | None => None,
+        }
     }
 
     pub(crate) fn framed(&self, message: &Message) -> Vec<u8> {
@@ -318,7 +352,7 @@ impl World {
         self.replies.pop().unwrap()
     }
 
-    fn overview(&mut self) -> Overview {
+    pub(crate) fn overview(&mut self) -> Overview {
         match self.query(Query::Overview) {
             Reply::Overview(overview) => overview,
             other => panic!("{other:?}"),
