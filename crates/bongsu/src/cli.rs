@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::{config, dialect, ledger, message, pay, roles, sim};
+use crate::{config, dialect, ledger, message, pages, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
@@ -39,6 +39,8 @@ enum Command {
     Station(roles::StationCommand),
     Bank(roles::BankCommand),
     Shops(roles::ShopsCommand),
+    Completions(pages::Completions),
+    Man(pages::Man),
 }
 
 impl Command {
@@ -51,7 +53,12 @@ impl Command {
             Self::Config(config) => config.format(),
             Self::Bank(bank) => bank.format(),
             Self::Sim(sim) => sim.format(),
-            Self::Up(_) | Self::Hub(_) | Self::Station(_) | Self::Shops(_) => Format::Text,
+            Self::Man(man) => man.format(),
+            Self::Up(_)
+            | Self::Hub(_)
+            | Self::Station(_)
+            | Self::Shops(_)
+            | Self::Completions(_) => Format::Text,
         }
     }
 
@@ -68,6 +75,8 @@ impl Command {
             Self::Station(station) => station.run(),
             Self::Bank(bank) => bank.run(),
             Self::Shops(shops) => shops.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::Man(man) => man.run(),
         }
     }
 }
@@ -156,6 +165,31 @@ mod tests {
         assert!(checked > 20, "{checked}");
     }
 
+    /// Commands that do something themselves, by the words that call them.
+    fn leaves(command: &clap::Command, path: &str, out: &mut Vec<String>) {
+        if !command.is_subcommand_required_set() && !command.is_arg_required_else_help_set() {
+            out.push(path.to_owned());
+        }
+        for sub in command.get_subcommands() {
+            leaves(sub, format!("{path} {}", sub.get_name()).trim_start(), out);
+        }
+    }
+
+    /// Of `docs/manual/commands.md`: a row or an example for each command.
+    #[test]
+    fn the_manual_has_every_command() {
+        const PAGE: &str = include_str!("../../../docs/manual/commands.md");
+        let command = Cli::command();
+        let mut paths = Vec::new();
+        command.get_subcommands().for_each(|sub| leaves(sub, sub.get_name(), &mut paths));
+        assert!(paths.len() > 15, "{paths:?}");
+        for path in paths {
+            let path = path.replace("bank book", "bank ID book");
+            let shown = [format!("| `{path}"), format!("\nbongsu {path} ")];
+            assert!(shown.iter().any(|words| PAGE.contains(words)), "no `{path}` in commands.md");
+        }
+    }
+
     #[test]
     fn examples_parse() {
         fn examples(command: &clap::Command, out: &mut Vec<String>) {
@@ -169,6 +203,7 @@ mod tests {
         for line in lines {
             let command = line.split('|').next().unwrap_or_default();
             let command = command.split(" <").next().unwrap_or_default();
+            let command = command.split(" >").next().unwrap_or_default();
             let words = command.split_whitespace().map(|word| word.trim_matches('\''));
             Cli::try_parse_from(words).map_err(|error| format!("{line}: {error}")).unwrap();
         }

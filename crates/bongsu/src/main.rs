@@ -15,6 +15,7 @@ mod limits;
 mod message;
 mod nation;
 mod output;
+mod pages;
 mod pay;
 mod roles;
 mod sim;

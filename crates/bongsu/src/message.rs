@@ -1,5 +1,6 @@
 //! `bongsu message`: messages in a file, a log or a capture, read, written and explained.
 
+mod convert;
 mod decode;
 mod encode;
 mod explain;
@@ -30,6 +31,7 @@ enum Action {
     Decode(decode::Decode),
     Encode(encode::Encode),
     Explain(explain::Explain),
+    Convert(convert::Convert),
 }
 
 impl MessageCommand {
@@ -38,6 +40,7 @@ impl MessageCommand {
             Action::Decode(decode) => decode.format(),
             Action::Encode(encode) => encode.format(),
             Action::Explain(explain) => explain.format(),
+            Action::Convert(convert) => convert.format(),
         }
     }
 
@@ -46,6 +49,7 @@ impl MessageCommand {
             Action::Decode(decode) => decode.run(),
             Action::Encode(encode) => encode.run(),
             Action::Explain(explain) => explain.run(),
+            Action::Convert(convert) => convert.run(),
         }
     }
 }

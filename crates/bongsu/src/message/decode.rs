@@ -82,7 +82,8 @@ fn table(message: &Message, dialect: &Dialect) -> String {
     output::columns(&rows, &[])
 }
 
-fn failure(error: &DecodeError, found: &Found<'_>) -> Failure {
+/// Why a message can't be read.
+pub(super) fn failure(error: &DecodeError, found: &Found<'_>) -> Failure {
     let place = match error.de {
         Some(de @ 2..) => {
             let field = found.dialect.field(de);

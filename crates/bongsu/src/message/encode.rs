@@ -29,6 +29,13 @@ pub(super) struct Encode {
     /// Dialect, by name or as a file
     #[arg(long, value_name = "NAME|FILE")]
     dialect: Option<String>,
+    #[command(flatten)]
+    written: Written,
+}
+
+/// How bytes are printed.
+#[derive(Debug, Args)]
+pub(super) struct Written {
     /// How to write the bytes
     #[arg(long, value_enum, default_value_t = Output::Hex)]
     output: Output,
@@ -37,7 +44,7 @@ pub(super) struct Encode {
     frame: bool,
     /// How to print it; json is {"message","output","dialect","bytes"}
     #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    pub(super) format: Format,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -52,15 +59,11 @@ enum Output {
 
 impl Encode {
     pub(super) fn format(&self) -> Format {
-        self.format
+        self.written.format
     }
 
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        if self.format == Format::Json && self.output == Output::Raw {
-            return Err(Failure::new("usage", "raw bytes can't stand in JSON")
-                .at("--output raw --format json")
-                .todo("--output hex or base64, or --format text"));
-        }
+        self.written.check()?;
         let given = input::read(self.message.as_deref())?;
         let json: Value = serde_json::from_slice(&given.bytes).map_err(|error| {
             Failure::new("bad_json", error.to_string())
@@ -70,7 +73,24 @@ impl Encode {
         let named = json.get("dialect").and_then(Value::as_str).unwrap_or(dialect::DEFAULT);
         let dialects = dialect::named(self.dialect.as_deref().unwrap_or(named))?;
         let dialect = dialects.list()[0];
-        let mut bytes = encode(dialect, &message(dialect, &json)?)?;
+        self.written.print(dialect, &message(dialect, &json)?)
+    }
+}
+
+impl Written {
+    /// Whether what was asked for can be printed at all.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.format == Format::Json && self.output == Output::Raw {
+            return Err(Failure::new("usage", "raw bytes can't stand in JSON")
+                .at("--output raw --format json")
+                .todo("--output hex or base64, or --format text"));
+        }
+        Ok(())
+    }
+
+    /// Encodes a message and prints it.
+    pub(super) fn print(&self, dialect: &Dialect, message: &Message) -> Result<Exit, Failure> {
+        let mut bytes = encode(dialect, message)?;
         let length = bytes.len();
         if self.frame {
             let mut framed = Vec::with_capacity(length + 2);

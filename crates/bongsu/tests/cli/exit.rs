@@ -29,6 +29,10 @@ fn exit_codes() {
         (2, &["pay", "--amount", "1.00"]),
         (0, &["config", "explain", "participant.cap"]),
         (0, &["config", "explain", "participant"]),
+        (0, &["completions", "bash"]),
+        (2, &["completions", "nothing"]),
+        (2, &["man", "/nowhere"]),
+        (2, &["message", "convert", "3038"]),
         (2, &["config", "explain", "participant.cup"]),
         (2, &["config", "check", "/nowhere.toml"]),
         (2, &["ledger", "accounts"]),
@@ -192,4 +196,28 @@ fn the_same_seed_is_the_same_nation() {
     assert!(told.code == 0 && told.err.lines().count() > 10, "{}", told.err);
     assert_eq!(run(&["sim", "--seeds", "0..2", "--tell"]).code, 2);
     assert_eq!(run(&["sim", "--seeds", "2..1"]).code, 2);
+}
+
+/// Completions name the commands, and each command has its page.
+#[test]
+fn completions_and_man_pages() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&["completions", shell]);
+        assert!(script.code == 0 && script.text().contains("ledger"), "{shell} {}", script.err);
+    }
+    let dir = format!("{}/man-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    std::fs::create_dir_all(&dir).unwrap();
+    let ran = run(&["man", &dir, "--format", "json"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let files = ran.json()["files"].as_array().unwrap().clone();
+    for page in ["bongsu.1", "bongsu-ledger-payment.1", "bongsu-bank-book.1"] {
+        let path = format!("{dir}/{page}");
+        assert!(files.contains(&json!(path)), "{files:?}");
+        let page = std::fs::read_to_string(path).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), files.len());
+    std::fs::remove_dir_all(&dir).unwrap();
+    let failure = run(&["man", &dir, "--format", "json"]).json();
+    assert_eq!(failure["error"]["kind"], "unwritable", "{failure}");
 }

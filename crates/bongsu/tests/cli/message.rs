@@ -208,3 +208,31 @@ fn the_manual_names_every_refusal() {
         assert_eq!(page.matches(&row).count(), 1, "{row}");
     }
 }
+
+#[test]
+fn a_message_in_another_dialect() {
+    let ascii = "0800822000000000000004000000000000001122091407000001301";
+    let convert = |to: &str, message: &str| {
+        run(&["message", "convert", "--to", to, "--format", "json", message])
+    };
+    let there = convert("iso87-ascii-bin", ascii);
+    assert_eq!(there.code, 0, "{}", there.err);
+    let there = there.json();
+    // Its bitmaps are 16 bytes instead of 32 characters (ISO 8583:1987, 3.2).
+    assert_eq!(there["dialect"], "iso87-ascii-bin", "{there}");
+    let bytes = ascii.len() as u64 - 16;
+    assert_eq!(there["bytes"], bytes, "{there}");
+    let hex = there["message"].as_str().unwrap();
+    assert_eq!(&hex[8..40], "82200000000000000400000000000000", "{there}");
+    let back = convert("iso87-ascii", hex).json();
+    let original: String = ascii.bytes().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(back["message"], original.as_str(), "{back}");
+
+    let unread = convert("iso87-ascii", "3038");
+    assert_eq!(unread.code, 1, "{}", unread.err);
+    assert!(unread.json()["error"]["offset"].is_u64());
+    let unknown = convert("nothing", ascii);
+    assert_eq!((unknown.code, &unknown.json()["error"]["kind"]), (2, &"unknown_dialect".into()));
+    let framed = run(&["message", "convert", "--to", "iso87-ascii", "--frame", ascii]);
+    assert!(framed.text().starts_with("0037303830303832"), "{}", framed.text());
+}
