@@ -7,63 +7,21 @@
 //! Absent on purpose: anything of `switch`, `ledger` or `interchange`.
 
 pub(crate) mod accounts;
+mod books;
+mod evidence;
+mod holds;
+mod index;
 mod payments;
+mod refunds;
 pub(crate) mod secrets;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use host::view::{AccountView, Overview, PaymentView};
-use parties::bank::Entry;
-use parties::shop::Seen;
-use scheme::{Amount, Iin, ParticipantId};
+pub use evidence::{Ask, Asker, BankEvidence, Claim, End, Evidence, Line, Rules};
 
 use crate::limits::VIOLATIONS_MAX;
-use crate::scenario::Place;
-
-/// What is known of a nation at rest.
-#[derive(Clone, Debug, Default)]
-pub struct Evidence {
-    /// The hub's totals.
-    pub hub: Overview,
-    /// The stations' totals.
-    pub stations: Vec<Overview>,
-    /// The hub's accounts, as published.
-    pub accounts: Vec<AccountView>,
-    /// The hub's payments, as published.
-    pub payments: Vec<PaymentView>,
-    /// The banks' own books.
-    pub banks: Vec<BankEvidence>,
-    /// What the shops saw.
-    pub shops: Vec<ShopEvidence>,
-}
-
-/// One bank.
-#[derive(Clone, Debug)]
-pub struct BankEvidence {
-    /// Its institution code (DE32).
-    pub id: ParticipantId,
-    /// The prefix of its cards.
-    pub iin: Iin,
-    /// Its net debit cap.
-    pub cap: Amount,
-    /// Every line of its book, refills apart.
-    pub entries: Vec<Entry>,
-}
-
-/// One shop.
-#[derive(Clone, Debug)]
-pub struct ShopEvidence {
-    /// Its acquirer (DE32).
-    pub acquirer: ParticipantId,
-    /// Payments that ended.
-    pub seen: Vec<Seen>,
-    /// Payments whose reversal nobody has acknowledged.
-    pub owed: Vec<Seen>,
-    /// Payments without an answer.
-    pub unanswered: usize,
-}
 
 /// What must not be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,6 +42,10 @@ pub enum Violation {
     ReversalRefused(String),
     /// A bank's book differs from the ledger.
     Book(String),
+    /// More, or less, went back than was asked for or paid.
+    Returns(String),
+    /// A completion that counts was not posted, or a hold as no completion said.
+    Completion(String),
     /// A payment that no shop made, or two under one reference.
     Invented(String),
     /// A bank undid what it may not, or twice.
@@ -112,6 +74,8 @@ impl Violation {
             Self::NotUndone(_) => "refused or reversed, yet posted",
             Self::ReversalRefused(_) => "reversal refused",
             Self::Book(_) => "bank's book differs",
+            Self::Returns(_) => "wrong return",
+            Self::Completion(_) => "wrong completion",
             Self::Invented(_) => "invented payment",
             Self::Bank(_) => "bank's book is wrong in itself",
             Self::Secret(_) => "secret stored",
@@ -132,6 +96,8 @@ impl Violation {
             | Self::NotUndone(text)
             | Self::ReversalRefused(text)
             | Self::Book(text)
+            | Self::Returns(text)
+            | Self::Completion(text)
             | Self::Invented(text)
             | Self::Bank(text)
             | Self::Secret(text)
@@ -170,18 +136,16 @@ pub fn pending(evidence: &Evidence) -> Vec<Violation> {
             tell(format!("{} advices owed by {}", role.saf_depth, role.role));
         }
     }
-    for (shop, number) in evidence.shops.iter().zip(1..) {
-        let place = Place::Shop(number);
-        if shop.unanswered > 0 {
-            tell(format!("{} payments of {place} without an answer", shop.unanswered));
+    for asker in &evidence.askers {
+        if asker.unanswered > 0 {
+            tell(format!("{} requests of {} without an answer", asker.unanswered, asker.name));
         }
-        for seen in &shop.owed {
-            let (terminal, stan) = (seen.terminal, seen.stan);
-            tell(format!("the reversal of {terminal} {stan} is not acknowledged"));
+        for claim in &asker.owed {
+            tell(format!("{claim}: not acknowledged"));
         }
     }
-    for payment in evidence.payments.iter().filter(|payment| payment.status == "pending") {
-        tell(format!("payment {} is pending", payment.rrn));
+    if let Some(payment) = holds::pending(&evidence.payments, evidence.rules) {
+        tell(format!("payment {payment}"));
     }
     found
 }

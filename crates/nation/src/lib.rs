@@ -15,6 +15,7 @@ pub mod audit;
 mod clock;
 mod dice;
 mod disk;
+mod gather;
 pub mod limits;
 mod machine;
 mod net;

@@ -7,7 +7,8 @@ use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use scheme::TerminalId;
 
 use crate::actor::Actor;
-use crate::audit::{self, BankEvidence, Evidence, ShopEvidence, Violation};
+use crate::audit::{self, Evidence, Violation};
+use crate::gather;
 use crate::limits::{DRAIN_STEP_MS, LOOK_EVERY_MS};
 use crate::machine::state_hash;
 use crate::scenario::{Place, Planned, Planted, Scenario};
@@ -150,7 +151,8 @@ fn evidence(world: &mut World) -> Evidence {
         let posted = payments.iter().find(|payment| payment.status == "posted").cloned();
         payments.extend(posted);
     }
-    Evidence { hub, stations, accounts, payments, banks: banks(world), shops: shops(world) }
+    let (banks, askers) = (gather::banks(world), gather::askers(world));
+    Evidence { hub, stations, accounts, payments, banks, askers, rules: gather::rules(world) }
 }
 
 /// Every payment of the hub, terminal by terminal, as a bank's back office would download them.
@@ -188,41 +190,6 @@ fn page(world: &mut World, filter: PaymentFilter) -> Vec<PaymentView> {
         Some(Reply::Overview(_) | Reply::Accounts(_) | Reply::Metrics(_) | Reply::NotHere)
         | None => Vec::new(),
     }
-}
-
-fn banks(world: &World) -> Vec<BankEvidence> {
-    let mut banks = Vec::new();
-    for (section, number) in world.config.participants.iter().zip(1..) {
-        let machine = world.machines.get(&Place::Bank(number));
-        let Some(Actor::Bank(bank)) = machine.and_then(|machine| machine.actor.as_ref()) else {
-            continue;
-        };
-        let Some(iin) = section.iins.first().copied() else { continue };
-        let accounts = bank.book().accounts();
-        let entries = accounts
-            .flat_map(|(_, account)| account.entries.iter().copied())
-            .filter(|entry| entry.kind != parties::bank::EntryKind::Refill)
-            .collect();
-        banks.push(BankEvidence { id: section.id, iin, cap: section.cap, entries });
-    }
-    banks
-}
-
-fn shops(world: &World) -> Vec<ShopEvidence> {
-    let mut shops = Vec::new();
-    for number in 1..=world.scenario.stations {
-        let machine = world.machines.get(&Place::Shop(number));
-        let Some(Actor::Shop(shop)) = machine.and_then(|machine| machine.actor.as_ref()) else {
-            continue;
-        };
-        shops.push(ShopEvidence {
-            acquirer: shop.config().acquirer,
-            seen: world.seen.get(&number).cloned().unwrap_or_default(),
-            owed: shop.owed().collect(),
-            unanswered: shop.unanswered(),
-        });
-    }
-    shops
 }
 
 fn judge(world: &mut World, evidence: &Evidence) {

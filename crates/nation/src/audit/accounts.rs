@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use host::view::AccountView;
 
-use super::{Evidence, Violation, minor};
+use super::{Evidence, Violation, holds, minor};
 
 /// Zero-sum, caps, nothing pending, positions.
 pub(super) fn judge(evidence: &Evidence, found: &mut Vec<Violation>) {
     sums(&evidence.accounts, found);
     for account in &evidence.accounts {
+        // The other side of a hold is the acquirer's position, or the bank itself.
+        let stands = holds::stands(&evidence.payments, &account.owner, &account.kind);
         let held = [&account.debits_pending, &account.credits_pending];
-        if held.iter().any(|held| minor(held) != Some(0)) {
-            let what = format!("{}:{} holds money", account.kind, account.owner);
+        if held.map(|held| minor(held)) != stands.map(Some) {
+            let what = format!("{}:{} holds {held:?}, not {stands:?}", account.kind, account.owner);
             found.push(Violation::Pending(what));
         }
     }
@@ -86,9 +88,9 @@ fn positions(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut books: BTreeMap<(u64, &str), i128> = BTreeMap::new();
     for bank in &evidence.banks {
         let issuer = bank.id.get();
-        for entry in &bank.entries {
-            let effect = i128::from(entry.effect);
-            let acquirer = entry.acquirer.map_or(0, |acquirer| acquirer.get());
+        for line in &bank.lines {
+            let effect = i128::from(line.effect);
+            let acquirer = line.acquirer;
             let (from, to) =
                 if acquirer == issuer { ("onus_issued", "onus_acquired") } else { ("net", "net") };
             *books.entry((issuer, from)).or_default() += effect;

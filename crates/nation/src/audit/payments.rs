@@ -1,109 +1,137 @@
-//! Item by item: shops against ledger, ledger against the banks' books.
+//! Item by item: what was seen at counters against the ledger.
 
 use std::collections::BTreeMap;
 
 use host::view::PaymentView;
-use parties::bank::{Entry, EntryKind};
-use parties::shop::{Outcome, Seen};
 
-use super::{BankEvidence, Evidence, Violation, minor};
-
-/// DE41 and DE11: one payment of one shop, as long as a run is shorter than a million payments.
-type Trace = (String, u32);
-/// DE32, DE41, DE37: what finds a payment in a bank's book.
-type Reference = (u64, String, String);
+use super::evidence::{Ask, Claim, End, Evidence};
+use super::index::{Index, amount, returned, trace};
+use super::{Violation, books, holds, minor, refunds};
 
 /// Every rule about single payments.
 pub(super) fn judge(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let mut ledger: BTreeMap<Trace, Vec<&PaymentView>> = BTreeMap::new();
-    for payment in &evidence.payments {
-        let stan = payment.stan.parse().unwrap_or(0);
-        ledger.entry((payment.terminal.trim().to_owned(), stan)).or_default().push(payment);
+    let index = Index::new(evidence);
+    for claim in evidence.askers.iter().flat_map(|asker| &asker.claims) {
+        match claim.ask {
+            Ask::Purchase | Ask::Cash | Ask::Refund => one_payment(&index, claim, found),
+            Ask::Balance => one_enquiry(&index, claim, found),
+            Ask::Hold => holds::one_hold(&index, claim, found),
+            Ask::Completion => holds::one_completion(&index, claim, found),
+        }
     }
-    for seen in evidence.shops.iter().flat_map(|shop| &shop.seen) {
-        let trace = (seen.terminal.to_string(), seen.stan.get());
-        let payments = ledger.get(&trace).map_or(&[][..], Vec::as_slice);
-        one_shop_payment(evidence, seen, payments, found);
-    }
-    invented(evidence, &ledger, found);
-    books(evidence, found);
+    invented(&index, found);
+    refunds::judge(&index, found);
+    books::judge(&index, found);
 }
 
-fn one_shop_payment(
-    evidence: &Evidence,
-    seen: &Seen,
-    payments: &[&PaymentView],
-    found: &mut Vec<Violation>,
-) {
+fn one_payment(index: &Index<'_>, claim: &Claim, found: &mut Vec<Violation>) {
+    let payments = index.of(&claim.trace());
     let posted: Vec<_> = payments.iter().filter(|payment| payment.status == "posted").collect();
-    let name = || format!("{} {} {:?}", seen.terminal, seen.stan, seen.outcome);
-    match seen.outcome {
-        Outcome::Approved => match posted.as_slice() {
-            [payment] => as_seen(evidence, seen, payment, found),
+    let refunded = index.refunded(&claim.trace());
+    let back = match claim.end {
+        End::Kept(kept) => claim.minor() - i128::from(kept.minor()),
+        End::Approved
+        | End::Declined
+        | End::Unknown
+        | End::Reversed
+        | End::ReversalRefused
+        | End::Owed => 0,
+    };
+    match claim.end {
+        End::Approved | End::Kept(_) if claim.approved => match posted.as_slice() {
+            [payment] => {
+                as_seen(index, claim, payment, found);
+                // Returns stop where nothing is left.
+                let expected = (refunded + back).min(claim.minor());
+                if returned(payment) != expected {
+                    let what = format!("{claim}: {expected} went back, {payment:?}");
+                    found.push(Violation::Returns(what));
+                }
+            }
+            // A reversal in part that returns the last of it ends the payment.
+            [] if refunded + back >= claim.minor() && back > 0 => {}
             other => {
                 let states: Vec<_> = payments.iter().map(|payment| payment.status).collect();
-                let what = format!("{}: posted {} times {states:?}", name(), other.len());
+                let what = format!("{claim}: posted {} times {states:?}", other.len());
                 found.push(Violation::Approval(what));
             }
         },
-        Outcome::Reversed(code) => {
-            if !code.is_approved() {
-                found.push(Violation::ReversalRefused(name()));
-            } else if !posted.is_empty() {
-                found.push(Violation::NotUndone(name()));
-            }
+        End::Reversed | End::Declined if !posted.is_empty() => {
+            found.push(Violation::NotUndone(claim.to_string()));
         }
-        Outcome::Declined(_) if !posted.is_empty() => found.push(Violation::NotUndone(name())),
         // Nobody saw how it ended: either end is right, alike in both books.
-        Outcome::Unknown if posted.len() > 1 => found.push(Violation::Approval(name())),
-        Outcome::Declined(_) | Outcome::Unknown => {}
-        Outcome::ReversalOwed => found.push(Violation::Pending(name())),
+        End::Unknown | End::Approved | End::Kept(_) if posted.len() > 1 => {
+            found.push(Violation::Approval(claim.to_string()));
+        }
+        End::ReversalRefused => found.push(Violation::ReversalRefused(claim.to_string())),
+        End::Owed => found.push(Violation::Pending(claim.to_string())),
+        End::Approved | End::Kept(_) | End::Reversed | End::Declined | End::Unknown => {}
     }
 }
 
-/// What is posted is what the shop's receipt says.
-fn as_seen(evidence: &Evidence, seen: &Seen, payment: &PaymentView, found: &mut Vec<Violation>) {
-    let issuer = evidence.banks.iter().find(|bank| bank.iin == seen.issuer);
+/// What is posted is what the receipt says.
+pub(super) fn as_seen(
+    index: &Index<'_>,
+    claim: &Claim,
+    payment: &PaymentView,
+    found: &mut Vec<Violation>,
+) {
+    let issuer = index.evidence.banks.iter().find(|bank| bank.iin == claim.issuer);
     let issuer = issuer.map(|bank| bank.id.to_string());
+    let kind = match claim.ask {
+        Ask::Purchase => "purchase",
+        Ask::Cash => "cash",
+        Ask::Refund => "refund",
+        Ask::Balance => "balance",
+        Ask::Hold | Ask::Completion => holds::PREAUTHORISATION,
+    };
+    // What a completion leaves of a hold is its own affair.
+    let amount_differs = claim.ask != Ask::Hold && minor(&payment.amount) != Some(claim.minor());
     let differs = [
-        ("amount", minor(&payment.amount) != Some(i128::from(seen.amount.minor()))),
-        ("returned", minor(&payment.returned) != Some(0)),
-        ("DE37", payment.rrn.trim() != seen.rrn.as_str()),
-        ("DE38", payment.approval_code.as_deref() != Some(seen.approval.as_str())),
+        ("amount", amount_differs),
+        ("kind", payment.kind != kind),
+        ("DE37", payment.rrn.trim() != claim.rrn.as_str()),
+        ("DE38", payment.approval_code.as_deref() != Some(claim.approval.as_str())),
         ("issuer", payment.issuer != issuer),
     ];
     for (what, differs) in differs {
         if differs {
-            let what = format!("{} {}: {what} in {payment:?}", seen.terminal, seen.stan);
-            found.push(Violation::Approval(what));
+            found.push(Violation::Approval(format!("{claim}: {what} in {payment:?}")));
         }
     }
 }
 
-/// Payments that no shop made; one request that became two; two under one DE37.
-fn invented(
-    evidence: &Evidence,
-    ledger: &BTreeMap<Trace, Vec<&PaymentView>>,
-    found: &mut Vec<Violation>,
-) {
-    let shops = evidence.shops.iter();
-    let made: std::collections::BTreeSet<Trace> = shops
-        .flat_map(|shop| shop.seen.iter().chain(&shop.owed))
-        .map(|seen| (seen.terminal.to_string(), seen.stan.get()))
-        .collect();
-    for (trace, payments) in ledger {
-        let (terminal, stan) = trace;
-        if !made.contains(trace) {
-            found.push(Violation::Invented(format!("{terminal} {stan}: no shop made it")));
+/// Asking for a balance moves nothing and is kept nowhere.
+fn one_enquiry(index: &Index<'_>, claim: &Claim, found: &mut Vec<Violation>) {
+    if let Some(payment) = index.of(&claim.trace()).iter().find(|p| p.status != "declined") {
+        found.push(Violation::Invented(format!("{claim}: an enquiry became {payment:?}")));
+    }
+    match claim.end {
+        End::Reversed | End::Kept(_) | End::ReversalRefused => {
+            found.push(Violation::Invented(format!("{claim}: an enquiry was reversed")));
+        }
+        End::Owed => found.push(Violation::Pending(claim.to_string())),
+        End::Approved | End::Declined | End::Unknown => {}
+    }
+}
+
+/// Payments that nobody asked for; one request that became two; two under one DE37.
+fn invented(index: &Index<'_>, found: &mut Vec<Violation>) {
+    for (trace, payments) in &index.payments {
+        let (acquirer, terminal, stan) = trace;
+        if !index.claims.contains_key(trace) {
+            let what = format!("{acquirer} {terminal} {stan}: nobody asked for it");
+            found.push(Violation::Invented(what));
         }
         let moved = |payment: &&&PaymentView| matches!(payment.status, "posted" | "reversed");
         if payments.iter().filter(moved).count() > 1 {
-            found
-                .push(Violation::Invented(format!("{terminal} {stan}: one request, two payments")));
+            let what = format!("{acquirer} {terminal} {stan}: one request, two payments");
+            found.push(Violation::Invented(what));
         }
     }
     let mut references: BTreeMap<(&str, &str), u32> = BTreeMap::new();
-    for payment in &evidence.payments {
+    // A refund may name its payment by carrying its DE37.
+    for payment in index.evidence.payments.iter().filter(|payment| payment.kind != "refund") {
         *references.entry((&payment.acquirer, &payment.rrn)).or_default() += 1;
     }
     for ((acquirer, rrn), count) in references {
@@ -112,77 +140,10 @@ fn invented(
             found.push(Violation::Invented(what));
         }
     }
-}
-
-/// What one bank's book says of one payment.
-#[derive(Default)]
-struct Lines {
-    debits: u32,
-    returns: u32,
-    net: i128,
-}
-
-/// Every payment moves the same money in the ledger and in its issuer's book; nothing else does.
-fn books(evidence: &Evidence, found: &mut Vec<Violation>) {
-    for bank in &evidence.banks {
-        let mut lines: BTreeMap<Reference, Lines> = BTreeMap::new();
-        for entry in &bank.entries {
-            add(lines.entry(reference(entry)).or_default(), entry);
+    for payment in &index.evidence.payments {
+        if returned(payment) > amount(payment) || returned(payment) < 0 {
+            let what = format!("more went back than was paid: {:?} {payment:?}", trace(payment));
+            found.push(Violation::Returns(what));
         }
-        let own = bank.id.to_string();
-        let mine = evidence.payments.iter().filter(|payment| payment.issuer.as_ref() == Some(&own));
-        for payment in mine {
-            let key = (
-                payment.acquirer.parse().unwrap_or(0),
-                payment.terminal.trim().to_owned(),
-                payment.rrn.trim().to_owned(),
-            );
-            let kept = lines.remove(&key).unwrap_or_default();
-            one_book_payment(bank, payment, &kept, found);
-        }
-        for ((acquirer, terminal, rrn), kept) in lines {
-            let what = format!(
-                "{own} booked {} for {acquirer} {terminal} {rrn}, which the ledger does not have",
-                kept.net
-            );
-            found.push(Violation::Book(what));
-        }
-    }
-}
-
-fn one_book_payment(
-    bank: &BankEvidence,
-    payment: &PaymentView,
-    kept: &Lines,
-    found: &mut Vec<Violation>,
-) {
-    let amount = minor(&payment.amount).unwrap_or(0);
-    let returned = minor(&payment.returned).unwrap_or(0);
-    let moved = if payment.status == "posted" { amount - returned } else { 0 };
-    if kept.net != -moved {
-        let (rrn, status) = (&payment.rrn, payment.status);
-        let what = format!("{} has {} for {rrn}, {status} {moved}", bank.id, kept.net);
-        found.push(Violation::Book(what));
-    }
-    if kept.debits > 1 || kept.returns > kept.debits {
-        let (debits, returns, rrn) = (kept.debits, kept.returns, &payment.rrn);
-        let what = format!("{}: {debits} debits, {returns} returns of {rrn}", bank.id);
-        found.push(Violation::Bank(what));
-    }
-}
-
-fn reference(entry: &Entry) -> Reference {
-    let acquirer = entry.acquirer.map_or(0, |acquirer| acquirer.get());
-    (acquirer, entry.terminal.to_string(), entry.rrn.to_string())
-}
-
-fn add(lines: &mut Lines, entry: &Entry) {
-    lines.net += i128::from(entry.effect);
-    match entry.kind {
-        EntryKind::Purchase | EntryKind::Cash | EntryKind::Cashback | EntryKind::Refund => {
-            lines.debits += 1;
-        }
-        EntryKind::Reversal => lines.returns += 1,
-        EntryKind::Refill => {}
     }
 }

@@ -1,0 +1,91 @@
+//! What shops and banks publish, in the auditor's words.
+
+use parties::bank::{Entry, EntryKind};
+use parties::shop::{Outcome, Seen};
+use scheme::ParticipantId;
+
+use crate::actor::Actor;
+use crate::audit::{Ask, Asker, BankEvidence, Claim, End, Line, Rules};
+use crate::scenario::Place;
+use crate::world::World;
+
+/// The banks' books.
+pub(crate) fn banks(world: &World) -> Vec<BankEvidence> {
+    let mut banks = Vec::new();
+    for (section, number) in world.config.participants.iter().zip(1..) {
+        let machine = world.machines.get(&Place::Bank(number));
+        let Some(Actor::Bank(bank)) = machine.and_then(|machine| machine.actor.as_ref()) else {
+            continue;
+        };
+        let Some(iin) = section.iins.first().copied() else { continue };
+        let accounts = bank.book().accounts();
+        let lines = accounts.flat_map(|(_, account)| &account.entries).filter_map(line).collect();
+        banks.push(BankEvidence { id: section.id, iin, cap: section.cap, lines });
+    }
+    banks
+}
+
+/// A line of a book; what a bank gives of its own accord is none.
+fn line(entry: &Entry) -> Option<Line> {
+    let back = match entry.kind {
+        EntryKind::Purchase | EntryKind::Cash | EntryKind::Cashback | EntryKind::Refund => false,
+        EntryKind::Reversal => true,
+        EntryKind::Refill => return None,
+    };
+    Some(Line {
+        acquirer: entry.acquirer.map_or(0, ParticipantId::get),
+        terminal: entry.terminal,
+        rrn: entry.rrn,
+        effect: entry.effect,
+        back,
+    })
+}
+
+/// What was seen at counters.
+pub(crate) fn askers(world: &World) -> Vec<Asker> {
+    let mut askers = Vec::new();
+    for number in 1..=world.scenario.stations {
+        let place = Place::Shop(number);
+        let machine = world.machines.get(&place);
+        let Some(Actor::Shop(shop)) = machine.and_then(|machine| machine.actor.as_ref()) else {
+            continue;
+        };
+        let acquirer = shop.config().acquirer;
+        let seen = world.seen.get(&number).into_iter().flatten();
+        askers.push(Asker {
+            name: place.to_string(),
+            claims: seen.map(|seen| claim(acquirer, seen)).collect(),
+            owed: shop.owed().map(|seen| claim(acquirer, &seen)).collect(),
+            unanswered: shop.unanswered(),
+        });
+    }
+    askers
+}
+
+fn claim(acquirer: ParticipantId, seen: &Seen) -> Claim {
+    Claim {
+        acquirer,
+        terminal: seen.terminal,
+        stan: seen.stan,
+        ask: Ask::Purchase,
+        of: None,
+        rrn: seen.rrn,
+        approval: seen.approval,
+        amount: seen.amount,
+        issuer: seen.issuer,
+        approved: seen.approved,
+        end: match seen.outcome {
+            Outcome::Approved => End::Approved,
+            Outcome::Declined(_) => End::Declined,
+            Outcome::Unknown => End::Unknown,
+            Outcome::Reversed(code) if code.is_approved() => End::Reversed,
+            Outcome::Reversed(_) => End::ReversalRefused,
+            Outcome::ReversalOwed => End::Owed,
+        },
+    }
+}
+
+/// The scheme's numbers.
+pub(crate) fn rules(_world: &World) -> Rules {
+    Rules { holds_stand: true, refund_max: 0, refund_day_max: 0 }
+}
