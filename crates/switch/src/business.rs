@@ -11,7 +11,7 @@ use scheme::{
 };
 
 use crate::fingerprint::Fingerprint;
-use crate::record::Fact;
+use crate::record::{Fact, Removed};
 
 /// A base station.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -100,7 +100,9 @@ impl Directory {
             Fact::HotCard { token, reason } => {
                 self.hot.insert(*token, *reason);
             }
+            Fact::Removed(removed) => self.remove(removed),
             Fact::Epoch { .. }
+            | Fact::Changed { .. }
             | Fact::Opened(_)
             | Fact::Declined(_)
             | Fact::Closed(_)
@@ -113,6 +115,21 @@ impl Directory {
             | Fact::Netted { .. } => return,
         }
         self.fingerprint.add(fact);
+    }
+
+    fn remove(&mut self, removed: &Removed) {
+        match removed {
+            Removed::Station { id } => {
+                self.stations.remove(id);
+            }
+            Removed::Terminal { acquirer, terminal } => {
+                self.terminals.remove(&(*acquirer, *terminal));
+            }
+            Removed::Route { iin } => self.routes.retain(|(known, _)| known != iin),
+            Removed::HotCard { token } => {
+                self.hot.remove(token);
+            }
+        }
     }
 
     /// Whether the first start has already journalled the business part.

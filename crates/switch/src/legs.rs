@@ -78,6 +78,8 @@ pub fn accounts(state: &State, fact: &Fact, out: &mut Vec<Account>) {
         | Fact::Terminal { .. }
         | Fact::Cap { .. }
         | Fact::HotCard { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
         | Fact::Epoch { .. }
         | Fact::Opened(_)
         | Fact::Declined(_)
@@ -139,6 +141,8 @@ pub fn transfers(state: &State, fact: &Fact, out: &mut Vec<Implied>) {
         | Fact::Route { .. }
         | Fact::Terminal { .. }
         | Fact::HotCard { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
         | Fact::Epoch { .. }
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }

@@ -92,6 +92,16 @@ pub enum Fact {
         /// Lost, stolen or restricted.
         reason: Reason,
     },
+    /// A change of the business part, and who made it. The records that it consists of follow;
+    /// each of them replaces what was known of its subject.
+    Changed {
+        /// Who, as `bongsu config apply` was told.
+        author: String,
+        /// How many records follow.
+        records: u32,
+    },
+    /// Something is no part of the nation any more.
+    Removed(Removed),
     /// The hub works in this epoch from now on.
     Epoch {
         /// Number, only rising.
@@ -144,6 +154,33 @@ pub enum Fact {
         paid_out: bool,
         /// Ledger id of the transfer.
         transfer: u128,
+    },
+}
+
+/// What was taken out of the business part.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Removed {
+    /// A station, at which no terminal is left.
+    Station {
+        /// Number.
+        id: StationId,
+    },
+    /// A terminal.
+    Terminal {
+        /// DE32.
+        acquirer: ParticipantId,
+        /// DE41.
+        terminal: TerminalId,
+    },
+    /// A route: cards that begin so have no issuer any more.
+    Route {
+        /// Leading digits.
+        iin: Iin,
+    },
+    /// A hot card, which may pay again.
+    HotCard {
+        /// The card.
+        token: Token,
     },
 }
 

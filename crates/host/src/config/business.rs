@@ -129,6 +129,8 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             say(7, what, words(*reason).to_owned());
         }
         Fact::Epoch { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
         | Fact::Opened(_)
         | Fact::Declined(_)
         | Fact::Closed(_)

@@ -41,7 +41,9 @@ impl<'a> Replay<'a> {
         if !self.accounts.is_empty() {
             let mut statuses = Vec::new();
             self.books.create_accounts(at, &self.accounts, &mut statuses);
-            if let Some(bad) = statuses.iter().find(|s| **s != ledger::AccountStatus::Ok) {
+            // A nation or participant whose record came again has its accounts already.
+            let fine = [ledger::AccountStatus::Ok, ledger::AccountStatus::Exists];
+            if let Some(bad) = statuses.iter().find(|status| !fine.contains(status)) {
                 return Err(format!("its account cannot be made: {bad:?}"));
             }
         }

@@ -587,6 +587,8 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         | Fact::Terminal { .. }
         | Fact::Cap { .. }
         | Fact::HotCard { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
         | Fact::Epoch { .. }
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }

@@ -148,6 +148,8 @@ impl State {
             | Fact::Terminal { .. }
             | Fact::Cap { .. }
             | Fact::HotCard { .. }
+            | Fact::Changed { .. }
+            | Fact::Removed(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Netted { .. } => {}
         }

@@ -9,7 +9,8 @@ use scheme::{
 };
 
 use super::{
-    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Reversed, Seen, Tombstone,
+    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed, Seen,
+    Tombstone,
 };
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::request::{OriginalRef, Trace};
@@ -25,6 +26,8 @@ const TERMINAL: u8 = 5;
 const CAP: u8 = 6;
 const HOT_CARD: u8 = 7;
 const EPOCH: u8 = 8;
+const CHANGED: u8 = 9;
+const REMOVED: u8 = 10;
 const OPENED: u8 = 16;
 const DECLINED: u8 = 17;
 const CLOSED: u8 = 18;
@@ -72,6 +75,14 @@ pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
         Fact::Epoch { epoch } => {
             w.u64(*epoch);
             EPOCH
+        }
+        Fact::Changed { author, records } => {
+            w.u32(*records).short(author.as_bytes());
+            CHANGED
+        }
+        Fact::Removed(removed) => {
+            put_removed(&mut w, removed);
+            REMOVED
         }
         payment => return (encode_payment(payment, &mut w), VERSION),
     };
@@ -145,6 +156,8 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
         | Fact::Terminal { .. }
         | Fact::Cap { .. }
         | Fact::HotCard { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
         | Fact::Epoch { .. } => unreachable!("business records are laid out by `encode`"),
     }
 }
@@ -222,6 +235,8 @@ fn decode_business(kind: u8, r: &mut Reader<'_>) -> Result<Fact, Corrupt> {
         },
         HOT_CARD => Fact::HotCard { token: Token(r.u128("token")?), reason: reason(r)? },
         EPOCH => Fact::Epoch { epoch: r.u64("epoch")? },
+        CHANGED => Fact::Changed { records: r.u32("records")?, author: r.name("author")? },
+        REMOVED => Fact::Removed(get_removed(r)?),
         OVERCAP_REPAID => Fact::OvercapRepaid {
             participant: participant(r)?,
             amount: amount(r)?,
@@ -237,6 +252,25 @@ fn decode_business(kind: u8, r: &mut Reader<'_>) -> Result<Fact, Corrupt> {
             transfer: r.u128("transfer")?,
         },
         _ => return Err(r.corrupt("a record of an unknown kind")),
+    })
+}
+
+fn put_removed(w: &mut Writer<'_>, removed: &Removed) {
+    match removed {
+        Removed::Station { id } => w.u8(1).u16(id.0),
+        Removed::Terminal { acquirer, terminal } => w.u8(2).u40(acquirer.get()).text(terminal),
+        Removed::Route { iin } => w.u8(3).short(alloc::format!("{iin}").as_bytes()),
+        Removed::HotCard { token } => w.u8(4).u128(token.0),
+    };
+}
+
+fn get_removed(r: &mut Reader<'_>) -> Result<Removed, Corrupt> {
+    Ok(match r.u8("what is removed")? {
+        1 => Removed::Station { id: StationId(r.u16("station")?) },
+        2 => Removed::Terminal { acquirer: participant(r)?, terminal: r.text("terminal")? },
+        3 => Removed::Route { iin: r.checked("IIN", Reader::name, |digits| Iin::new(&digits))? },
+        4 => Removed::HotCard { token: Token(r.u128("token")?) },
+        _ => return Err(r.corrupt("what is removed")),
     })
 }
 

@@ -10,8 +10,8 @@ use scheme::{
 };
 
 use super::{
-    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Reversed, Seen, Tombstone,
-    decode, encode,
+    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed, Seen,
+    Tombstone, decode, encode,
 };
 use crate::request::{OriginalRef, Text25, Trace};
 
@@ -77,6 +77,11 @@ fn business() -> Vec<Fact> {
         },
         Fact::Cap { participant: bank(1), amount: seen().amount, transfer: u128::MAX - 1 },
         Fact::HotCard { token: Token(5), reason: Reason::Lost },
+        Fact::Changed { author: "Kim, settlement desk".into(), records: 5 },
+        Fact::Removed(Removed::Station { id: StationId(4) }),
+        Fact::Removed(Removed::Terminal { acquirer: bank(1), terminal: seen().terminal }),
+        Fact::Removed(Removed::Route { iin: Iin::new("940801").unwrap() }),
+        Fact::Removed(Removed::HotCard { token: Token(6) }),
         Fact::Epoch { epoch: u64::MAX },
         Fact::OvercapRepaid { participant: bank(1), amount: seen().amount, transfer: 3 },
         Fact::Cutover { cycle: 2, date: DATE },
