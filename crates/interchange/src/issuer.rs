@@ -2,13 +2,22 @@
 //! else as the acquirer sent it.
 
 use keys::{CardVault, UnsealError};
-use scheme::{Amount, MonthTime, Mti, ParticipantId, PaymentId, Processing, ResponseCode, Stan};
+use scheme::{
+    Amount, ApprovalCode, MonthTime, Mti, ParticipantId, PaymentId, Processing, ResponseCode, Stan,
+};
 use switch::hub::IssuerAnswer;
 use switch::record::Seen;
 use switch::{Carried, Text25, Trace};
 use wire::iso8583::Message;
 
 use crate::SEAL_KIND;
+use crate::digits::{Institution, digits};
+
+/// What of an issuer's answer goes no further: the acquirer has its own of these, they belong to
+/// this link, or they are the card's (R-SECRETS).
+const NOT_CARRIED: [u8; 25] = [
+    1, 2, 3, 4, 7, 11, 12, 13, 14, 15, 32, 35, 36, 37, 38, 39, 41, 42, 44, 45, 49, 52, 64, 90, 128,
+];
 
 /// An 0420 to an issuer, or its repeat.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +38,24 @@ pub struct Advice<'a> {
     pub repeat: bool,
 }
 
-/// The 0200 to an issuer.
+/// An 0220 to an issuer, or its repeat.
+#[derive(Clone, Copy, Debug)]
+pub struct Completion<'a> {
+    /// What the card is sealed under: the pre-authorisation.
+    pub id: PaymentId,
+    /// The pre-authorisation's request, with the amount that was completed.
+    pub seen: &'a Seen,
+    /// DE11 and DE7 of its 0100.
+    pub original: Trace,
+    /// DE11 and DE7 of the advice.
+    pub trace: Trace,
+    /// DE38 of the pre-authorisation; blank when it had none.
+    pub approval: ApprovalCode,
+    /// Whether it is an 0221.
+    pub repeat: bool,
+}
+
+/// The 0100 or 0200 to an issuer.
 pub fn ask(
     vault: &CardVault,
     id: PaymentId,
@@ -52,12 +78,26 @@ pub fn advise(vault: &CardVault, advice: &Advice<'_>) -> Result<Message, UnsealE
     let mut message = Message::new(if repeat { first.repeat() } else { first });
     put_common(&mut message, vault, id, seen, trace)?;
     message.set(39, &code.bytes());
-    message.set(90, original_data(seen, original).as_bytes());
+    message.set(90, &original_data(seen, original));
     if let Some(actual) = actual {
         // Actual amounts of the transaction and of settlement, and their fees: none.
-        let value = format!("{:012}{:012}C{:08}C{:08}", actual.minor(), 0, 0, 0);
-        message.set(95, value.as_bytes());
+        let mut value = *b"000000000000000000000000C00000000C00000000";
+        value[..12].copy_from_slice(&digits::<12>(actual.minor()));
+        message.set(95, &value);
     }
+    Ok(message)
+}
+
+/// The 0220 or 0221 to an issuer: a pre-authorisation of its was completed.
+pub fn complete(vault: &CardVault, completion: &Completion<'_>) -> Result<Message, UnsealError> {
+    let Completion { id, seen, original, trace, approval, repeat } = *completion;
+    let first = Mti::new(220).unwrap_or(seen.mti);
+    let mut message = Message::new(if repeat { first.repeat() } else { first });
+    put_common(&mut message, vault, id, seen, trace)?;
+    if !approval.is_blank() {
+        message.set(38, approval.bytes());
+    }
+    message.set(90, &original_data(seen, original));
     Ok(message)
 }
 
@@ -72,30 +112,35 @@ fn put_common(
         let (pan, _) = vault.pan(card, id.get(), SEAL_KIND)?;
         message.set(2, pan.digits());
     }
-    message.set(3, format!("{}", seen.processing).as_bytes());
-    message.set(4, format!("{:012}", seen.amount.minor()).as_bytes());
-    message.set(7, format!("{}", trace.transmitted).as_bytes());
-    message.set(11, format!("{}", trace.stan).as_bytes());
-    message.set(12, format!("{:06}", seen.local.time()).as_bytes());
-    message.set(13, format!("{:04}", seen.local.date()).as_bytes());
-    message.set(32, format!("{}", seen.acquirer).as_bytes());
-    message.set(37, seen.rrn.bytes());
+    let Trace { stan, transmitted } = trace;
+    message.set(3, &digits::<6>(seen.processing.get().into()));
+    message.set(4, &digits::<12>(seen.amount.minor()));
+    message.set(7, &digits::<10>(transmitted.number().into()));
+    message.set(11, &digits::<6>(stan.get().into()));
+    message.set(12, &digits::<6>(seen.local.time().into()));
+    message.set(13, &digits::<4>(seen.local.date().into()));
+    message.set(32, Institution::of(seen.acquirer).text());
+    if !seen.rrn.is_blank() {
+        message.set(37, seen.rrn.bytes());
+    }
     message.set(41, seen.terminal.bytes());
-    message.set(42, seen.retailer.bytes());
-    message.set(49, format!("{:03}", seen.currency).as_bytes());
+    if !seen.retailer.is_blank() {
+        message.set(42, seen.retailer.bytes());
+    }
+    message.set(49, &digits::<3>(seen.currency.into()));
     Ok(())
 }
 
-/// DE90 of this link: the hub's own DE11 and DE7; parts that were absent stay zero.
-fn original_data(seen: &Seen, original: Trace) -> String {
-    format!(
-        "{}{}{}{:011}{:011}",
-        seen.mti,
-        original.stan,
-        original.transmitted,
-        seen.acquirer.get(),
-        seen.forwarding
-    )
+/// DE90 of this link: MTI of what is named, the hub's own DE11 and DE7 of it, DE32 and DE33; parts
+/// that were absent stay zero.
+fn original_data(seen: &Seen, original: Trace) -> [u8; 42] {
+    let mut data = [b'0'; 42];
+    data[..4].copy_from_slice(&digits::<4>(seen.mti.number().into()));
+    data[4..10].copy_from_slice(&digits::<6>(original.stan.get().into()));
+    data[10..20].copy_from_slice(&digits::<10>(original.transmitted.number().into()));
+    data[20..31].copy_from_slice(&digits::<11>(seen.acquirer.get()));
+    data[31..].copy_from_slice(&digits::<11>(seen.forwarding));
+    data
 }
 
 /// An issuer's 0210; `None` when something that names the payment is missing or unreadable, so
@@ -104,7 +149,7 @@ pub fn answer(bank: ParticipantId, message: &Message) -> Option<IssuerAnswer> {
     let number = |de: u8| message.text(de)?.parse::<u64>().ok();
     let mut carried = Carried::NONE;
     for (de, value) in message.fields() {
-        if !matches!(de, 1 | 7 | 11 | 15 | 64 | 90 | 128 | 38 | 39 | 44) {
+        if !NOT_CARRIED.contains(&de) {
             carried.push(de, value);
         }
     }

@@ -11,6 +11,7 @@
 //! way out they are unsealed (R-SECRETS). Absent on purpose: sockets, clocks, decisions.
 #![forbid(unsafe_code)]
 
+mod digits;
 pub mod issuer;
 pub mod limits;
 pub mod network;

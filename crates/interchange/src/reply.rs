@@ -4,6 +4,7 @@ use scheme::ResponseCode;
 use switch::{Answer, Request};
 use wire::iso8583::Message;
 
+use crate::digits::{Institution, digits};
 use crate::session::answer_mti;
 
 /// DEs that every answer to a payment or reversal echoes.
@@ -12,6 +13,10 @@ const ECHOED: [u8; 12] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49];
 const ECHOED_NETWORK: [u8; 3] = [7, 11, 70];
 /// DEs of an answer that are ours; everything else in it passes through.
 const OWN: [u8; 6] = [7, 11, 15, 38, 39, 44];
+/// DEs that belong to the issuer's link or are no answer's business.
+const LINK: [u8; 5] = [52, 64, 90, 95, 128];
+/// DE54, additional amounts.
+const BALANCES: u8 = 54;
 
 /// What must be kept of a request until it is answered.
 pub(crate) fn echo_of(request: &Message) -> Message {
@@ -30,33 +35,30 @@ pub(crate) fn echo_of(request: &Message) -> Message {
 /// (R-MATCH).
 pub(crate) fn filled(message: &Message, request: &Request) -> Message {
     let mut echo = echo_of(message);
-    let local = request.local;
-    let values = [
-        (12, format!("{:06}", local.time())),
-        (13, format!("{:04}", local.date())),
-        (32, request.acquirer.to_string()),
-        (42, if request.retailer.is_blank() { String::new() } else { wide(&request.retailer) }),
-        (49, format!("{:03}", request.currency)),
-    ];
-    for (de, value) in values {
-        if !echo.has(de) && !value.is_empty() {
-            echo.set(de, value.as_bytes());
+    let mut fill = |de: u8, value: &[u8]| {
+        if !echo.has(de) {
+            echo.set(de, value);
         }
+    };
+    fill(12, &digits::<6>(request.local.time().into()));
+    fill(13, &digits::<4>(request.local.date().into()));
+    fill(32, Institution::of(request.acquirer).text());
+    if !request.retailer.is_blank() {
+        fill(42, request.retailer.bytes());
     }
+    fill(49, &digits::<3>(request.currency.into()));
     echo
-}
-
-/// All characters of a fixed field, its padding included.
-fn wide(retailer: &scheme::RetailerId) -> String {
-    retailer.bytes().iter().map(|byte| char::from(*byte)).collect()
 }
 
 /// The message that answers a request; `None` when it may not be answered.
 pub(crate) fn to_message(echo: &Message, answer: &Answer) -> Option<Message> {
     let mut message = echo.clone();
-    message.set_mti(answer_mti(echo)?);
+    let mti = answer_mti(echo)?;
+    message.set_mti(mti);
     for (de, value) in answer.carried.iter() {
-        if !ECHOED.contains(&de) && !OWN.contains(&de) {
+        // Balances are in an 0210 alone.
+        let passes = de != BALANCES || mti.number() == 210;
+        if passes && !ECHOED.contains(&de) && !OWN.contains(&de) && !LINK.contains(&de) {
             message.set(de, value);
         }
     }
@@ -66,7 +68,7 @@ pub(crate) fn to_message(echo: &Message, answer: &Answer) -> Option<Message> {
         message.set(37, answer.rrn.bytes());
     }
     if let Some(date) = answer.business_date {
-        message.set(15, format!("{:04}", date.month_day()).as_bytes());
+        message.set(15, &digits::<4>(date.month_day().into()));
     }
     if answer.code == ResponseCode::APPROVED && !answer.approval.is_blank() {
         message.set(38, answer.approval.bytes());

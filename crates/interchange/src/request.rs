@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use keys::{CardVault, Expiry};
 use scheme::{
-    Amount, LocalTime, MonthTime, MtiClass, Pan, PanError, ParticipantId, PaymentSeed, Processing,
-    Reason, ResponseCode, RetailerId, Stan, TerminalId, Timestamp, TransactionKind, Zone,
+    Amount, LocalTime, MonthTime, MtiClass, MtiFunction, Pan, PanError, ParticipantId, PaymentSeed,
+    Processing, Reason, ResponseCode, RetailerId, Stan, TerminalId, Timestamp, TransactionKind,
+    Zone,
 };
 use switch::{Carried, OriginalRef, Request};
 use wire::iso8583::Message;
 
 use crate::SEAL_KIND;
+use crate::digits::digits;
 
 /// Terminals of a station, for what their messages leave out.
 #[derive(Clone, Debug, Default)]
@@ -71,8 +73,8 @@ pub struct Place<'a> {
 }
 
 /// DEs that have a place of their own in a request, or may not pass (R-FIELDS, R-SECRETS).
-const NOT_CARRIED: [u8; 22] =
-    [1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 39, 41, 42, 44, 49, 52, 64, 90, 95, 128];
+const NOT_CARRIED: [u8; 20] =
+    [1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 41, 42, 49, 52, 64, 90, 95, 128];
 
 /// Reads a payment request, advice or reversal. `Format` and `Terminal` are the only refusals.
 pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reason> {
@@ -93,7 +95,8 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
     let local = local_time(message, place)?;
     let rrn = text::<12>(message, 37)?.filter(|rrn| !rrn.is_blank());
     let expiry = expiry(message)?;
-    let card = card(message, reversal)?;
+    // An advice names its pre-authorisation by DE90, DE37 or DE38, a reversal its original.
+    let card = card(message, reversal || message.mti().function() == MtiFunction::Advice)?;
     let (currency, forwarding) = (currency(message, place)?, number64(message, 33)?.unwrap_or(0));
     let (original, actual) = (original(message)?, actual(message)?);
     // Everything malformed (30) has been found by now; who sends it (58) comes after (R-DE39).
@@ -153,10 +156,13 @@ fn place_of(
 }
 
 fn local_time(message: &Message, place: &Place<'_>) -> Result<LocalTime, Reason> {
-    let clock = format!("{}", place.zone.local(place.now).month_time());
-    let date = message.get(13).unwrap_or(&clock.as_bytes()[..4]);
-    let time = message.get(12).unwrap_or(&clock.as_bytes()[4..]);
-    LocalTime::from_parts(date, time).ok_or(Reason::Format)
+    let (date, time) = match (message.get(13), message.get(12)) {
+        (Some(date), Some(time)) => return LocalTime::from_parts(date, time).ok_or(Reason::Format),
+        absent => absent,
+    };
+    let clock: [u8; 10] = digits(place.zone.local(place.now).month_time().number().into());
+    let (today, now) = clock.split_at(4);
+    LocalTime::from_parts(date.unwrap_or(today), time.unwrap_or(now)).ok_or(Reason::Format)
 }
 
 fn currency(message: &Message, place: &Place<'_>) -> Result<u16, Reason> {
@@ -170,7 +176,7 @@ enum Card {
     Good(Pan),
 }
 
-/// DE2 wins over DE35. A payment must have one of them; a reversal may do without.
+/// DE2 wins over DE35. A request must have one of them.
 fn card(message: &Message, optional: bool) -> Result<Card, Reason> {
     let track = message.get(35).map(|track| {
         let end = track.iter().position(|b| matches!(b, b'=' | b'D')).unwrap_or(track.len());

@@ -91,6 +91,22 @@ fn r_fields_each_mandatory_field_missing_is_30() {
     assert_eq!(read(&reversal()).unwrap().card, None);
 }
 
+/// A completion names its pre-authorisation by DE90, DE37 or DE38; a request is somebody's card.
+#[test]
+fn r_fields_an_advice_needs_no_card() {
+    for (mti, needs) in [(100, true), (101, true), (200, true), (201, true), (220, false)] {
+        let mut message = without(purchase(), 2);
+        message.set_mti(Mti::new(mti).unwrap());
+        let read = read(&message).map(|request| request.card);
+        assert_eq!(read, if needs { Err(Reason::Format) } else { Ok(None) }, "{mti}");
+    }
+    for mti in [120, 121, 221] {
+        let mut message = without(purchase(), 2);
+        message.set_mti(Mti::new(mti).unwrap());
+        assert!(read(&message).is_ok(), "{mti}");
+    }
+}
+
 #[test]
 fn r_fields_garbage_in_a_field_is_30() {
     let cases: [(u8, &[u8]); 15] = [
@@ -284,6 +300,11 @@ fn r_fields_an_answer_echoes_and_adds() {
     assert_eq!(elements(&answer), expected);
     assert_eq!(answer.get(4), Some(&b"000000001250"[..]), "the request's own amount");
     assert_eq!((answer.text(15), answer.text(37)), (Some("1122"), Some("6326PY000001")));
+    // Balances only in an 0210.
+    for (mti, balances) in [(100, false), (101, false), (201, true), (220, false)] {
+        request.set_mti(Mti::new(mti).unwrap());
+        assert_eq!(answered(&request, &approval()).has(54), balances, "{mti}");
+    }
     // DE38 only with an approval.
     let declined = Answer { code: ResponseCode::new(b"51").unwrap(), ..approval() };
     assert!(!answered(&request, &declined).has(38));
