@@ -1,8 +1,9 @@
-//! The one list of chores: `cargo xtask tidy`, `cargo xtask test`.
+//! The one list of chores: `cargo xtask tidy`, `cargo xtask test`, `cargo xtask fuzz`.
 //!
 //! `tidy` holds what a compiler can't say: the dependency table of ARCHITECTURE.md, purity, sizes,
 //! headers, licences, doors. `test` runs everything that must pass before a change goes in, and
-//! ends with one line of counts. Each exits 0 (fine), 1 (the answer is no), 2 (could not run).
+//! ends with one line of counts. `fuzz` looks for inputs that break something. Each exits 0 (fine),
+//! 1 (the answer is no), 2 (could not run).
 #![forbid(unsafe_code)]
 #![expect(
     clippy::print_stdout,
@@ -11,6 +12,7 @@
 )]
 
 mod clients;
+mod fuzz;
 mod nation;
 mod shell;
 mod suite;
@@ -27,6 +29,8 @@ usage: cargo xtask <chore>
   tidy            dependency rules, purity, sizes, headers, licences, named pages
   test            build, fmt, clippy, tidy, cargo test, then foreign clients against a real nation
   test --quick    fmt, tidy and cargo test only
+  fuzz [TARGET] [--seconds N]
+                  every target of fuzz/, or one, under libFuzzer; 60 s each
 
 example: cargo xtask test --quick
 ";
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy_chore(root()),
         ["test"] => suite::run(root(), suite::Extent::Full),
         ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
+        ["fuzz", rest @ ..] => fuzz::run(root(), rest),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS

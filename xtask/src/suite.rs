@@ -211,6 +211,8 @@ fn run_cargo_test(root: &Path) -> Result<(Results, bool), String> {
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
         // Plain `cargo test` kills each victim three times, the suite twenty times.
         .env("BONGSU_CRASH_ROUNDS", "20")
+        // Plain `cargo test`, without optimisation, tries 10,000 random and mutated frames.
+        .env("BONGSU_MUTATIONS", "1000000")
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|why| why.to_string())?;
