@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use journal::Batch;
 use scheme::Timestamp;
 
+use crate::identity::PeerName;
 use crate::view::{Query, Reply};
 
 /// The shell's number of a connection; never used twice by one shell.
@@ -49,6 +50,8 @@ pub enum Event<'a> {
         conn: ConnId,
         /// Which door.
         door: Door,
+        /// Who its certificate says it is; none where the door is plain.
+        identity: Option<PeerName>,
     },
     /// A call that [`Action::Dial`] asked for went through.
     Dialled {
@@ -56,6 +59,8 @@ pub enum Event<'a> {
         conn: ConnId,
         /// Who was called.
         peer: Peer,
+        /// Who its certificate says it is; none where the call was plain.
+        identity: Option<PeerName>,
     },
     /// The call did not go through; ask again when it is time.
     DialFailed {
@@ -170,6 +175,12 @@ pub enum CloseReason {
     TooMany,
     /// A newer connection of the same peer took its place.
     Replaced,
+    /// It claims to be another than its certificate says.
+    OtherIdentity,
+    /// The bank has no MAC keys here.
+    NoMacKeys,
+    /// Three bad MACs within a minute (R-MAC).
+    BadMac,
 }
 
 impl CloseReason {
@@ -186,6 +197,9 @@ impl CloseReason {
             Self::Trunk => "trunk",
             Self::TooMany => "too_many",
             Self::Replaced => "replaced",
+            Self::OtherIdentity => "other_identity",
+            Self::NoMacKeys => "no_mac_keys",
+            Self::BadMac => "bad_mac",
         }
     }
 }

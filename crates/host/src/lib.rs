@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 mod event;
 mod hub;
+mod identity;
 pub mod limits;
 mod line;
 pub mod offline;
@@ -26,4 +27,5 @@ pub use config::Config;
 pub use event::{
     Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, LogLine, Peer,
 };
-pub use opening::{Host, HostError, HostKeys, Opened, Role};
+pub use identity::PeerName;
+pub use opening::{Host, HostError, HostKeys, LinkMacs, Opened, Role};

@@ -16,6 +16,10 @@ pub const QUERY_PAYMENTS_MAX: usize = 500;
 pub const SNAPSHOT_MAX: usize = 64 * 1024 * 1024;
 /// Bytes of a trunk connection that has not said who it is: one hello.
 pub const STRANGER_BYTES_MAX: usize = 1024;
+/// So many messages of a bank with a bad MAC close its connection (R-MAC) ...
+pub const BAD_MACS_MAX: usize = 3;
+/// ... when they come within this, in ms.
+pub const BAD_MAC_WINDOW_MS: u64 = 60_000;
 /// A station calls the hub again after this, at first.
 pub const REDIAL_FIRST_MS: u64 = 100;
 /// And at most this far apart.

@@ -2,8 +2,11 @@
 //! has been silent or in the middle of a frame.
 
 use interchange::{Incoming, Session};
+use keys::LinkMac;
 use scheme::Timestamp;
 use wire::iso8583::Dialect;
+
+use crate::identity::PeerName;
 
 /// A connection.
 #[derive(Debug)]
@@ -11,6 +14,8 @@ pub(crate) struct Line {
     pub(crate) session: Session,
     pub(crate) last_heard: Timestamp,
     half_since: Option<Timestamp>,
+    /// Whom its certificate names; none on a plain door.
+    pub(crate) identity: Option<PeerName>,
 }
 
 impl Line {
@@ -21,7 +26,13 @@ impl Line {
         now: Timestamp,
     ) -> Self {
         let dialects = dialects.into_iter().filter_map(Dialect::builtin).collect();
-        Self { session: Session::new(dialects, waiting_max), last_heard: now, half_since: None }
+        let session = Session::new(dialects, waiting_max);
+        Self { session, last_heard: now, half_since: None, identity: None }
+    }
+
+    /// From here on every message of the connection has a MAC.
+    pub(crate) fn authenticate(&mut self, mac: LinkMac) {
+        self.session.authenticate(mac);
     }
 
     /// Takes bytes as they came.

@@ -1,11 +1,12 @@
 //! A role, opened on its journal and driven by events.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
-use keys::CardVault;
+use keys::{CardVault, LinkMac};
 use ledger::Books;
-use scheme::{StationId, Timestamp};
+use scheme::{ParticipantId, StationId, Timestamp};
 use switch::record::FindingKind;
 
 use crate::clock::RoleClock;
@@ -32,6 +33,17 @@ pub enum Role {
 pub struct HostKeys {
     /// The nation's token key and this node's own card keys.
     pub vault: CardVault,
+    /// The hub's MAC keys of its banks' links; a station has none.
+    pub macs: LinkMacs,
+}
+
+/// Whether messages of bank links carry MACs (R-MAC).
+#[derive(Clone, Debug)]
+pub enum LinkMacs {
+    /// Links are plain, in `demo` and on loopback only.
+    Off,
+    /// Every bank's link has keys of its own; a bank without keys here is refused.
+    On(BTreeMap<ParticipantId, LinkMac>),
 }
 
 /// Why a role cannot be opened.
@@ -104,7 +116,7 @@ impl Host {
         // and the wall clock tells two boots apart.
         let start = clocks.wall.0 ^ clocks.boot.rotate_left(32);
         match role {
-            Role::Hub => open_hub(config, keys.vault, disk, clocks, start),
+            Role::Hub => open_hub(config, keys, disk, clocks, start),
             Role::Station(id) => {
                 let section = config.station(id).cloned().ok_or(HostError::UnknownRole)?;
                 let role = StationRole::new(config.clone(), section, keys.vault, start);
@@ -156,18 +168,18 @@ impl Host {
             Event::Accepted { conn, .. } if self.stopping => {
                 pipeline.close(conn, CloseReason::TooMany);
             }
-            Event::Accepted { conn, door } => match (&mut self.core, door) {
-                (Core::Hub(hub), Door::Banks) => hub.accept_bank(conn, pipeline),
-                (Core::Hub(hub), Door::Trunk) => hub.accept_trunk(conn, pipeline),
+            Event::Accepted { conn, door, identity } => match (&mut self.core, door) {
+                (Core::Hub(hub), Door::Banks) => hub.accept_bank(conn, identity, pipeline),
+                (Core::Hub(hub), Door::Trunk) => hub.accept_trunk(conn, identity, pipeline),
                 (Core::Station(station), Door::Terminals) => {
-                    station.accept_terminal(conn, pipeline);
+                    station.accept_terminal(conn, identity, pipeline);
                 }
                 (Core::Hub(_), Door::Terminals) | (Core::Station(_), Door::Banks | Door::Trunk) => {
                     pipeline.close(conn, CloseReason::UnknownIdentity);
                 }
             },
-            Event::Dialled { conn, peer: Peer::HubTrunk } => match &mut self.core {
-                Core::Station(station) => station.dialled(conn),
+            Event::Dialled { conn, peer: Peer::HubTrunk, identity } => match &mut self.core {
+                Core::Station(station) => station.dialled(conn, identity, pipeline),
                 Core::Hub(_) => pipeline.close(conn, CloseReason::UnknownIdentity),
             },
             Event::DialFailed { peer: Peer::HubTrunk } => {
@@ -305,12 +317,12 @@ pub(crate) fn options(config: &Config, role: &str, segment_bytes: u64) -> Option
 
 fn open_hub<D: Disk>(
     config: &Config,
-    vault: CardVault,
+    keys: HostKeys,
     disk: D,
     clocks: Clocks,
     start: u64,
 ) -> Result<Opened<D>, HostError> {
-    let mut role = HubRole::new(config.clone(), vault, start);
+    let mut role = HubRole::new(config.clone(), keys, start);
     let mut last = Timestamp::default();
     let mut snapshot = 0;
     let options = options(config, "hub", config.journal.hub_segment_bytes);

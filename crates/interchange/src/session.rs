@@ -1,12 +1,14 @@
 //! One connection that speaks ISO 8583: it cuts frames, fixes the dialect on the first of them
-//! (R-LINK), and keeps what an answer will have to echo.
+//! (R-LINK), verifies and signs where the link has MAC keys (R-MAC), and keeps what an answer will
+//! have to echo.
 
 use std::collections::BTreeMap;
 
+use keys::LinkMac;
 use scheme::{Mti, Reason};
 use switch::{Answer, Request};
-use wire::frame::{Deframer, Framing, write_frame};
-use wire::iso8583::{Dialect, Message, recognise};
+use wire::frame::{Deframer, Framing};
+use wire::iso8583::{Dialect, EncodeError, Message, recognise};
 
 use crate::limits::MESSAGE_MAX;
 use crate::reply;
@@ -18,6 +20,9 @@ pub enum Incoming {
     Message(Box<Message>),
     /// A request that cannot be parsed, whose type and trace number could be read: answer 30.
     Unreadable(Box<Message>),
+    /// A message without a MAC, or with one that does not hold: it says nothing, is answered
+    /// nothing, and is no answer (R-MAC).
+    BadMac,
     /// The connection must be closed.
     Close(Broken),
 }
@@ -45,6 +50,7 @@ pub struct Session {
     dialect: Option<&'static Dialect>,
     waiting: BTreeMap<u64, Message>,
     waiting_max: usize,
+    mac: Option<LinkMac>,
 }
 
 impl Session {
@@ -57,7 +63,13 @@ impl Session {
             dialect: None,
             waiting: BTreeMap::new(),
             waiting_max,
+            mac: None,
         }
+    }
+
+    /// From here on every message has a MAC, both ways.
+    pub fn authenticate(&mut self, mac: LinkMac) {
+        self.mac = Some(mac);
     }
 
     /// Takes bytes as they came.
@@ -77,9 +89,18 @@ impl Session {
                 return Some(Incoming::Close(Broken::NoDialect));
             };
             self.dialect = Some(dialect);
-            return Some(Incoming::Message(Box::new(message)));
+            let believed = is_authentic(self.mac.as_ref(), dialect, frame);
+            return Some(if believed && has_place(self.mac.as_ref(), &message) {
+                Incoming::Message(Box::new(message))
+            } else {
+                Incoming::BadMac
+            });
         };
+        if !is_authentic(self.mac.as_ref(), dialect, frame) {
+            return Some(Incoming::BadMac);
+        }
         Some(match dialect.decode(frame) {
+            Ok(message) if !has_place(self.mac.as_ref(), &message) => Incoming::BadMac,
             Ok(message) => Incoming::Message(Box::new(message)),
             Err(error) => match error.partial {
                 Some(partial) if partial.mti().is_request() && partial.has(11) => {
@@ -102,18 +123,34 @@ impl Session {
         let Some(dialect) = self.dialect.or(self.allowed.first().copied()) else {
             return;
         };
-        let mut payload = Vec::new();
-        let encoded = match dialect.encode(message, &mut payload) {
-            Ok(()) => true,
-            Err(_) => {
-                payload.clear();
-                dialect.encode(&reply::without_passengers(message), &mut payload).is_ok()
-            }
-        };
-        // Everything that we put into a message ourselves is of the right type and length.
-        assert!(encoded, "a message of our own cannot be encoded: {message:?}");
-        let framed = write_frame(Framing::Be2, &payload, out);
-        assert!(framed.is_ok(), "an encoded message is shorter than a frame may be");
+        let start = out.len();
+        // The length stands here once it is known.
+        out.extend_from_slice(&[0; 2]);
+        if self.encode(dialect, message, out).is_err() {
+            let encoded = self.encode(dialect, &reply::without_passengers(message), out);
+            // Everything that we put into a message ourselves is of the right type and length.
+            assert!(encoded.is_ok(), "a message of our own cannot be encoded: {message:?}");
+        }
+        if let Some(mac) = &self.mac {
+            let code = mac.sign.sign(&[&out[start + 2..]]);
+            dialect.put_mac(&code, out);
+        }
+        let length = u16::try_from(out.len() - start - 2);
+        // 128 elements of our own making are a few KiB.
+        let length = length.expect("an encoded message is shorter than a frame may be");
+        out[start..start + 2].copy_from_slice(&length.to_be_bytes());
+    }
+
+    fn encode(
+        &self,
+        dialect: &Dialect,
+        message: &Message,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        match &self.mac {
+            Some(_) => dialect.encode_before_mac(message, out),
+            None => dialect.encode(message, out),
+        }
     }
 
     /// Remembers what the answer to a request will echo, under the host's number of it: what the
@@ -169,6 +206,19 @@ impl Session {
     pub fn dialect(&self) -> Option<&'static Dialect> {
         self.dialect
     }
+}
+
+/// Whether the last bytes of a frame are the MAC of those before; without keys any frame is taken.
+/// Nothing of a frame is believed before.
+fn is_authentic(mac: Option<&LinkMac>, dialect: &Dialect, frame: &[u8]) -> bool {
+    let Some(mac) = mac else { return true };
+    let parts = dialect.split_mac(frame);
+    parts.is_some_and(|(covered, code)| mac.verify.verify(&[covered], &code))
+}
+
+/// Whether the bitmap, which the MAC covers, calls those bytes a MAC.
+fn has_place(mac: Option<&LinkMac>, message: &Message) -> bool {
+    mac.is_none() || message.has_mac_in_place()
 }
 
 /// The message type of the answer to a message, if it may be answered at all.

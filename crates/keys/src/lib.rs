@@ -18,6 +18,6 @@ mod vault;
 
 pub use card::{CardKey, CardRing, Expiry, RingError, UnsealError};
 pub use key::{Key128, KeyId};
-pub use mac::{Mac, MacCode};
+pub use mac::{LinkMac, Mac, MacCode};
 pub use token::TokenKey;
 pub use vault::CardVault;

@@ -58,6 +58,27 @@ impl fmt::Debug for Mac {
     }
 }
 
+/// The two keys of one link, as one of its sides holds them (R-MAC: one key per direction).
+#[derive(Clone, Debug)]
+pub struct LinkMac {
+    /// For what this side sends.
+    pub sign: Mac,
+    /// For what this side receives.
+    pub verify: Mac,
+}
+
+impl LinkMac {
+    /// The hub's side, of the key for what the bank sends and the key for what the hub sends.
+    pub fn hub_side(from_bank: &Key128, to_bank: &Key128) -> Self {
+        Self { sign: Mac::new(to_bank), verify: Mac::new(from_bank) }
+    }
+
+    /// The bank's side of the same two keys.
+    pub fn bank_side(from_bank: &Key128, to_bank: &Key128) -> Self {
+        Self { sign: Mac::new(from_bank), verify: Mac::new(to_bank) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

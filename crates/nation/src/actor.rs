@@ -96,8 +96,10 @@ impl Actor {
 fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
     let event = match event {
         In::Started => Event::Started,
-        In::Accepted { end, from } => Event::Accepted { conn: end, door: door(from) },
-        In::Dialled { end } => Event::Dialled { conn: end, peer: Peer::HubTrunk },
+        In::Accepted { end, from } => {
+            Event::Accepted { conn: end, door: door(from), identity: None }
+        }
+        In::Dialled { end } => Event::Dialled { conn: end, peer: Peer::HubTrunk, identity: None },
         In::DialFailed { .. } => Event::DialFailed { peer: Peer::HubTrunk },
         In::Bytes { end, bytes } => Event::Received { conn: end, bytes },
         In::Closed { end } => Event::Closed { conn: end },

@@ -2,7 +2,7 @@
 //! rule book's, so that a run of seconds sees every one of them.
 
 use host::config::{Config, TerminalRole};
-use host::{HostError, HostKeys, Role};
+use host::{HostError, HostKeys, LinkMacs, Role};
 use journal::{Block, NodeId, Options};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use parties::bank::{BankConfig, BankTimes};
@@ -90,7 +90,7 @@ pub(crate) fn keys(place: Place) -> Result<HostKeys, HostError> {
     let card = CardKey::new(KeyId(1), Key128::from_random(key));
     let ring = CardRing::new(vec![card]).map_err(|_| HostError::UnknownRole)?;
     let token = TokenKey::new(Key128::from_random([0x17; 16]));
-    Ok(HostKeys { vault: CardVault::new(token, ring) })
+    Ok(HostKeys { vault: CardVault::new(token, ring), macs: LinkMacs::Off })
 }
 
 /// The prefixes of all banks' cards.

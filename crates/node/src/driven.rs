@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use host::view::{Query, Reply};
-use host::{Clocks, ConnId, LogLine};
+use host::{Clocks, ConnId, LogLine, PeerName};
 use journal::Batch;
 
 use crate::json::{BankBook, ShopTotals};
@@ -32,6 +32,8 @@ pub enum Event<'a> {
         conn: ConnId,
         /// The place of the door in the list that the loop was given.
         door: usize,
+        /// Who its certificate says it is; none where the door is plain.
+        identity: Option<PeerName>,
     },
     /// A call went through.
     Dialled {
@@ -39,6 +41,8 @@ pub enum Event<'a> {
         conn: ConnId,
         /// The caller's number of the call.
         call: u64,
+        /// Who its certificate says it is; none where the call was plain.
+        identity: Option<PeerName>,
     },
     /// A call did not go through.
     DialFailed {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use host::config::{ParticipantSection, TerminalRole};
-use host::{Config, Door, Host, HostError, HostKeys, Level, Role};
+use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
 use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
@@ -92,8 +92,9 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let vault = key_files::vault(&process.layout, &process.role)?;
     let disk = open_disk(process)?;
     let clocks = clock::read();
-    let opened = Host::open(role, &process.config, HostKeys { vault }, disk, clocks)
-        .map_err(|error| host_error(process, error))?;
+    let opened =
+        Host::open(role, &process.config, HostKeys { vault, macs: LinkMacs::Off }, disk, clocks)
+            .map_err(|error| host_error(process, error))?;
     report(process, &opened.recovery);
     process.note(opened.notices);
     let mut doors = Vec::new();
@@ -263,6 +264,7 @@ pub(crate) fn bank_config(
         seed: section.id.get(),
         times: BankTimes { redial_max_ms: BANK_REDIAL_MAX_MS, ..BankTimes::default() },
         faults: BankFaults::default(),
+        mac: None,
     })
 }
 

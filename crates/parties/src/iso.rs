@@ -1,6 +1,8 @@
 //! ISO 8583:1987 as a bank's or a till's own programmer would write it: fields in and out of a
-//! message, by their numbers. The dialect is `iso87-ascii` behind a 2-byte length.
+//! message, by their numbers. The dialect is `iso87-ascii` behind a 2-byte length. Where the link
+//! has MAC keys (R-MAC) the last 16 characters of a message are its MAC, in DE64 or DE128.
 
+use keys::LinkMac;
 use scheme::{Amount, Mti, ParticipantId, Stan, Timestamp};
 use wire::frame::{Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
@@ -9,28 +11,80 @@ use wire::iso8583::{Dialect, Message};
 #[derive(Debug)]
 pub(crate) struct Codec {
     dialect: &'static Dialect,
+    mac: Option<LinkMac>,
 }
 
+/// Why a payload is no message.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// It cannot be parsed; this much of it could.
+    Malformed(Option<Box<Message>>),
+    /// Its MAC is missing or wrong.
+    Mac,
+}
+
+/// Characters of a MAC: 8 bytes in hexadecimal.
+const MAC_CHARS: usize = 16;
+
 impl Codec {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(mac: Option<LinkMac>) -> Self {
         let dialect = Dialect::builtin("iso87-ascii")
             .expect("wire carries the dialect of every bank and terminal");
-        Self { dialect }
+        Self { dialect, mac }
     }
 
     /// The message, or as much of it as could be read.
-    pub(crate) fn read(&self, payload: &[u8]) -> Result<Message, Option<Box<Message>>> {
-        self.dialect.decode(payload).map_err(|error| error.partial)
+    pub(crate) fn read(&self, payload: &[u8]) -> Result<Message, Unread> {
+        if let Some(mac) = &self.mac {
+            let before = payload.len().checked_sub(MAC_CHARS).ok_or(Unread::Mac)?;
+            let (covered, sent) = payload.split_at(before);
+            let sent = unhex(sent).ok_or(Unread::Mac)?;
+            if !mac.verify.verify(&[covered], &sent) {
+                return Err(Unread::Mac);
+            }
+        }
+        let message =
+            self.dialect.decode(payload).map_err(|error| Unread::Malformed(error.partial))?;
+        if self.mac.is_some() && !message.has(mac_element(&message)) {
+            return Err(Unread::Mac);
+        }
+        Ok(message)
     }
 
     /// The framed bytes. A field that the dialect refuses leaves nothing to send.
     pub(crate) fn write(&self, message: &Message) -> Option<Vec<u8>> {
         let mut payload = Vec::with_capacity(256);
-        self.dialect.encode(message, &mut payload).ok()?;
+        if let Some(mac) = &self.mac {
+            // The MAC's own place is filled with zeros first, so that the bitmap says so.
+            let mut message = message.clone();
+            message.remove(64);
+            message.remove(128);
+            message.set(mac_element(&message), &[0; MAC_CHARS / 2]);
+            self.dialect.encode(&message, &mut payload).ok()?;
+            payload.truncate(payload.len().checked_sub(MAC_CHARS)?);
+            let code = mac.sign.sign(&[&payload]);
+            payload.extend(code.iter().flat_map(|byte| format!("{byte:02X}").into_bytes()));
+        } else {
+            self.dialect.encode(message, &mut payload).ok()?;
+        }
         let mut framed = Vec::with_capacity(payload.len() + 2);
         write_frame(Framing::Be2, &payload, &mut framed).ok()?;
         Some(framed)
     }
+}
+
+/// DE128 when anything from DE65 to DE127 is there, else DE64.
+fn mac_element(message: &Message) -> u8 {
+    if (65..128).any(|de| message.has(de)) { 128 } else { 64 }
+}
+
+fn unhex(characters: &[u8]) -> Option<Vec<u8>> {
+    let digit = |c: &u8| char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let mut pairs = characters.chunks_exact(2);
+    pairs.try_fold(Vec::new(), |mut bytes, pair| {
+        bytes.push(digit(&pair[0])? << 4 | digit(&pair[1])?);
+        Some(bytes)
+    })
 }
 
 /// A message with this type, which is one of the constants of this crate.

@@ -13,8 +13,10 @@ use wire::iso8583::{Dialect, Message};
 
 use super::HubRole;
 use crate::event::{CloseReason, ConnId, Level};
-use crate::limits::{BANK_CONNECTIONS_MAX, ORPHANS_MAX};
+use crate::identity::PeerName;
+use crate::limits::{BAD_MAC_WINDOW_MS, BAD_MACS_MAX, BANK_CONNECTIONS_MAX, ORPHANS_MAX};
 use crate::line::Line;
+use crate::opening::LinkMacs;
 use crate::pipeline::{Deferred, Pipeline};
 
 /// Two echoes missed, and the link is down.
@@ -24,12 +26,16 @@ const ECHOES_MISSED: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct BankLine {
     wire: Line,
-    /// Who it is: its DE32 at sign-on, until certificates say it.
+    /// Whom its certificate names; none on a plain door.
+    certified: Option<ParticipantId>,
+    /// Who it is, from its sign-on on: what its certificate says, on a plain door its DE32.
     pub(super) bank: Option<ParticipantId>,
     pub(super) signed_on: bool,
     echo: Option<(Stan, Timestamp)>,
     missed: u8,
     echoes: u64,
+    /// When the last messages with a bad MAC came, oldest first.
+    bad_macs: Vec<Timestamp>,
 }
 
 impl BankLine {
@@ -40,19 +46,49 @@ impl BankLine {
 }
 
 impl HubRole {
-    pub(crate) fn accept_bank(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+    pub(crate) fn accept_bank(
+        &mut self,
+        conn: ConnId,
+        identity: Option<PeerName>,
+        pipeline: &mut Pipeline,
+    ) {
         if self.banks.len() >= self.config.limits.connections {
             pipeline.close(conn, CloseReason::TooMany);
             return;
         }
+        let certified = match identity {
+            None => None,
+            Some(PeerName::Bank(bank)) if self.participates(bank) => Some(bank),
+            Some(
+                other @ (PeerName::Hub
+                | PeerName::Bank(_)
+                | PeerName::Station(_)
+                | PeerName::Terminal(_)
+                | PeerName::Retailer(_)),
+            ) => return self.unknown_peer(conn, &other, pipeline),
+        };
         let dialects = Dialect::builtin_names().iter().copied();
+        let mut wire = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
+        if let LinkMacs::On(macs) = &self.macs {
+            // Without a certificate nobody knows which keys to verify with.
+            let Some(mac) = certified.and_then(|bank| macs.get(&bank)) else {
+                let bank = certified.map(|bank| bank.to_string()).unwrap_or_default();
+                let remedy = "put the bank's MAC key files into DIR/keys and restart the hub";
+                let values = vec![("bank", bank), ("do", remedy.to_owned())];
+                pipeline.log(Level::Error, "no_mac_keys", values);
+                return pipeline.close(conn, CloseReason::NoMacKeys);
+            };
+            wire.authenticate(mac.clone());
+        }
         let line = BankLine {
-            wire: Line::new(dialects, self.config.limits.connection_in_flight, self.now),
+            wire,
+            certified,
             bank: None,
             signed_on: false,
             echo: None,
             missed: 0,
             echoes: 0,
+            bad_macs: Vec::new(),
         };
         self.banks.insert(conn, line);
         self.watch.set(conn, self.now.plus_ms(self.config.timers.echo_idle_ms));
@@ -85,16 +121,20 @@ impl HubRole {
             return;
         };
         line.wire.push(now, bytes);
-        // Any message proves that the bank is there.
-        line.echo = None;
-        if std::mem::take(&mut line.missed) > 0 {
-            self.take_turns_again(conn, pipeline);
-        }
         while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take()) {
             match incoming {
-                Incoming::Message(message) => self.bank_message(conn, &message, pipeline),
+                Incoming::Message(message) => {
+                    self.bank_is_there(conn, pipeline);
+                    self.bank_message(conn, &message, pipeline);
+                }
                 Incoming::Unreadable(message) => {
+                    self.bank_is_there(conn, pipeline);
                     self.refuse_bank(conn, &message, Reason::Format, pipeline);
+                }
+                Incoming::BadMac => {
+                    if self.bad_mac(conn, pipeline) {
+                        return;
+                    }
                 }
                 Incoming::Close(broken) => {
                     pipeline.close(conn, crate::event::reason_of(broken));
@@ -106,6 +146,46 @@ impl HubRole {
         if let Some(since) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
         }
+    }
+
+    /// Any message whose MAC holds proves that the bank is there.
+    fn bank_is_there(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        let Some(line) = self.banks.get_mut(&conn) else { return };
+        line.echo = None;
+        if std::mem::take(&mut line.missed) > 0 {
+            self.take_turns_again(conn, pipeline);
+        }
+    }
+
+    /// Counts a message that nobody answers and nothing believes; the third within a minute closes
+    /// the connection, and then it is `true` (R-MAC).
+    fn bad_mac(&mut self, conn: ConnId, pipeline: &mut Pipeline) -> bool {
+        self.bad_macs = self.bad_macs.saturating_add(1);
+        let now = self.now;
+        let Some(line) = self.banks.get_mut(&conn) else { return true };
+        line.bad_macs.retain(|at| now.ms_since(*at) < BAD_MAC_WINDOW_MS);
+        line.bad_macs.push(now);
+        let close = line.bad_macs.len() >= BAD_MACS_MAX;
+        let bank = line.certified.map(|bank| bank.to_string()).unwrap_or_default();
+        let remedy = "compare the MAC key files of the bank and the hub";
+        let values = vec![("bank", bank), ("do", remedy.to_owned())];
+        pipeline.log(Level::Warn, "bad_mac", values);
+        if close {
+            pipeline.close(conn, CloseReason::BadMac);
+        }
+        close
+    }
+
+    fn participates(&self, bank: ParticipantId) -> bool {
+        self.hub.state().directory().participants.contains_key(&bank)
+    }
+
+    /// Closes on a peer whose certificate is good, and whom this door does not know.
+    pub(super) fn unknown_peer(&self, conn: ConnId, who: &PeerName, pipeline: &mut Pipeline) {
+        let remedy = "name the peer in the configuration, or send it to its own door";
+        let values = vec![("certificate", who.to_string()), ("do", remedy.to_owned())];
+        pipeline.log(Level::Warn, "unknown_identity", values);
+        pipeline.close(conn, CloseReason::UnknownIdentity);
     }
 
     fn bank_message(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
@@ -141,7 +221,7 @@ impl HubRole {
         match request.function {
             Function::Echo => self.answer_network(conn, message, ResponseCode::APPROVED, pipeline),
             Function::SignOn => {
-                self.sign_on(conn, known.or(request.institution), message, pipeline);
+                self.sign_on(conn, request.institution, message, pipeline);
             }
             Function::SignOff => {
                 self.answer_network(conn, message, ResponseCode::APPROVED, pipeline);
@@ -165,8 +245,24 @@ impl HubRole {
         pipeline: &mut Pipeline,
     ) {
         let refused = Reason::Terminal.response_code();
-        let known =
-            claimed.filter(|bank| self.hub.state().directory().participants.contains_key(bank));
+        let line = self.banks.get(&conn);
+        let (certified, earlier) = line.map_or((None, None), |line| (line.certified, line.bank));
+        if let Some(certified) = certified
+            && let Some(claimed) = claimed
+            && certified != claimed
+        {
+            let remedy = "the bank's host must sign on with the DE32 that its certificate names";
+            let values = vec![
+                ("certificate", certified.to_string()),
+                ("claims", claimed.to_string()),
+                ("do", remedy.to_owned()),
+            ];
+            pipeline.log(Level::Warn, "other_identity", values);
+            self.answer_network(conn, message, refused, pipeline);
+            pipeline.close(conn, CloseReason::OtherIdentity);
+            return;
+        }
+        let known = certified.or(earlier).or(claimed).filter(|bank| self.participates(*bank));
         let Some(bank) = known else {
             self.answer_network(conn, message, refused, pipeline);
             pipeline.close(conn, CloseReason::UnknownIdentity);

@@ -17,11 +17,12 @@ use switch::{Hub, PeerId, Record, legs};
 
 use crate::config::{Config, Profile};
 use crate::event::{CloseReason, ConnId, Level};
+use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
 use crate::watch::Watch;
 use banks::BankLine;
-use trunks::Trunk;
 pub(crate) use trunks::link_timers;
+use trunks::{Stranger, Trunk};
 
 /// The hub.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct HubRole {
     pub(crate) hub: Hub,
     pub(crate) books: Books,
     pub(crate) vault: CardVault,
+    macs: LinkMacs,
     /// New at every start of the process.
     start: u64,
     now: Timestamp,
@@ -42,12 +44,14 @@ pub(crate) struct HubRole {
     /// The last number from which a DE37 was made.
     last_rrn_us: u64,
     /// Connections that came through the trunk door and have not said who they are.
-    strangers: BTreeMap<ConnId, Vec<u8>>,
+    strangers: BTreeMap<ConnId, Stranger>,
     trunks: BTreeMap<StationId, Trunk>,
     next_ticket: u64,
     counts: BTreeMap<Count, u64>,
     /// Answers that no connection could take; a repeat gets them again.
     answers_dropped: u64,
+    /// Messages of banks without a MAC that holds.
+    bad_macs: u64,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
 }
@@ -64,12 +68,13 @@ pub(crate) fn machine_config(config: &Config) -> HubConfig {
 }
 
 impl HubRole {
-    pub(crate) fn new(config: Config, vault: CardVault, start: u64) -> Self {
+    pub(crate) fn new(config: Config, keys: HostKeys, start: u64) -> Self {
         Self {
             hub: Hub::new(machine_config(&config)),
             books: Books::new(),
             config,
-            vault,
+            vault: keys.vault,
+            macs: keys.macs,
             start,
             now: Timestamp::default(),
             watch: Watch::default(),
@@ -82,6 +87,7 @@ impl HubRole {
             next_ticket: 1,
             counts: BTreeMap::new(),
             answers_dropped: 0,
+            bad_macs: 0,
             accounts: Vec::new(),
             statuses: Vec::new(),
         }

@@ -99,6 +99,11 @@ impl HubRole {
                 "Answers that no connection could take since start",
                 self.answers_dropped,
             ),
+            counter(
+                "bongsu_bad_macs_total",
+                "Messages of banks without a MAC that holds, since start",
+                self.bad_macs,
+            ),
             gauge("bongsu_payments_in_flight", "Payments under way", overview.in_flight),
             gauge("bongsu_advices_owed", "Advices not acknowledged", overview.saf_depth),
             gauge("bongsu_findings", "Findings of all kinds", overview.findings),

@@ -1,5 +1,6 @@
-//! Stations' trunks at the hub (R-TRUNK). In `demo` a station is who its hello says; a second
-//! claim to a live identity is refused.
+//! Stations' trunks at the hub (R-TRUNK). A station is whom its certificate names, and its hello
+//! must say the same; on a plain door it is who its hello says, and a second claim to a live
+//! identity is refused.
 
 use interchange::trunk::payload::{self, Hello};
 use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers};
@@ -11,6 +12,7 @@ use switch::{Answer, PeerId, ReplyTo};
 use super::HubRole;
 use crate::config::Config;
 use crate::event::{CloseReason, ConnId, Level};
+use crate::identity::PeerName;
 use crate::limits::STRANGER_BYTES_MAX;
 use crate::pipeline::{Deferred, Pipeline};
 
@@ -21,6 +23,14 @@ pub(crate) struct Trunk {
     pub(super) conn: Option<ConnId>,
     /// Our hello, until the next flush: nothing may overtake it.
     hello: Vec<u8>,
+}
+
+/// A connection that has not said its hello.
+#[derive(Debug, Default)]
+pub(super) struct Stranger {
+    bytes: Vec<u8>,
+    /// Which station its certificate names; none on a plain door.
+    station: Option<StationId>,
 }
 
 impl Trunk {
@@ -39,7 +49,25 @@ pub(crate) fn link_timers(config: &Config) -> LinkTimers {
 }
 
 impl HubRole {
-    pub(crate) fn accept_trunk(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+    pub(crate) fn accept_trunk(
+        &mut self,
+        conn: ConnId,
+        identity: Option<PeerName>,
+        pipeline: &mut Pipeline,
+    ) {
+        let station = match identity {
+            None => None,
+            Some(PeerName::Station(name)) => match self.config.station_named(&name) {
+                Some(section) => Some(section.id),
+                None => return self.unknown_peer(conn, &PeerName::Station(name), pipeline),
+            },
+            Some(
+                other @ (PeerName::Hub
+                | PeerName::Bank(_)
+                | PeerName::Terminal(_)
+                | PeerName::Retailer(_)),
+            ) => return self.unknown_peer(conn, &other, pipeline),
+        };
         // Every station may have one connection that it is about to replace.
         if self.strangers.len() > self.config.stations.len().saturating_mul(4) {
             // Whoever has waited longest without a word makes room, so that silent connections
@@ -49,7 +77,7 @@ impl HubRole {
                 pipeline.close(oldest, CloseReason::TooMany);
             }
         }
-        self.strangers.insert(conn, Vec::new());
+        self.strangers.insert(conn, Stranger { bytes: Vec::new(), station });
         self.watch.set(conn, self.now.plus_ms(self.config.link_timers.half_frame_ms));
     }
 
@@ -69,7 +97,7 @@ impl HubRole {
 
     pub(crate) fn trunk_received(&mut self, conn: ConnId, bytes: &[u8], pipeline: &mut Pipeline) {
         if let Some(mut waiting) = self.strangers.remove(&conn) {
-            waiting.extend_from_slice(bytes);
+            waiting.bytes.extend_from_slice(bytes);
             self.introduce(conn, waiting, pipeline);
             return;
         }
@@ -80,10 +108,11 @@ impl HubRole {
     }
 
     /// The first frame must be a hello of a station that we know.
-    fn introduce(&mut self, conn: ConnId, bytes: Vec<u8>, pipeline: &mut Pipeline) {
-        let hello = match Frame::read(&bytes) {
+    fn introduce(&mut self, conn: ConnId, stranger: Stranger, pipeline: &mut Pipeline) {
+        let Stranger { bytes, station: named } = &stranger;
+        let hello = match Frame::read(bytes) {
             Ok(None) if bytes.len() <= STRANGER_BYTES_MAX => {
-                self.strangers.insert(conn, bytes);
+                self.strangers.insert(conn, stranger);
                 return;
             }
             Ok(Some((Some(frame), _))) if frame.kind == Kind::Hello => Hello::read(&frame.payload),
@@ -99,6 +128,16 @@ impl HubRole {
         };
         if !self.hub.state().directory().stations.contains_key(&station) {
             return pipeline.close(conn, CloseReason::UnknownIdentity);
+        }
+        if named.is_some_and(|named| named != station) {
+            let named = named.and_then(|named| self.config.station(named)).map(|s| s.name.clone());
+            let values = vec![
+                ("certificate", named.unwrap_or_default()),
+                ("claims", station.0.to_string()),
+                ("do", "give the station its own certificate and configuration".to_owned()),
+            ];
+            pipeline.log(Level::Warn, "other_identity", values);
+            return pipeline.close(conn, CloseReason::OtherIdentity);
         }
         let epoch = self.hub.state().epoch();
         let timers = link_timers(&self.config);
@@ -124,7 +163,7 @@ impl HubRole {
         trunk.conn = Some(conn);
         trunk.hello.clear();
         trunk.link.connect(now, &mut trunk.hello);
-        self.trunk_bytes(station, conn, &bytes, pipeline);
+        self.trunk_bytes(station, conn, &stranger.bytes, pipeline);
     }
 
     fn trunk_bytes(

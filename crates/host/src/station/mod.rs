@@ -15,6 +15,7 @@ use switch::{PeerId, Station};
 use crate::config::{Config, StationSection};
 use crate::event::{Action, CloseReason, ConnId, Level, Peer};
 use crate::hub::query::{counter, gauge, trunk_state};
+use crate::identity::PeerName;
 use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS};
 use crate::line::Line;
 use crate::pipeline::{Deferred, Pipeline};
@@ -145,8 +146,20 @@ impl StationRole {
         self.dial_gap_ms = self.dial_gap_ms.saturating_mul(2).min(REDIAL_MAX_MS);
     }
 
-    pub(crate) fn dialled(&mut self, conn: ConnId) {
+    pub(crate) fn dialled(
+        &mut self,
+        conn: ConnId,
+        identity: Option<PeerName>,
+        pipeline: &mut Pipeline,
+    ) {
         self.dialling = false;
+        if let Some(other) = identity.filter(|identity| *identity != PeerName::Hub) {
+            let remedy = "check hub.trunk: another role of the nation answers there";
+            let values = vec![("certificate", other.to_string()), ("do", remedy.to_owned())];
+            pipeline.log(Level::Error, "hub_is_another", values);
+            self.dial_at = Some(self.now.plus_ms(REDIAL_MAX_MS));
+            return pipeline.close(conn, CloseReason::OtherIdentity);
+        }
         self.trunk_conn = Some(conn);
         self.greet_by = Some(self.now.plus_ms(self.config.timers.cut_ms));
         self.hello.clear();

@@ -4,22 +4,49 @@ use interchange::network::{self, Function};
 use interchange::{Incoming, Place, Source, to_request};
 use scheme::{MtiClass, MtiFunction, Reason, ResponseCode};
 use switch::station::{Count, Input};
-use switch::{Answer, PeerId, ReplyTo};
+use switch::{Answer, PeerId, ReplyTo, Request};
 use wire::iso8583::Message;
 
 use super::StationRole;
-use crate::event::{CloseReason, ConnId};
+use crate::event::{CloseReason, ConnId, Level};
+use crate::identity::PeerName;
 use crate::line::Line;
 use crate::pipeline::Pipeline;
 
+/// A connection may use only the terminals that its certificate names (R-LINK).
+fn may_use(identity: Option<&PeerName>, request: &Request) -> bool {
+    let is = |name: &str, id: &dyn ToString| id.to_string().trim_end().eq_ignore_ascii_case(name);
+    match identity {
+        None => true,
+        Some(PeerName::Terminal(name)) => is(name, &request.terminal),
+        Some(PeerName::Retailer(name)) => is(name, &request.retailer),
+        Some(PeerName::Hub | PeerName::Station(_) | PeerName::Bank(_)) => false,
+    }
+}
+
 impl StationRole {
-    pub(crate) fn accept_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+    pub(crate) fn accept_terminal(
+        &mut self,
+        conn: ConnId,
+        identity: Option<PeerName>,
+        pipeline: &mut Pipeline,
+    ) {
+        match &identity {
+            None | Some(PeerName::Terminal(_) | PeerName::Retailer(_)) => {}
+            Some(other @ (PeerName::Hub | PeerName::Station(_) | PeerName::Bank(_))) => {
+                let remedy = "give the terminal a certificate of its own, or its retailer's";
+                let values = vec![("certificate", other.to_string()), ("do", remedy.to_owned())];
+                pipeline.log(Level::Warn, "unknown_identity", values);
+                return pipeline.close(conn, CloseReason::UnknownIdentity);
+            }
+        }
         if self.terminals.len() >= self.config.limits.connections {
             pipeline.close(conn, CloseReason::TooMany);
             return;
         }
         let dialects = self.section.dialects.iter().map(String::as_str);
-        let line = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
+        let mut line = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
+        line.identity = identity;
         self.terminals.insert(conn, line);
         self.watch.set(conn, self.now.plus_ms(self.config.link_timers.idle_terminal_ms));
     }
@@ -46,6 +73,8 @@ impl StationRole {
                 Incoming::Unreadable(message) => {
                     self.refuse_terminal(conn, &message, Reason::Format, pipeline);
                 }
+                // Terminals have no MAC keys yet.
+                Incoming::BadMac => {}
                 Incoming::Close(broken) => {
                     pipeline.close(conn, crate::event::reason_of(broken));
                     return;
@@ -112,6 +141,10 @@ impl StationRole {
             Ok(request) => request,
             Err(reason) => return self.refuse_terminal(conn, message, reason, pipeline),
         };
+        let line = self.terminals.get(&conn);
+        if !line.is_some_and(|line| may_use(line.identity.as_ref(), &request)) {
+            return self.refuse_terminal(conn, message, Reason::Terminal, pipeline);
+        }
         let ticket = self.next_ticket;
         self.next_ticket = ticket.saturating_add(1);
         let Some(line) = self.terminals.get_mut(&conn) else {

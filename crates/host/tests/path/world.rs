@@ -4,18 +4,23 @@ use std::collections::{BTreeMap, VecDeque};
 
 use host::offline::{Offline, VerifyReport};
 use host::view::{Overview, Query, Reply};
-use host::{Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, Opened, Peer, Role};
+use host::{
+    Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
+    PeerName, Role,
+};
+use interchange::Session;
 use journal::Writer;
 use journal::sim_disk::SimDisk;
-use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+use keys::{CardKey, CardRing, CardVault, Key128, KeyId, LinkMac, TokenKey};
 use parties::BankHost;
 use parties::bank::BankConfig;
-use scheme::{Mti, StationId, Timestamp};
+use scheme::{Mti, ParticipantId, StationId, Timestamp};
 use wire::frame::{Deframer, Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
 
 const HUB: usize = 0;
 const STATION: usize = 1;
+const FIRST_BANK: usize = 2;
 
 enum Machine {
     Host { host: Box<Host>, writer: Writer<SimDisk> },
@@ -37,6 +42,20 @@ pub(crate) struct World {
     wire: VecDeque<(usize, u64, Vec<u8>)>,
     muted: bool,
     replies: Vec<Reply>,
+    /// Links of banks have MACs and identities, as behind TLS.
+    secured: bool,
+    /// So many frames of banks' hosts lose a bit on their way to the hub.
+    pub(crate) to_damage: u32,
+}
+
+/// The two sides of a bank's link.
+fn macs(bank: ParticipantId) -> (LinkMac, LinkMac) {
+    let key = |direction: u8| {
+        let mut key = [direction; 16];
+        key[..8].copy_from_slice(&bank.get().to_be_bytes());
+        Key128::from_random(key)
+    };
+    (LinkMac::hub_side(&key(1), &key(2)), LinkMac::bank_side(&key(1), &key(2)))
 }
 
 fn vault() -> CardVault {
@@ -51,6 +70,15 @@ pub(crate) fn field(message: &Message, de: u8) -> &str {
 
 impl World {
     pub(crate) fn start() -> Self {
+        Self::begin(false)
+    }
+
+    /// With certificates and MACs on trunk and bank links.
+    pub(crate) fn secured() -> Self {
+        Self::begin(true)
+    }
+
+    fn begin(secured: bool) -> Self {
         let mut config = Config::example();
         config.journal.hub_segment_bytes = 64 * 1024;
         config.journal.segment_bytes = 64 * 1024;
@@ -63,6 +91,8 @@ impl World {
             wire: VecDeque::new(),
             muted: false,
             replies: Vec::new(),
+            secured,
+            to_damage: 0,
         };
         for role in [Role::Hub, Role::Station(StationId(1))] {
             let machine = world.open(role, SimDisk::new(7));
@@ -70,7 +100,8 @@ impl World {
         }
         let banks: Vec<_> = world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
         for (id, iin) in banks {
-            let config = BankConfig { connections: 1, ..BankConfig::example(id, iin, 1) };
+            let mac = secured.then(|| macs(id).1);
+            let config = BankConfig { connections: 1, mac, ..BankConfig::example(id, iin, 1) };
             let bank = Box::new(BankHost::new(config));
             world.machines.push(Some(Machine::Bank { bank }));
         }
@@ -87,8 +118,14 @@ impl World {
         Clocks { wall: Timestamp(self.now), boot: self.now }
     }
 
+    fn keys(&self) -> HostKeys {
+        let banks = self.config.participants.iter().map(|bank| (bank.id, macs(bank.id).0));
+        let macs = if self.secured { LinkMacs::On(banks.collect()) } else { LinkMacs::Off };
+        HostKeys { vault: vault(), macs }
+    }
+
     fn open(&self, role: Role, disk: SimDisk) -> Machine {
-        let keys = HostKeys { vault: vault() };
+        let keys = self.keys();
         let Opened { host, writer, notices, .. } =
             Host::open(role, &self.config, keys, disk, self.clocks()).unwrap();
         assert!(notices.iter().all(|notice| !notice.contains("differs")), "{notices:?}");
@@ -109,8 +146,8 @@ impl World {
         match action {
             Action::Dial(Peer::HubTrunk) => {
                 let pipe = self.pipe(at, HUB);
-                self.event(HUB, Event::Accepted { conn: pipe, door: Door::Trunk });
-                self.event(at, Event::Dialled { conn: pipe, peer: Peer::HubTrunk });
+                self.event(HUB, Event::Accepted { conn: pipe, door: Door::Trunk, identity: None });
+                self.event(at, Event::Dialled { conn: pipe, peer: Peer::HubTrunk, identity: None });
             }
             Action::Send { conn, bytes } => self.wire.push_back((at, conn, bytes)),
             Action::Close { conn, .. } => self.cut(conn),
@@ -150,7 +187,9 @@ impl World {
             match action {
                 parties::Action::Dial(_) => {
                     let pipe = self.pipe(at, HUB);
-                    self.event(HUB, Event::Accepted { conn: pipe, door: Door::Banks });
+                    let bank = self.config.participants[at - FIRST_BANK].id;
+                    let identity = self.secured.then_some(PeerName::Bank(bank));
+                    self.event(HUB, Event::Accepted { conn: pipe, door: Door::Banks, identity });
                     let conn = parties::ConnId(pipe);
                     self.bank_event(at, parties::Event::Connected { conn });
                 }
@@ -171,6 +210,13 @@ impl World {
             let to = if ends[0] == from { ends[1] } else { ends[0] };
             if self.muted && matches!(self.machines[to], Some(Machine::Bank { .. })) {
                 continue;
+            }
+            let mut bytes = bytes;
+            if self.to_damage > 0 && matches!(self.machines[from], Some(Machine::Bank { .. })) {
+                self.to_damage -= 1;
+                // A digit of the MAC: the message itself stays readable.
+                let last = bytes.len() - 1;
+                bytes[last] = if bytes[last] == b'0' { b'1' } else { b'0' };
             }
             self.event(to, Event::Received { conn: pipe, bytes: &bytes });
             let conn = parties::ConnId(pipe);
@@ -210,18 +256,55 @@ impl World {
         let deframer = Deframer::new(Framing::Be2, 8192);
         self.machines.push(Some(Machine::Terminal { deframer, answers: VecDeque::new() }));
         let pipe = self.pipe(at, STATION);
-        self.event(STATION, Event::Accepted { conn: pipe, door: Door::Terminals });
+        self.event(STATION, Event::Accepted { conn: pipe, door: Door::Terminals, identity: None });
         pipe
     }
 
     /// A connection at the banks' door, worked by the test itself.
     pub(crate) fn bank_line(&mut self) -> u64 {
+        self.bank_line_at(Door::Banks, None)
+    }
+
+    /// A connection of the test's own at any door of the hub, under a certificate.
+    pub(crate) fn under_certificate(&mut self, door: Door, identity: PeerName) -> u64 {
+        let pipe = self.bank_line_at(door, Some(identity));
+        self.settle();
+        pipe
+    }
+
+    fn bank_line_at(&mut self, door: Door, identity: Option<PeerName>) -> u64 {
         let at = self.machines.len();
         let deframer = Deframer::new(Framing::Be2, 8192);
         self.machines.push(Some(Machine::Terminal { deframer, answers: VecDeque::new() }));
-        let pipe = self.pipe(at, HUB);
-        self.event(HUB, Event::Accepted { conn: pipe, door: Door::Banks });
+        let role = if door == Door::Terminals { STATION } else { HUB };
+        let pipe = self.pipe(at, role);
+        self.event(role, Event::Accepted { conn: pipe, door, identity });
         pipe
+    }
+
+    /// The message as that bank signs it, framed.
+    pub(crate) fn signed(&self, bank: ParticipantId, message: &Message) -> Vec<u8> {
+        let mut session = Session::new(vec![Dialect::builtin("iso87-ascii").unwrap()], 1);
+        session.authenticate(macs(bank).1);
+        let mut bytes = Vec::new();
+        session.frame(message, &mut bytes);
+        bytes
+    }
+
+    /// What comes on a connection of the test's own is not looked at from here on.
+    pub(crate) fn deafen(&mut self, line: u64) {
+        let at = self.pipes[&line].ends[0];
+        self.machines[at] = None;
+    }
+
+    /// A counter of the hub.
+    pub(crate) fn metric(&mut self, name: &str) -> u64 {
+        match self.query(Query::Metrics) {
+            Reply::Metrics(metrics) => {
+                metrics.iter().find(|metric| metric.name == name).unwrap().value
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The same, signed on as a bank.
@@ -421,7 +504,7 @@ impl World {
 
     /// Opens a hub on a disk, as a start does.
     pub(crate) fn reopen(&self, disk: SimDisk) -> Result<Opened<SimDisk>, HostError> {
-        let keys = HostKeys { vault: vault() };
+        let keys = self.keys();
         Host::open(Role::Hub, &self.config, keys, disk, self.clocks())
     }
 

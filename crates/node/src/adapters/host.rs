@@ -99,14 +99,16 @@ impl Driven for HostDriven {
     fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
         let event = match event {
             Event::Started => host::Event::Started,
-            Event::Accepted { conn, door } => {
+            Event::Accepted { conn, door, identity } => {
                 // The loop was given these doors, in this order.
                 let Some(door) = self.doors.get(door).copied() else {
                     return out.push(Action::Close { conn, why: "no_door" });
                 };
-                host::Event::Accepted { conn, door }
+                host::Event::Accepted { conn, door, identity }
             }
-            Event::Dialled { conn, .. } => host::Event::Dialled { conn, peer: Peer::HubTrunk },
+            Event::Dialled { conn, identity, .. } => {
+                host::Event::Dialled { conn, peer: Peer::HubTrunk, identity }
+            }
             Event::DialFailed { .. } => host::Event::DialFailed { peer: Peer::HubTrunk },
             Event::Received { conn, bytes } => host::Event::Received { conn, bytes },
             Event::Closed { conn } => host::Event::Closed { conn },

@@ -146,7 +146,7 @@ impl Driven for ShopsDriven {
             Event::Started | Event::Timeout => self.due(now, out),
             // Shops have no door.
             Event::Accepted { conn, .. } => out.push(Action::Close { conn, why: "shop" }),
-            Event::Dialled { conn, call } => {
+            Event::Dialled { conn, call, .. } => {
                 let place = usize::try_from(call).unwrap_or(usize::MAX);
                 self.open.insert(conn, place);
                 let conn = PartyConn(conn);
@@ -227,7 +227,8 @@ mod tests {
         assert!(lines(&mut driven, 0, Event::Started).is_empty());
         // All but the second and the last are there.
         for call in (0..stations as u64).filter(|call| ![1, stations as u64 - 1].contains(call)) {
-            assert!(lines(&mut driven, 5, Event::Dialled { conn: call + 1, call }).is_empty());
+            let dialled = Event::Dialled { conn: call + 1, call, identity: None };
+            assert!(lines(&mut driven, 5, dialled).is_empty());
         }
         assert!(lines(&mut driven, 2_900, Event::Timeout).is_empty());
         assert!(driven.next_timeout().is_some_and(|at| at <= 3_000_000_000));

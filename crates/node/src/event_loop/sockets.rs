@@ -59,7 +59,7 @@ impl<D: Driven> EventLoop<D> {
         }
         LoopCounts::add(&self.reactor.counts.accepted, 1);
         if let Some(conn) = self.add(stream, peer, Phase::Open) {
-            self.tell(Event::Accepted { conn, door: place });
+            self.tell(Event::Accepted { conn, door: place, identity: None });
         }
     }
 
@@ -124,7 +124,7 @@ impl<D: Driven> EventLoop<D> {
                 connection.phase = Phase::Open;
                 self.set_deadline(conn, None);
                 LoopCounts::add(&self.reactor.counts.dialled, 1);
-                self.tell(Event::Dialled { conn, call });
+                self.tell(Event::Dialled { conn, call, identity: None });
                 self.queue_read(conn, false);
             }
             Err(error) if !failed && error.kind() == ErrorKind::NotConnected => {}

@@ -34,8 +34,8 @@ impl Driven for Echo {
                 out.extend(script.dial.map(|to| Action::Dial { call: 7, to }));
                 "started".to_owned()
             }
-            Event::Accepted { conn, door } => format!("accepted {conn} at {door}"),
-            Event::Dialled { conn, call } => {
+            Event::Accepted { conn, door, .. } => format!("accepted {conn} at {door}"),
+            Event::Dialled { conn, call, .. } => {
                 out.push(Action::Send { conn, bytes: b"hello".to_vec() });
                 format!("dialled {conn} for {call}")
             }

@@ -1,5 +1,6 @@
 //! What a simulated bank is told: who it is, its accounts, its timers, and its faults.
 
+use keys::LinkMac;
 use scheme::{Amount, Currency, Iin, Pan, ParticipantId};
 
 use crate::limits::{ECHO_AFTER_MS, NETWORK_WAIT_MS, REDIAL_MAX_MS, REDIAL_MIN_MS};
@@ -31,6 +32,8 @@ pub struct BankConfig {
     pub times: BankTimes,
     /// What goes wrong.
     pub faults: BankFaults,
+    /// The keys of its link to the hub (R-MAC); without them messages have no MAC.
+    pub mac: Option<LinkMac>,
 }
 
 /// How an account differs from the others.
@@ -128,6 +131,7 @@ impl BankConfig {
             seed,
             times: BankTimes::default(),
             faults: BankFaults::default(),
+            mac: None,
         }
     }
 

@@ -25,7 +25,7 @@ pub use config::{BankConfig, BankFaults, BankTimes, Refill, Special, pan};
 pub use decide::Oddity;
 pub use record::{Decided, Record, RecordError, RequestKey};
 
-use crate::iso::{self, Codec};
+use crate::iso::{self, Codec, Unread};
 use crate::limits::{ANSWERS_MAX, BATCH_RECORDS_MAX};
 use crate::line::{Lines, Redial};
 use crate::random::Dice;
@@ -47,6 +47,8 @@ pub struct BankCounts {
     pub overload: u64,
     /// Connections closed because of bytes that are no message.
     pub malformed: u64,
+    /// Messages without a MAC that holds.
+    pub bad_macs: u64,
     /// Answers that came, other than 0810: nothing was asked.
     pub unasked: u64,
     /// Oddities, by kind.
@@ -96,7 +98,7 @@ impl BankHost {
         let redial =
             Redial { min_ms: config.times.redial_min_ms, max_ms: config.times.redial_max_ms };
         Self {
-            codec: Codec::new(),
+            codec: Codec::new(config.mac.clone()),
             book: Book::new(&config),
             stage: Stage::new(1, StageLimits::default()),
             lines: Lines::new(Address::Hub, config.connections, redial),
@@ -224,7 +226,9 @@ impl BankHost {
             }
             match self.codec.read(&frame) {
                 Ok(message) => self.message(conn, &message, out),
-                Err(partial) => self.unreadable(conn, partial.as_deref(), out),
+                Err(Unread::Malformed(partial)) => self.unreadable(conn, partial.as_deref(), out),
+                // It says nothing: not booked, not answered, and no answer to us.
+                Err(Unread::Mac) => self.counts.bad_macs += 1,
             }
         }
     }

@@ -88,7 +88,7 @@ impl Shop {
         let redial =
             Redial { min_ms: config.times.redial_min_ms, max_ms: config.times.redial_max_ms };
         Self {
-            codec: Codec::new(),
+            codec: Codec::new(None),
             lines: Lines::new(Address::Station(config.station), config.connections, redial),
             dice: Dice::new(config.seed),
             payments: BTreeMap::new(),

@@ -70,8 +70,19 @@ impl Dialect {
     /// any other that is too short is refused, for a number that lost digits must not become
     /// another number. The secondary bitmap is written only when DE65 to DE128 need it.
     pub fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        self.put(message, message.bitmap(), 0, out)
+    }
+
+    /// Writes the elements of `bitmap` but those of `later`, whose bits alone are written. In both
+    /// DE1 is the highest bit.
+    pub(super) fn put(
+        &self,
+        message: &Message,
+        bitmap: u128,
+        later: u128,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
         let before = out.len();
-        let bitmap = message.bitmap();
         let (primary, secondary) = ((bitmap >> 64) as u64, bitmap as u64);
         out.reserve(message.value_bytes() + OVERHEAD);
         out.extend_from_slice(&message.mti().digits());
@@ -82,7 +93,8 @@ impl Dialect {
             self.put_bitmap(secondary, out);
         }
         for (de, value) in message.fields() {
-            if let Err(kind) = put_element(self.rule(de), value, out) {
+            let is_due = (bitmap & !later) >> (128 - u32::from(de)) & 1 == 1;
+            if is_due && let Err(kind) = put_element(self.rule(de), value, out) {
                 out.truncate(before);
                 return Err(EncodeError { de, kind });
             }
@@ -144,7 +156,7 @@ fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&text[LENGTH_DIGITS_MAX - usize::from(digits)..]);
 }
 
-fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in bytes {
         let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));

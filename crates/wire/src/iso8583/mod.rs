@@ -13,6 +13,7 @@ mod dialect;
 mod dialect_file;
 mod encode;
 mod explain;
+mod mac;
 mod mask;
 mod message;
 
@@ -21,5 +22,6 @@ pub use dialect::{Dialect, ElementType, Encoding, Field, Length};
 pub use dialect_file::{DialectError, Problem};
 pub use encode::{EncodeError, EncodeErrorKind};
 pub use explain::{Explained, Part, Wrong, explain};
+pub use mac::MAC_BYTES;
 pub use message::Message;
 pub use scheme::Mti;
