@@ -1,9 +1,12 @@
 //! `bongsu ledger`: the hub's ledger, asked of the running hub or read from its files.
 
+mod transfers;
+
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use host::offline::{DamageView, Offline, VerifyReport};
+use host::Config;
+use host::offline::{DamageView, Offline, Step, VerifyReport};
 use host::view::PaymentFilter;
 use node::disk::FileDisk;
 use node::json::{AccountsJson, PaymentsJson};
@@ -14,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Exit, Failure};
 use crate::limits::PAYMENTS_MAX;
 use crate::nation::{Place, escaped};
-use crate::output::{self, Format, FormatArg, Paint};
+use crate::output::{self, Format, FormatArg, Paint, Progress};
 
 /// Read the national ledger
 ///
@@ -35,7 +38,9 @@ pub(crate) struct LedgerCommand {
 enum Action {
     Accounts(Accounts),
     Payment(Payment),
+    Transfers(transfers::Transfers),
     Verify(Verify),
+    Export(transfers::Export),
 }
 
 /// List every account and its balance
@@ -102,7 +107,9 @@ impl LedgerCommand {
         match &self.action {
             Action::Accounts(accounts) => accounts.format.format,
             Action::Payment(payment) => payment.format.format,
+            Action::Transfers(transfers) => transfers.format(),
             Action::Verify(verify) => verify.format.format,
+            Action::Export(export) => export.format(),
         }
     }
 
@@ -110,7 +117,9 @@ impl LedgerCommand {
         match self.action {
             Action::Accounts(arguments) => accounts(&arguments),
             Action::Payment(arguments) => payment(&arguments),
+            Action::Transfers(arguments) => arguments.run(),
             Action::Verify(arguments) => verify(&arguments),
+            Action::Export(arguments) => arguments.run(),
         }
     }
 }
@@ -214,20 +223,23 @@ fn incomplete(mut list: Value, report: &VerifyReport) -> (Value, Option<u64>) {
 
 fn verify(arguments: &Verify) -> Result<Exit, Failure> {
     let place = &arguments.place;
-    let is_running = match place.ask(&RoleName::Hub, "/healthz") {
-        Ok(answer) => answer.is_some(),
-        // Whether it runs can't be seen, and what it is writing must not pass for damage.
-        Err(failure) if failure.kind == RunErrorKind::File.name() => return Err(failure),
-        // Somebody is there, well or not.
-        Err(_) => true,
-    };
-    let offline = read(place, is_running)?;
+    let offline = read(place, is_running(place)?)?;
     let report = offline.report();
     match arguments.format.format {
         Format::Json => output::json(&verdict(report))?,
         Format::Text => output::text(&report_page(report))?,
     }
     Ok(if report.ok { Exit::Fine } else { Exit::No })
+}
+
+/// Whether a hub is there, well or not.
+fn is_running(place: &Place) -> Result<bool, Failure> {
+    match place.ask(&RoleName::Hub, "/healthz") {
+        Ok(answer) => Ok(answer.is_some()),
+        // Whether it runs can't be seen, and what it is writing must not pass for damage.
+        Err(failure) if failure.kind == RunErrorKind::File.name() => Err(failure),
+        Err(_) => Ok(true),
+    }
 }
 
 /// The hub's files, no hub running.
@@ -242,9 +254,23 @@ fn offline(place: &Place) -> Result<Offline, Failure> {
 }
 
 fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
-    let config = place.config()?;
+    let mut progress = Progress::new("records read");
+    read_steps(place, &place.config()?, is_running, &mut |step| {
+        progress.at(step.number());
+        Ok(())
+    })
+}
+
+/// Reads the journal; `visit` is given each record, and its error ends the reading.
+fn read_steps(
+    place: &Place,
+    config: &Config,
+    is_running: bool,
+    visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
+) -> Result<Offline, Failure> {
     let journal = place.layout().journal(&RoleName::Hub);
-    let offline = Offline::read(&config, disk(&place.layout(), &journal)?, is_running);
+    let disk = disk(&place.layout(), &journal)?;
+    let offline = Offline::read_steps(config, disk, is_running, visit);
     offline.map_err(|error| {
         Failure::new("journal", error.to_string())
             .at(journal.display().to_string())

@@ -1,5 +1,7 @@
 //! Sizes and times that bound this crate.
 
+use std::time::Duration;
+
 /// Largest input that is read for one message, in bytes: the longest frame (65,535 bytes) as
 /// spaced hexadecimal digits, or as JSON with every byte escaped, fits several times.
 pub(crate) const INPUT_MAX: u64 = 1 << 20;
@@ -24,3 +26,9 @@ pub(crate) const PAYMENTS_MAX: usize = host::limits::QUERY_PAYMENTS_MAX;
 
 /// Simulated minutes of one seed: a week, beyond which a nation only repeats itself.
 pub(crate) const SIM_MINUTES_MAX: u64 = 7 * 24 * 60;
+
+/// What a person waits without a word.
+pub(crate) const PROGRESS_AFTER: Duration = Duration::from_secs(2);
+
+/// How often a person is told how far it is; a log ten times less.
+pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);

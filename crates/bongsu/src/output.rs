@@ -4,11 +4,13 @@
 //! at a terminal and `NO_COLOR` is not set.
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::time::Instant;
 
 use clap::ValueEnum;
 use serde_json::Value;
 
 use crate::error::{Exit, Failure};
+use crate::limits::{PROGRESS_AFTER, PROGRESS_EVERY};
 
 /// How data is printed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -67,6 +69,48 @@ pub(crate) fn failure(failure: &Failure, format: Format) -> Exit {
         }
     }
     failure.exit
+}
+
+/// What is done so far, on standard error: from two seconds on, once a second for a person, every
+/// ten seconds for a log.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: &'static str,
+    next: Instant,
+    is_line: bool,
+}
+
+impl Progress {
+    /// Of something that is counted in these words.
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { what, next: Instant::now() + PROGRESS_AFTER, is_line: false }
+    }
+
+    /// So much is done.
+    pub(crate) fn at(&mut self, count: u64) {
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        let mut err = io::stderr().lock();
+        // Nobody to tell if standard error is gone.
+        if err.is_terminal() {
+            self.next = now + PROGRESS_EVERY;
+            self.is_line = true;
+            drop(write!(err, "\r{count} {}", self.what).and_then(|()| err.flush()));
+        } else {
+            self.next = now + PROGRESS_EVERY * 10;
+            drop(writeln!(err, "{count} {}", self.what));
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_line {
+            note("");
+        }
+    }
 }
 
 /// What a word is worth a colour for.

@@ -1,11 +1,13 @@
 //! A hub's journal without a hub: what `bongsu ledger` reads when nothing runs, and what
 //! `ledger verify` recomputes. Changes nothing on the disk.
 
+mod transfers;
+
 use std::fmt;
 
 use journal::{Disk, Extent, VerifyError};
 use ledger::{Account, Books, chart};
-use scheme::Currency;
+use scheme::{Currency, Timestamp};
 use switch::Hub;
 use switch::hub::Status;
 use switch::record::Fact;
@@ -16,6 +18,8 @@ use crate::hub::query::{account_view, fits, payment_view};
 use crate::hub::replay::Replay;
 use crate::limits::QUERY_PAYMENTS_MAX;
 use crate::view::{AccountView, PaymentFilter, PaymentView};
+
+pub use transfers::{Step, TransferView, account_id};
 
 /// A hub as its journal tells it.
 #[derive(Debug)]
@@ -71,6 +75,17 @@ impl Offline {
     /// Reads everything and recomputes every balance from the records alone. `running`: beside a
     /// live hub, only what it has published as durable is read.
     pub fn read<D: Disk>(config: &Config, disk: D, running: bool) -> Result<Self, OfflineError> {
+        Self::read_steps(config, disk, running, &mut |_| Ok(()))
+    }
+
+    /// The same, and `visit` is given each record as it is taken, up to the first that does not
+    /// hold; its error ends the reading.
+    pub fn read_steps<D: Disk>(
+        config: &Config,
+        disk: D,
+        running: bool,
+        visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
+    ) -> Result<Self, OfflineError> {
         let mut hub = Hub::new(machine_config(config));
         let mut books = Books::new();
         let mut report = VerifyReport::default();
@@ -83,7 +98,11 @@ impl Offline {
                     return Ok(());
                 }
                 match replay.record(record.kind, record.version, record.time_ns, record.payload) {
-                    Ok(fact) => count(&fact, replay.moved(), &mut report),
+                    Ok(fact) => {
+                        count(&fact, replay.moved(), &mut report);
+                        let at = Timestamp(record.time_ns);
+                        visit(&replay.step(record.number, at, &fact))?;
+                    }
                     Err(what) => {
                         let number = record.number;
                         refused = Some(damage("ledger", number, Some(number), what));
@@ -115,7 +134,7 @@ impl Offline {
     pub fn accounts(&self) -> Vec<AccountView> {
         let directory = self.hub.state().directory();
         let accounts = self.books.accounts();
-        accounts.iter().map(|a| account_view(a, directory.currency, &directory.name)).collect()
+        accounts.iter().map(|account| account_view(account, directory)).collect()
     }
 
     /// Payments of the match window that fit, newest first.

@@ -23,13 +23,13 @@ pub struct Implied {
 }
 
 /// `code` of transfers, by what they are for; payments use their leg's number.
-mod code {
+pub mod code {
     /// A net debit cap.
-    pub(super) const CAP: u16 = 101;
+    pub const CAP: u16 = 101;
     /// Repayment of an overcap.
-    pub(super) const OVERCAP_REPAID: u16 = 102;
+    pub const OVERCAP_REPAID: u16 = 102;
     /// Netting at a cutover.
-    pub(super) const NETTED: u16 = 103;
+    pub const NETTED: u16 = 103;
 }
 
 /// Where a payment's money comes from and goes to.

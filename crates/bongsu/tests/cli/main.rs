@@ -7,3 +7,4 @@ mod message;
 mod nation;
 mod pay;
 mod rig;
+mod transfers;

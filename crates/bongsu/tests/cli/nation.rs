@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::rig::{Ran, command, run};
 
 /// A nation of this test's own; killed with it, children and all (they watch their supervisor).
-struct Nation {
-    dir: PathBuf,
+pub(crate) struct Nation {
+    pub(crate) dir: PathBuf,
     port_base: u16,
     child: Child,
 }
@@ -55,11 +55,11 @@ fn start() -> Nation {
 }
 
 impl Nation {
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         run(&[arguments, &["--dir", self.dir.to_str().unwrap()]].concat())
     }
 
-    fn json(&self, arguments: &[&str], code: i32) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str], code: i32) -> Value {
         let ran = self.run(&[arguments, &["--format", "json"]].concat());
         assert_eq!(ran.code, code, "{arguments:?} {}", ran.err);
         ran.json()
@@ -132,6 +132,7 @@ fn beside_a_nation_and_after_it() {
 
     let accounts = nation.json(&["ledger", "accounts"], 0);
     assert!(accounts["accounts"].as_array().unwrap().iter().any(|a| a["kind"] == "position"));
+    crate::transfers::check(&nation, &accounts, payment);
     let report = nation.json(&["ledger", "verify"], 0);
     assert_eq!((&report["ok"], &report["sums"]["KPW"]), (&json!(true), &json!("0.00")));
     let book = nation.json(&["bank", "100002", "book"], 0);
@@ -151,6 +152,7 @@ fn beside_a_nation_and_after_it() {
     assert_eq!(nation.json(&["ledger", "accounts"], 0), accounts);
     assert!(accounts.get("complete").is_none(), "keys of a whole journal stay as they are");
     assert_eq!(nation.json(&["ledger", "payment", rrn], 0), found);
+    crate::transfers::check(&nation, &accounts, payment);
     assert_eq!(nation.json(&["ledger", "verify"], 0)["ok"], true);
     assert_eq!(nation.json(&["bank", "100002", "book"], 2)["error"]["kind"], "not_running");
     damaged(&nation, rrn);
@@ -191,6 +193,8 @@ fn damaged(nation: &Nation, rrn: &str) {
     let first = format!("damaged at record {}", damage["from_record"]);
     for (arguments, code, note) in [
         (&["ledger", "accounts"][..], 1, "the journal is damaged"),
+        (&["ledger", "transfers"], 1, "the journal is damaged"),
+        (&["ledger", "export"], 1, "the journal is damaged"),
         (&["ledger", "payment", "NONE"], 2, first.as_str()),
     ] {
         let list = nation.json(arguments, code);

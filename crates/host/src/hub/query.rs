@@ -1,7 +1,8 @@
 //! What the hub shows of itself.
 
 use ledger::{Account, chart};
-use scheme::{Currency, TransactionKind};
+use scheme::TransactionKind;
+use switch::business::Directory;
 use switch::hub::{Count, Payment, Status};
 use switch::station::TrunkState;
 
@@ -68,11 +69,7 @@ impl HubRole {
 
     fn accounts(&self) -> Vec<AccountView> {
         let directory = self.hub.state().directory();
-        self.books
-            .accounts()
-            .into_iter()
-            .map(|account| account_view(&account, directory.currency, &directory.name))
-            .collect()
+        self.books.accounts().into_iter().map(|account| account_view(&account, directory)).collect()
     }
 
     fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
@@ -158,13 +155,13 @@ pub(crate) fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
         && filter.date.is_none_or(|date| payment.business_date == date)
 }
 
-pub(crate) fn account_view(account: &Account, currency: Currency, nation: &str) -> AccountView {
+pub(crate) fn account_view(account: &Account, directory: &Directory) -> AccountView {
+    let currency = directory.currency;
     let show = |minor: u128| currency.format(i128::try_from(minor).unwrap_or(i128::MAX));
     let name = chart::AccountName::of(account.id);
-    let owner = match name.and_then(|name| Some((name.participant?, name.station))) {
-        Some((participant, Some(station))) => format!("{participant}@{}", station.0),
-        Some((participant, None)) => participant.to_string(),
-        None => nation.to_owned(),
+    let owner = match name.and_then(|name| owner(&name, directory)) {
+        Some(owner) => owner,
+        None => directory.name.clone(),
     };
     let posted = |minor: u128| i128::try_from(minor).unwrap_or(i128::MAX);
     let balance = posted(account.credits_posted).saturating_sub(posted(account.debits_posted));
@@ -178,6 +175,28 @@ pub(crate) fn account_view(account: &Account, currency: Currency, nation: &str) 
         credits_pending: show(account.credits_pending),
         credits_posted: show(account.credits_posted),
         balance: currency.format(balance),
+    }
+}
+
+/// `100001`, or `100001@nampo` of an escrow; none for the currency's own account.
+fn owner(name: &chart::AccountName, directory: &Directory) -> Option<String> {
+    let participant = name.participant?;
+    Some(match name.station {
+        Some(station) => match directory.stations.get(&station) {
+            Some(known) => format!("{participant}@{}", known.name),
+            None => format!("{participant}@{}", station.0),
+        },
+        None => participant.to_string(),
+    })
+}
+
+/// An account as the rule book writes it (R-ACCOUNTS): `position:100001`, `escrow:100001@nampo`,
+/// `settlement`.
+pub(crate) fn account_name(id: u128, directory: &Directory) -> String {
+    let Some(name) = chart::AccountName::of(id) else { return format!("{id:032x}") };
+    match owner(&name, directory) {
+        Some(owner) => format!("{}:{owner}", name.kind),
+        None => name.kind.to_string(),
     }
 }
 

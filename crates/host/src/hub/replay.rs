@@ -6,6 +6,8 @@ use scheme::Timestamp;
 use switch::record::{self, Fact};
 use switch::{Hub, Record, legs};
 
+use crate::offline::Step;
+
 /// A hub and its books, rebuilt.
 #[derive(Debug)]
 pub(crate) struct Replay<'a> {
@@ -19,6 +21,11 @@ pub(crate) struct Replay<'a> {
 impl<'a> Replay<'a> {
     pub(crate) fn new(hub: &'a mut Hub, books: &'a mut Books) -> Self {
         Self { hub, books, implied: Vec::new(), accounts: Vec::new(), statuses: Vec::new() }
+    }
+
+    /// The last record, which was this one, and what it moved.
+    pub(crate) fn step<'s>(&'s self, number: u64, at: Timestamp, fact: &'s Fact) -> Step<'s> {
+        Step::new(number, at, fact, &self.implied, self.hub, self.books)
     }
 
     /// Transfers that the last record moved.

@@ -1,0 +1,139 @@
+//! `ledger transfers` and `ledger export`: every sum is an account's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::nation::Nation;
+
+/// Debits and credits pending, debits and credits posted, in minor units.
+type Sums = [i64; 4];
+
+fn minor(amount: &Value) -> i64 {
+    amount.as_str().unwrap().replace('.', "").parse().unwrap()
+}
+
+/// What a list of transfers makes of every account, by the rules of double entry alone.
+fn reckoned(transfers: &Value) -> BTreeMap<String, Sums> {
+    let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+    let mut holds = BTreeMap::new();
+    for transfer in transfers.as_array().unwrap() {
+        let amount = minor(&transfer["amount"]);
+        let id = transfer["id"].as_str().unwrap().to_owned();
+        let held = transfer["hold"].as_str().map(|hold| *holds.get(hold).unwrap());
+        let state = transfer["state"].as_str().unwrap();
+        for (side, pending) in [("debit", 0), ("credit", 1)] {
+            let of = sums.entry(transfer[side].as_str().unwrap().to_owned()).or_default();
+            of[pending] -= held.unwrap_or(0);
+            match state {
+                "pending" => of[pending] += amount,
+                "posted" => of[pending + 2] += amount,
+                "voided" => {}
+                other => panic!("{other}: {transfer}"),
+            }
+        }
+        if state == "pending" {
+            holds.insert(id, amount);
+        }
+    }
+    sums
+}
+
+/// The same of `ledger accounts`, accounts that nothing touched apart.
+fn listed(accounts: &Value) -> BTreeMap<String, Sums> {
+    let sums = accounts["accounts"].as_array().unwrap().iter().map(|account| {
+        let kind = account["kind"].as_str().unwrap();
+        let name = match kind {
+            "settlement" => kind.to_owned(),
+            _ => format!("{kind}:{}", account["owner"].as_str().unwrap()),
+        };
+        let keys = ["debits_pending", "credits_pending", "debits_posted", "credits_posted"];
+        (name, keys.map(|key| minor(&account[key])))
+    });
+    sums.filter(|(_, sums)| *sums != Sums::default()).collect()
+}
+
+/// All transfers, once what is published as durable is as new as `accounts`.
+fn agreeing(nation: &Nation, accounts: &Value) -> Value {
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let list = nation.json(&["ledger", "transfers"], 0);
+        let (ours, theirs) = (reckoned(&list["transfers"]), listed(accounts));
+        if ours == theirs {
+            return list;
+        }
+        assert!(Instant::now() < until, "{ours:?}\n{theirs:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Of a nation in which `rrn` was paid at a terminal of 100001 by a card of 100002, and reversed.
+pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
+    let all = agreeing(nation, accounts);
+    assert_eq!(all["complete"], true);
+    let transfers = all["transfers"].as_array().unwrap();
+    let id = &payment["id"];
+    let of_payment: Vec<[&str; 5]> = transfers
+        .iter()
+        .filter(|transfer| transfer["payment"] == *id)
+        .map(|t| ["leg", "debit", "credit", "amount", "state"].map(|key| t[key].as_str().unwrap()))
+        .collect();
+    let (issuer, acquirer) = ("position:100002", "position:100001");
+    assert_eq!(
+        of_payment,
+        [
+            ["hold", issuer, acquirer, "12.50", "pending"],
+            ["post", issuer, acquirer, "12.50", "posted"],
+            ["reverse", acquirer, issuer, "12.50", "posted"],
+        ]
+    );
+    let first = transfers.iter().find(|transfer| transfer["payment"] == *id).unwrap();
+    assert_eq!(first["business_date"], payment["business_date"]);
+    assert_eq!(first["cycle"], payment["cycle"]);
+
+    // One account's list is what touches it.
+    let position = ["ledger", "transfers", "--account", issuer];
+    let list = nation.json(&position, 0)["transfers"].as_array().unwrap().clone();
+    let touches = |t: &&Value| t["debit"] == issuer || t["credit"] == issuer;
+    assert_eq!(list, transfers.iter().filter(touches).cloned().collect::<Vec<_>>());
+    let account = accounts["accounts"].as_array().unwrap().iter();
+    let by_id = account.clone().find(|a| a["kind"] == "position" && a["owner"] == "100002");
+    let by_id = by_id.unwrap()["id"].as_str().unwrap();
+    let by_id = nation.json(&["ledger", "transfers", "--account", by_id], 0);
+    assert_eq!(by_id["transfers"].as_array().unwrap(), &list);
+    let day = payment["business_date"].as_str().unwrap();
+    let of_day = nation.json(&["ledger", "transfers", "--from", day, "--to", day], 0);
+    assert!(of_day["transfers"].as_array().unwrap().contains(first), "{of_day}");
+    let later = nation.json(&["ledger", "transfers", "--from", "2140-01-01"], 0);
+    assert_eq!(later["transfers"], json!([]));
+    for unknown in ["position:999999", "position", "cash:100001"] {
+        let failure = nation.json(&["ledger", "transfers", "--account", unknown], 2);
+        assert_eq!(failure["error"]["kind"], "unknown_account", "{failure}");
+    }
+
+    // Every way to write them is the same list.
+    assert_eq!(nation.run(&["ledger", "transfers"]).text().lines().count(), transfers.len());
+    let json = nation.json(&["ledger", "export"], 0);
+    assert_eq!(json, all);
+    let file = nation.dir.join("export.csv");
+    let ran = nation.run(&["ledger", "export", "--to", file.to_str().unwrap()]);
+    assert!(ran.code == 0 && ran.out.is_empty(), "{}", ran.err);
+    let csv = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let mut lines = csv.split_terminator("\r\n");
+    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    for (line, transfer) in lines.clone().zip(transfers) {
+        for (name, cell) in names.iter().zip(line.split(',')) {
+            let text = match &transfer[*name] {
+                Value::Null => String::new(),
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            assert_eq!(cell, text, "{name} {line}");
+        }
+    }
+    assert_eq!(lines.count(), transfers.len());
+    let nowhere = nation.run(&["ledger", "export", "--format", "json", "--to", "/nowhere/x"]);
+    assert_eq!((nowhere.code, &nowhere.json()["error"]["kind"]), (2, &json!("unwritable")));
+}

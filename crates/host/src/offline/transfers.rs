@@ -1,0 +1,221 @@
+//! Every transfer that a journal's records imply, one after another: what auditors are given.
+
+use ledger::{Books, Transfer, TransferFlags, chart};
+use scheme::{BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
+use switch::Hub;
+use switch::legs::{self, Implied};
+use switch::record::Fact;
+
+use crate::hub::query::account_name;
+
+/// A record that was just taken, and the transfers that it moved.
+#[derive(Debug)]
+pub struct Step<'a> {
+    number: u64,
+    at: Timestamp,
+    fact: &'a Fact,
+    legs: &'a [Implied],
+    hub: &'a Hub,
+    books: &'a Books,
+}
+
+/// A transfer as it happened.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransferView {
+    /// Its id, 32 hexadecimal digits.
+    pub id: String,
+    /// The payment that it belongs to, 32 hexadecimal digits.
+    pub payment: Option<String>,
+    /// What it is for: `hold`, `post`, `void`, `reverse`, `cap`, `netted`, ...
+    pub leg: &'static str,
+    /// The account that is debited, as the rule book names it: `position:100001`.
+    pub debit: String,
+    /// The account that is credited.
+    pub credit: String,
+    /// Id of the account that is debited.
+    pub debit_id: u128,
+    /// Id of the account that is credited.
+    pub credit_id: u128,
+    /// Decimal string.
+    pub amount: String,
+    /// ISO 4217 letters.
+    pub currency: String,
+    /// `pending` (held), `posted`, or `voided` (the hold is released).
+    pub state: &'static str,
+    /// The hold that is posted or released, 32 hexadecimal digits. All of it is released, also
+    /// what is not posted.
+    pub hold: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// The business date that it belongs to; none before the first.
+    pub business_date: Option<BusinessDate>,
+    /// The settlement cycle that it belongs to; 0 before the first.
+    pub cycle: u32,
+    /// The journal's record that implies it.
+    pub record: u64,
+}
+
+impl<'a> Step<'a> {
+    pub(crate) fn new(
+        number: u64,
+        at: Timestamp,
+        fact: &'a Fact,
+        legs: &'a [Implied],
+        hub: &'a Hub,
+        books: &'a Books,
+    ) -> Self {
+        Self { number, at, fact, legs, hub, books }
+    }
+
+    /// The record's number in the journal, from 1.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The transfers that moved something, in their order.
+    pub fn transfers(&self) -> impl Iterator<Item = TransferView> {
+        let moved = self.legs.iter().filter(|leg| !leg.refused);
+        // Of a post or void the books know what it took from its hold.
+        let happened =
+            moved.map(|leg| self.books.transfer(leg.transfer.id).unwrap_or(leg.transfer));
+        happened.map(|transfer| self.view(&transfer))
+    }
+
+    fn view(&self, transfer: &Transfer) -> TransferView {
+        let directory = self.hub.state().directory();
+        let (business_date, cycle) = self.day(transfer);
+        let hex = |id: u128| format!("{id:032x}");
+        TransferView {
+            id: hex(transfer.id),
+            payment: of_payment(transfer).then(|| PaymentId::of_transfer(transfer.id).to_string()),
+            leg: leg_name(transfer),
+            debit: account_name(transfer.debit_account_id, directory),
+            credit: account_name(transfer.credit_account_id, directory),
+            debit_id: transfer.debit_account_id,
+            credit_id: transfer.credit_account_id,
+            amount: format(directory.currency, transfer.amount),
+            currency: directory.currency.alpha().to_owned(),
+            state: if transfer.flags.contains(TransferFlags::PENDING) {
+                "pending"
+            } else if transfer.flags.contains(TransferFlags::VOID_PENDING) {
+                "voided"
+            } else {
+                "posted"
+            },
+            hold: (transfer.pending_id != 0).then(|| hex(transfer.pending_id)),
+            at: self.at,
+            business_date: (cycle != 0).then_some(business_date),
+            cycle,
+            record: self.number,
+        }
+    }
+
+    /// A hold and its end belong to the payment's day (R-TIME), everything else to the day on
+    /// which the hub does it.
+    fn day(&self, transfer: &Transfer) -> (BusinessDate, u32) {
+        let state = self.hub.state();
+        let ends = matches!(self.fact, Fact::Opened(_) | Fact::Closed(_));
+        let payment = state.payments().get(PaymentId::of_transfer(transfer.id));
+        match payment.filter(|_| ends) {
+            Some(payment) => (payment.business_date, payment.cycle),
+            None => (state.business_date(), state.cycle()),
+        }
+    }
+}
+
+fn format(currency: Currency, minor: u128) -> String {
+    currency.format(i128::try_from(minor).unwrap_or(i128::MAX))
+}
+
+/// Codes below 100 are legs of payments (R-MATCH); the others belong to records of their own.
+fn of_payment(transfer: &Transfer) -> bool {
+    transfer.code < legs::code::CAP
+}
+
+fn leg_name(transfer: &Transfer) -> &'static str {
+    const NAMES: [(Leg, &str); 9] = [
+        (Leg::Hold, "hold"),
+        (Leg::Post, "post"),
+        (Leg::Void, "void"),
+        (Leg::Reverse, "reverse"),
+        (Leg::ReverseByOvercap, "reverse_by_overcap"),
+        (Leg::CompleteByOvercap, "complete_by_overcap"),
+        (Leg::Escrow, "escrow"),
+        (Leg::EscrowByOvercap, "escrow_by_overcap"),
+        (Leg::Fee, "fee"),
+    ];
+    match transfer.code {
+        legs::code::CAP => "cap",
+        legs::code::OVERCAP_REPAID => "overcap_repaid",
+        legs::code::NETTED => "netted",
+        _ => {
+            let low = transfer.id & 0xf;
+            NAMES.iter().find(|(leg, _)| *leg as u128 == low).map_or("other", |(_, name)| name)
+        }
+    }
+}
+
+/// The id of an account by its name, or by its 32 hexadecimal digits. A station is named as the
+/// configuration names it, or by its number.
+pub fn account_id(
+    text: &str,
+    currency: Currency,
+    station: impl Fn(&str) -> Option<StationId>,
+) -> Option<u128> {
+    if text.len() == 32
+        && let Ok(id) = u128::from_str_radix(text, 16)
+    {
+        return Some(id);
+    }
+    let (kind, owner) = text.split_once(':').unwrap_or((text, ""));
+    let (owner, at) = match owner.split_once('@') {
+        Some((owner, at)) => (owner, Some(at)),
+        None => (owner, None),
+    };
+    let kind = chart::Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+    let participant = owner.parse().ok().and_then(ParticipantId::new);
+    let at = at.map(|name| station(name).or_else(|| name.parse().ok().map(StationId)));
+    let of = |id: fn(ParticipantId, Currency) -> u128| Some(id(participant?, currency));
+    let id = match kind {
+        chart::Kind::Position => of(chart::position),
+        chart::Kind::Cap => of(chart::cap),
+        chart::Kind::Overcap => of(chart::overcap),
+        chart::Kind::OnusIssued => of(chart::onus_issued),
+        chart::Kind::OnusAcquired => of(chart::onus_acquired),
+        chart::Kind::Escrow => return Some(chart::escrow(participant?, at??, currency)),
+        chart::Kind::Settlement if owner.is_empty() => Some(chart::settlement(currency)),
+        chart::Kind::Settlement => None,
+    };
+    id.filter(|_| at.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_found_by_the_name_that_it_is_shown_with() {
+        let station = |name: &str| (name == "nampo").then_some(StationId(2));
+        let id = |text: &str| account_id(text, Currency::KPW, station);
+        let bank = ParticipantId::new(100_001).unwrap();
+        assert_eq!(id("position:100001"), Some(chart::position(bank, Currency::KPW)));
+        let escrow = chart::escrow(bank, StationId(2), Currency::KPW);
+        assert_eq!(id("escrow:100001@nampo"), Some(escrow));
+        assert_eq!(id("escrow:100001@2"), Some(escrow));
+        assert_eq!(id(&format!("{escrow:032x}")), Some(escrow));
+        assert_eq!(id("settlement"), Some(chart::settlement(Currency::KPW)));
+        for bad in [
+            "",
+            "position",
+            "position:",
+            "position:x",
+            "position:100001@nampo",
+            "escrow:100001",
+            "escrow:100001@nowhere",
+            "settlement:100001",
+            "cash:100001",
+        ] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+}
