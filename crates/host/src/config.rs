@@ -67,6 +67,8 @@ pub struct Config {
     pub participants: Vec<ParticipantSection>,
     /// Terminals, in the order of the file, ranges counted out.
     pub terminals: Vec<TerminalSection>,
+    /// Retailers that may refund without naming a payment.
+    pub retailers: Vec<RetailerSection>,
     /// Cards to be refused.
     pub hot_cards: Vec<HotCard>,
     /// The simulated banks and shops.
@@ -193,6 +195,17 @@ pub enum TerminalRole {
     Shop,
     /// The synthetic probe (R-FIRES).
     Probe,
+}
+
+/// What a retailer may refund without naming a payment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetailerSection {
+    /// Its id (DE42).
+    pub id: RetailerId,
+    /// Largest amount of one such refund.
+    pub refund_max: Amount,
+    /// Largest sum of them in one business day.
+    pub refund_day_max: Amount,
 }
 
 /// A card to be refused.

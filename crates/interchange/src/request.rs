@@ -130,6 +130,7 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
         has_pin: message.has(52),
         original,
         actual,
+        approval: text::<6>(message, 38)?.unwrap_or_default(),
         reason: if reversal { message.get(39).and_then(ResponseCode::new) } else { None },
         first_received: place.now,
         age_ms: 0,

@@ -197,6 +197,50 @@ impl fmt::Display for Processing {
     }
 }
 
+/// What a request or advice of the scheme is, by its MTI and DE3.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum PaymentKind {
+    /// 0200, DE3 00.
+    Purchase,
+    /// 0200, DE3 01.
+    Cash,
+    /// 0200, DE3 09: a purchase, part of which is paid out in cash.
+    Cashback,
+    /// 0200, DE3 20.
+    Refund,
+    /// 0200, DE3 31: moves nothing.
+    Balance,
+    /// 0100, DE3 00: a hold that a completion (0220) ends.
+    PreAuthorisation,
+}
+
+impl PaymentKind {
+    /// `None` where the scheme supports no such request (12).
+    pub const fn of(mti: Mti, processing: Processing) -> Option<Self> {
+        match (mti.first().number(), processing.transaction()) {
+            (200, 0) => Some(Self::Purchase),
+            (200, 1) => Some(Self::Cash),
+            (200, 9) => Some(Self::Cashback),
+            (200, 20) => Some(Self::Refund),
+            (200, 31) => Some(Self::Balance),
+            (100, 0) => Some(Self::PreAuthorisation),
+            _ => None,
+        }
+    }
+
+    /// Its name for scripts and pages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Purchase => "purchase",
+            Self::Cash => "cash",
+            Self::Cashback => "cashback",
+            Self::Refund => "refund",
+            Self::Balance => "balance",
+            Self::PreAuthorisation => "preauth",
+        }
+    }
+}
+
 /// Response code: DE39, an 2.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResponseCode([u8; 2]);

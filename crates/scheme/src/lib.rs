@@ -20,7 +20,9 @@ mod text;
 mod time;
 
 pub use card::{CardRef, Pan, PanError, Sealed, Token};
-pub use code::{DE_COUNT, Mti, MtiClass, MtiFunction, Processing, ResponseCode, TransactionKind};
+pub use code::{
+    DE_COUNT, Mti, MtiClass, MtiFunction, PaymentKind, Processing, ResponseCode, TransactionKind,
+};
 pub use ident::{ApprovalCode, Iin, ParticipantId, RetailerId, Rrn, Stan, StationId, TerminalId};
 pub use money::{Amount, AmountError, Currency};
 pub use payment_id::{Leg, PaymentId, PaymentSeed, transfer_id_of_record};

@@ -62,11 +62,13 @@ pub enum Reason {
     IssuerLate = 27,
     /// 91: the issuer answered with a code that no issuer may use.
     IssuerAnswer = 28,
+    /// 94 with `REVERSED`: a pre-authorisation was not completed in time; its hold is released.
+    HoldExpired = 29,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::Overload,
         Self::Format,
         Self::Terminal,
@@ -95,6 +97,7 @@ impl Reason {
         Self::Restarted,
         Self::IssuerLate,
         Self::IssuerAnswer,
+        Self::HoldExpired,
     ];
 
     /// The reason with this number in records and trunk frames.
@@ -113,7 +116,7 @@ impl Reason {
             Self::Overload | Self::Fault => b"96",
             Self::Format => b"30",
             Self::Terminal | Self::Pin => b"58",
-            Self::Duplicate | Self::Reversed => b"94",
+            Self::Duplicate | Self::Reversed | Self::HoldExpired => b"94",
             Self::Retailer => b"03",
             Self::Unsupported | Self::Currency | Self::Clock => b"12",
             Self::AmountZero | Self::AmountLimit => b"13",
@@ -143,7 +146,7 @@ impl Reason {
             Self::Terminal => "TERMINAL",
             Self::Pin => "NO PIN",
             Self::Duplicate => "DUPLICATE",
-            Self::Reversed => "REVERSED",
+            Self::Reversed | Self::HoldExpired => "REVERSED",
             Self::Retailer => "RETAILER",
             Self::Unsupported => "NOT SUPPORTED",
             Self::Currency => "CURRENCY",

@@ -1,7 +1,7 @@
 //! The business part of the configuration as the journal knows it: who takes part, which cards are
 //! whose, which terminals stand where. It is only ever changed by records.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -31,6 +31,15 @@ pub struct TerminalEntry {
     pub retailer: RetailerId,
 }
 
+/// What a retailer may refund without naming a payment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RefundLimits {
+    /// At a time.
+    pub each: Amount,
+    /// In one business day.
+    pub day: Amount,
+}
+
 /// Everything that is known of the nation before the first payment.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -49,6 +58,9 @@ pub struct Directory {
     routes: Vec<(Iin, ParticipantId)>,
     terminals: HashMap<(ParticipantId, TerminalId), TerminalEntry, foldhash::fast::FixedState>,
     hot: BTreeMap<Token, Reason>,
+    /// Registered terminals of a retailer.
+    tills: BTreeMap<(ParticipantId, RetailerId), BTreeSet<TerminalId>>,
+    refunds: BTreeMap<RetailerId, RefundLimits>,
     fingerprint: Fingerprint,
 }
 
@@ -64,6 +76,8 @@ impl Default for Directory {
             routes: Vec::new(),
             terminals: HashMap::default(),
             hot: BTreeMap::new(),
+            tills: BTreeMap::new(),
+            refunds: BTreeMap::new(),
             fingerprint: Fingerprint::default(),
         }
     }
@@ -92,7 +106,12 @@ impl Directory {
             }
             Fact::Terminal { acquirer, terminal, station, retailer } => {
                 let entry = TerminalEntry { station: *station, retailer: *retailer };
-                self.terminals.insert((*acquirer, *terminal), entry);
+                if let Some(before) = self.terminals.insert((*acquirer, *terminal), entry)
+                    && let Some(tills) = self.tills.get_mut(&(*acquirer, before.retailer))
+                {
+                    tills.remove(terminal);
+                }
+                self.tills.entry((*acquirer, *retailer)).or_default().insert(*terminal);
             }
             Fact::Cap { participant, amount, .. } => {
                 self.caps.insert(*participant, *amount);
@@ -101,12 +120,17 @@ impl Directory {
                 self.hot.insert(*token, *reason);
             }
             Fact::Removed(removed) => self.remove(removed),
+            Fact::Retailer { retailer, refund_max, refund_day_max } => {
+                let limits = RefundLimits { each: *refund_max, day: *refund_day_max };
+                self.refunds.insert(*retailer, limits);
+            }
             Fact::Epoch { .. }
             | Fact::Changed { .. }
             | Fact::Opened(_)
             | Fact::Declined(_)
             | Fact::Closed(_)
             | Fact::Reversed(_)
+            | Fact::Completed(_)
             | Fact::Tombstone(_)
             | Fact::Discharged { .. }
             | Fact::Finding(_)
@@ -123,7 +147,11 @@ impl Directory {
                 self.stations.remove(id);
             }
             Removed::Terminal { acquirer, terminal } => {
-                self.terminals.remove(&(*acquirer, *terminal));
+                if let Some(entry) = self.terminals.remove(&(*acquirer, *terminal))
+                    && let Some(tills) = self.tills.get_mut(&(*acquirer, entry.retailer))
+                {
+                    tills.remove(terminal);
+                }
             }
             Removed::Route { iin } => self.routes.retain(|(known, _)| known != iin),
             Removed::HotCard { token } => {
@@ -164,6 +192,20 @@ impl Directory {
         self.hot.get(&token).copied()
     }
 
+    /// Registered terminals of a retailer, in order.
+    pub fn tills(
+        &self,
+        acquirer: ParticipantId,
+        retailer: RetailerId,
+    ) -> impl Iterator<Item = TerminalId> {
+        self.tills.get(&(acquirer, retailer)).into_iter().flatten().copied()
+    }
+
+    /// What a retailer may refund without naming a payment; nothing if absent.
+    pub fn refund_limits(&self, retailer: RetailerId) -> Option<RefundLimits> {
+        self.refunds.get(&retailer).copied()
+    }
+
     /// Every record that would make this directory anew, for a snapshot.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = Vec::new();
@@ -194,6 +236,11 @@ impl Directory {
         facts.extend(
             self.hot.iter().map(|(token, reason)| Fact::HotCard { token: *token, reason: *reason }),
         );
+        facts.extend(self.refunds.iter().map(|(retailer, limits)| Fact::Retailer {
+            retailer: *retailer,
+            refund_max: limits.each,
+            refund_day_max: limits.day,
+        }));
         facts
     }
 

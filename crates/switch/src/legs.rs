@@ -11,7 +11,7 @@ use ledger::{Account, Transfer, TransferFlags, chart};
 use scheme::{Amount, Currency, Leg, ParticipantId, PaymentId};
 
 use crate::hub::State;
-use crate::record::{Closed, Declined, Fact, Opened, Outcome, Reversed};
+use crate::record::{Closed, Completed, Declined, Fact, Opened, Outcome, Reversed, Seen};
 
 /// A transfer that a record implies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,16 +41,25 @@ pub struct Route {
     pub to: u128,
 }
 
-/// The accounts of a payment by `issuer`'s card at `acquirer`'s terminal (R-ACCOUNTS).
-pub fn route(issuer: ParticipantId, acquirer: ParticipantId, currency: Currency) -> Route {
-    if issuer == acquirer {
+impl Route {
+    /// The way back.
+    pub fn back(self) -> Self {
+        Self { from: self.to, to: self.from }
+    }
+}
+
+/// The accounts of a payment by `issuer`'s card (R-ACCOUNTS): a refund goes the other way.
+pub fn route(seen: &Seen, issuer: ParticipantId, currency: Currency) -> Route {
+    let acquirer = seen.acquirer;
+    let there = if issuer == acquirer {
         Route {
             from: chart::onus_issued(issuer, currency),
             to: chart::onus_acquired(acquirer, currency),
         }
     } else {
         Route { from: chart::position(issuer, currency), to: chart::position(acquirer, currency) }
-    }
+    };
+    if seen.is_refund() { there.back() } else { there }
 }
 
 /// Accounts that a record implies.
@@ -85,6 +94,8 @@ pub fn accounts(state: &State, fact: &Fact, out: &mut Vec<Account>) {
         | Fact::Declined(_)
         | Fact::Closed(_)
         | Fact::Reversed(_)
+        | Fact::Completed(_)
+        | Fact::Retailer { .. }
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::Finding(_)
@@ -99,19 +110,21 @@ pub fn transfers(state: &State, fact: &Fact, out: &mut Vec<Implied>) {
     let currency = state.directory().currency;
     match fact {
         Fact::Opened(Opened { id, seen, issuer, .. }) => {
-            out.push(done(hold(*id, *issuer, seen.acquirer, currency, seen.amount)));
+            out.push(done(hold(*id, seen, *issuer, currency)));
         }
         Fact::Declined(Declined { id, seen, reason: scheme::Reason::Cap, issuer, .. }) => {
             if let Some(issuer) = issuer {
-                let transfer = hold(*id, *issuer, seen.acquirer, currency, seen.amount);
+                let transfer = hold(*id, seen, *issuer, currency);
                 out.push(Implied { transfer, refused: true });
             }
         }
-        Fact::Closed(Closed { id, outcome }) => out.push(done(match outcome {
-            Outcome::Posted { .. } => post(*id),
-            Outcome::Declined { .. } | Outcome::Voided { .. } => void(*id),
-        })),
+        Fact::Closed(Closed { id, outcome }) => match outcome {
+            Outcome::Posted { .. } => out.push(done(post(*id, u128::MAX))),
+            Outcome::Declined { .. } | Outcome::Voided { .. } => out.push(done(void(*id))),
+            Outcome::Held { .. } => {}
+        },
         Fact::Reversed(reversed) => reversal(state, reversed, currency, out),
+        Fact::Completed(completed) => completion(state, completed, currency, out),
         Fact::Cap { participant, amount, transfer } => {
             let before = state.directory().caps.get(participant).copied().unwrap_or_default();
             out.extend(cap(*participant, before, *amount, *transfer, currency).map(done));
@@ -143,6 +156,7 @@ pub fn transfers(state: &State, fact: &Fact, out: &mut Vec<Implied>) {
         | Fact::HotCard { .. }
         | Fact::Changed { .. }
         | Fact::Removed(_)
+        | Fact::Retailer { .. }
         | Fact::Epoch { .. }
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
@@ -161,17 +175,39 @@ fn reversal(state: &State, reversed: &Reversed, currency: Currency, out: &mut Ve
         return;
     };
     let Some(issuer) = payment.issuer else { return };
-    let acquirer = payment.seen.acquirer;
-    let there = route(issuer, acquirer, currency);
-    let back = Route { from: there.to, to: there.from };
+    let back = route(&payment.seen, issuer, currency).back();
     let amount = reversed.returned;
     let code = Leg::Reverse as u16;
     let first = plain(reversed.id.leg(Leg::Reverse), back, amount, currency, code);
     out.push(Implied { transfer: first, refused: reversed.overcap });
     if reversed.overcap {
-        let by_overcap = Route { from: chart::overcap(acquirer, currency), to: back.to };
+        let payee = payment.seen.payee(issuer);
+        let by_overcap = Route { from: chart::overcap(payee, currency), to: back.to };
         let id = reversed.id.leg(Leg::ReverseByOvercap);
         out.push(done(plain(id, by_overcap, amount, currency, Leg::ReverseByOvercap as u16)));
+    }
+}
+
+/// The hold is posted as far as the completion goes, which releases the rest. One that has expired
+/// moves the money without it.
+fn completion(state: &State, completed: &Completed, currency: Currency, out: &mut Vec<Implied>) {
+    let Completed { id, amount, late, overcap, .. } = *completed;
+    if !late {
+        out.push(done(post(id, u128::from(amount.minor()))));
+        return;
+    }
+    // A completion's record always follows its pre-authorisation's.
+    let Some(payment) = state.payments().get(id) else {
+        return;
+    };
+    let Some(issuer) = payment.issuer else { return };
+    let there = route(&payment.seen, issuer, currency);
+    let first = plain(id.leg(Leg::Post), there, amount, currency, Leg::Post as u16);
+    out.push(Implied { transfer: first, refused: overcap });
+    if overcap {
+        let by_overcap = Route { from: chart::overcap(issuer, currency), to: there.to };
+        let leg = Leg::CompleteByOvercap;
+        out.push(done(plain(id.leg(leg), by_overcap, amount, currency, leg as u16)));
     }
 }
 
@@ -179,25 +215,20 @@ fn done(transfer: Transfer) -> Implied {
     Implied { transfer, refused: false }
 }
 
-fn hold(
-    id: PaymentId,
-    issuer: ParticipantId,
-    acquirer: ParticipantId,
-    currency: Currency,
-    amount: Amount,
-) -> Transfer {
-    let route = route(issuer, acquirer, currency);
+fn hold(id: PaymentId, seen: &Seen, issuer: ParticipantId, currency: Currency) -> Transfer {
+    let route = route(seen, issuer, currency);
     Transfer {
         flags: TransferFlags::PENDING,
-        ..plain(id.leg(Leg::Hold), route, amount, currency, Leg::Hold as u16)
+        ..plain(id.leg(Leg::Hold), route, seen.amount, currency, Leg::Hold as u16)
     }
 }
 
-fn post(id: PaymentId) -> Transfer {
+/// `amount`: `u128::MAX` for all that is held.
+fn post(id: PaymentId, amount: u128) -> Transfer {
     Transfer {
         id: id.leg(Leg::Post),
         pending_id: id.leg(Leg::Hold),
-        amount: u128::MAX,
+        amount,
         flags: TransferFlags::POST_PENDING,
         ..Transfer::default()
     }

@@ -8,6 +8,12 @@ pub const SAME_STAN_MAX: usize = 1024;
 /// terminal that sends more is broken or hostile, and can neither fill the memory nor lengthen the
 /// look-up, which goes through all of them at worst (all under one trace number).
 pub const TOMBSTONES_PER_TERMINAL_MAX: usize = 4096;
+/// Expired holds that are released in one turn: as many as an answer may wait for; the rest follow
+/// in the next turns, which come at once.
+pub const EXPIRIES_PER_TURN: usize = 256;
+/// Of the payments under way at once, the part that balance enquiries may take, in percent: they
+/// are refused (96) long before a payment is.
+pub const ENQUIRIES_PERCENT: usize = 50;
 /// Requests that may wait for one payment's answer: the first and its repeats. Later repeats push
 /// out the oldest, whose terminal has given up by then.
 pub const WAITERS_MAX: usize = 4;

@@ -12,8 +12,8 @@ use alloc::string::String;
 
 use scheme::{
     Amount, ApprovalCode, BusinessDate, CardRef, Currency, Iin, LocalTime, MonthTime, Mti,
-    ParticipantId, PaymentId, Processing, Reason, ResponseCode, RetailerId, Rrn, Stan, StationId,
-    TerminalId, Timestamp, Token,
+    MtiClass, ParticipantId, PaymentId, PaymentKind, Processing, Reason, ResponseCode, RetailerId,
+    Rrn, Stan, StationId, TerminalId, Timestamp, Token, TransactionKind,
 };
 
 use crate::request::{OriginalRef, Text25, Trace};
@@ -102,6 +102,15 @@ pub enum Fact {
     },
     /// Something is no part of the nation any more.
     Removed(Removed),
+    /// What a retailer may refund without naming a payment, from now on.
+    Retailer {
+        /// DE42.
+        retailer: RetailerId,
+        /// Largest amount of one such refund.
+        refund_max: Amount,
+        /// Largest sum of them in one business day.
+        refund_day_max: Amount,
+    },
     /// The hub works in this epoch from now on.
     Epoch {
         /// Number, only rising.
@@ -115,6 +124,8 @@ pub enum Fact {
     Closed(Closed),
     /// Returned by reversal. Implies the return, or the void of a payment in flight.
     Reversed(Reversed),
+    /// A pre-authorisation was completed. Implies the post, or the payment of one that had expired.
+    Completed(Completed),
     /// A reversal whose original is unknown (R-TOMB).
     Tombstone(Tombstone),
     /// An issuer acknowledged an advice of ours.
@@ -237,6 +248,8 @@ pub struct Opened {
     pub business_date: BusinessDate,
     /// The settlement cycle.
     pub cycle: u32,
+    /// The payment that a linked refund returns.
+    pub original: Option<PaymentId>,
 }
 
 /// A request that we refused.
@@ -275,6 +288,13 @@ pub enum Outcome {
         /// DE44 of the issuer.
         text: Text25,
     },
+    /// A pre-authorisation, approved: the hold stays for its completion.
+    Held {
+        /// DE38.
+        approval: ApprovalCode,
+        /// DE44 of the issuer.
+        text: Text25,
+    },
     /// Declined by the issuer; the hold is released.
     Declined {
         /// DE39.
@@ -305,6 +325,29 @@ pub struct Reversed {
     /// DE39 of the advice: 17, 22, 32 or 68.
     pub code: ResponseCode,
     /// DE11 and DE7 of the advice owed to the issuer.
+    pub advice: Trace,
+}
+
+/// A completion that counted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Completed {
+    /// The pre-authorisation.
+    pub id: PaymentId,
+    /// How much is posted (DE4 of the completion).
+    pub amount: Amount,
+    /// Whether the hold had expired, so that the money moves without it.
+    pub late: bool,
+    /// Whether the issuer had no room then, so that its overcap account pays.
+    pub overcap: bool,
+    /// DE11 of the completion, as the terminal sent it.
+    pub stan: Stan,
+    /// DE7 of the completion, as the terminal sent it.
+    pub transmitted: MonthTime,
+    /// DE37 of the completion.
+    pub rrn: Rrn,
+    /// First receipt of the completion at our first hop.
+    pub first_received: Timestamp,
+    /// DE11 and DE7 of the advice (0220) owed to the issuer.
     pub advice: Trace,
 }
 
@@ -378,11 +421,19 @@ pub enum FindingKind {
     CardMismatch = 12,
     /// A terminal has so many reversals of the unknown that each new one pushes out its oldest.
     TooManyTombstones = 13,
+    /// A reversal came after a refund: only the rest went back.
+    ReversalAfterRefund = 14,
+    /// A completion of more than was held: refused.
+    OverCompletion = 15,
+    /// A completion more than 24 h after its hold had expired: acknowledged, not posted.
+    LateCompletion = 16,
+    /// A second completion, or a reversal of a pre-authorisation that was completed.
+    CompletedAlready = 17,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::UnknownOriginal,
         Self::LateReversal,
         Self::AmountMismatch,
@@ -396,6 +447,10 @@ impl FindingKind {
         Self::TornTail,
         Self::CardMismatch,
         Self::TooManyTombstones,
+        Self::ReversalAfterRefund,
+        Self::OverCompletion,
+        Self::LateCompletion,
+        Self::CompletedAlready,
     ];
 
     /// Whether it is the issuer who must look, not the acquirer.
@@ -419,7 +474,38 @@ impl FindingKind {
             Self::TornTail => "torn_tail",
             Self::CardMismatch => "card_mismatch",
             Self::TooManyTombstones => "too_many_tombstones",
+            Self::ReversalAfterRefund => "reversal_after_refund",
+            Self::OverCompletion => "over_completion",
+            Self::LateCompletion => "late_completion",
+            Self::CompletedAlready => "completed_already",
         }
+    }
+}
+
+impl Seen {
+    /// What it asks for.
+    pub fn kind(&self) -> Option<PaymentKind> {
+        PaymentKind::of(self.mti, self.processing)
+    }
+
+    /// Whether the acquirer pays and the card's holder is paid (DE3 20).
+    pub fn is_refund(&self) -> bool {
+        self.processing.kind() == Some(TransactionKind::Refund)
+    }
+
+    /// Whether it only reserves money (0100).
+    pub fn is_preauth(&self) -> bool {
+        self.mti.class() == MtiClass::Authorisation
+    }
+
+    /// Who pays: the issuer, or for a refund the acquirer.
+    pub fn payer(&self, issuer: ParticipantId) -> ParticipantId {
+        if self.is_refund() { self.acquirer } else { issuer }
+    }
+
+    /// Who is paid: the acquirer, or for a refund the issuer.
+    pub fn payee(&self, issuer: ParticipantId) -> ParticipantId {
+        if self.is_refund() { issuer } else { self.acquirer }
     }
 }
 

@@ -138,6 +138,8 @@ pub struct Request {
     pub actual: Option<Amount>,
     /// DE39 of a reversal: why.
     pub reason: Option<ResponseCode>,
+    /// DE38 of a completion: which pre-authorisation; blank when absent.
+    pub approval: ApprovalCode,
     /// First receipt at our first hop, by that hop's clock.
     pub first_received: Timestamp,
     /// How long the request had waited when the trunk frame left, in milliseconds.
@@ -228,4 +230,15 @@ pub struct Trace {
     pub stan: Stan,
     /// DE7, UTC.
     pub transmitted: MonthTime,
+}
+
+/// The id under which the card of a message is sealed at this node.
+pub(crate) fn candidate(seen: &Seen, clock: scheme::CivilDateTime) -> PaymentId {
+    scheme::PaymentSeed {
+        acquirer: seen.acquirer,
+        terminal: seen.terminal,
+        stan: seen.stan,
+        local: seen.local,
+    }
+    .id(clock)
 }

@@ -28,6 +28,10 @@ pub struct Timers {
     /// A payment stays in the match window for so long after the hub took it in: its terminal's
     /// clock may be a day ahead at first and a day behind at last, and its id is used for ever.
     pub window_ms: u64,
+    /// A pre-authorisation that nothing has completed expires after this.
+    pub preauth_ms: u64,
+    /// A completion still posts for so long after the expiry.
+    pub late_completion_ms: u64,
     /// Trunk heartbeat.
     pub heartbeat_ms: u64,
     /// A trunk silent for so long is suspect.
@@ -51,6 +55,8 @@ impl Timers {
         clock_ms: 86_400_000,
         tombstone_ms: 604_800_000,
         window_ms: 180_000_000,
+        preauth_ms: 604_800_000,
+        late_completion_ms: 86_400_000,
         heartbeat_ms: 1000,
         suspect_ms: 3000,
         cut_ms: 8000,

@@ -14,8 +14,8 @@ const CAP_KIND: u8 = 6;
 
 impl Config {
     /// The business part as the records of the first start: nation, stations, participants,
-    /// routes, terminals, caps, hot cards. They are the first records of a journal: a cap's
-    /// transfer id is made of its place among them.
+    /// routes, terminals, caps, hot cards, retailers. They are the first records of a journal: a
+    /// cap's transfer id is made of its place among them.
     pub fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![Fact::Nation {
             name: self.name.clone(),
@@ -49,6 +49,11 @@ impl Config {
                 .iter()
                 .map(|card| Fact::HotCard { token: card.token, reason: card.reason }),
         );
+        facts.extend(self.retailers.iter().map(|retailer| Fact::Retailer {
+            retailer: retailer.id,
+            refund_max: retailer.refund_max,
+            refund_day_max: retailer.refund_day_max,
+        }));
         facts
     }
 
@@ -128,6 +133,11 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
             let what = format!("hot card {:032x}", token.0);
             say(7, what, words(*reason).to_owned());
         }
+        Fact::Retailer { retailer, refund_max, refund_day_max } => {
+            let what = format!("unlinked refunds of retailer {retailer}");
+            let (each, day) = (money.show(*refund_max), money.show(*refund_day_max));
+            say(8, what, format!("{each} at a time, {day} a day"));
+        }
         Fact::Epoch { .. }
         | Fact::Changed { .. }
         | Fact::Removed(_)
@@ -135,6 +145,7 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
         | Fact::Declined(_)
         | Fact::Closed(_)
         | Fact::Reversed(_)
+        | Fact::Completed(_)
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::Finding(_)

@@ -19,6 +19,8 @@ pub const TERMINALS_MAX: usize = 1_000_000;
 pub const RANGE_MAX: u64 = 99_999;
 /// Hot cards in the file; the daily ones come by `bongsu`, not by editing a file.
 pub const HOT_CARDS_MAX: usize = 100_000;
+/// Retailers with limits of their own: as many as there are terminals, at most.
+pub const RETAILERS_MAX: usize = TERMINALS_MAX;
 /// A station's name: it is its journal's id (16 bytes), a directory and a socket.
 pub const STATION_NAME_MAX: usize = 16;
 /// Longest time of any timer, ms: 400 days, so that sums of them never come near 2^64 ns.

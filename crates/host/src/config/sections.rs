@@ -13,14 +13,14 @@ use wire::iso8583::Dialect;
 use super::checks;
 use super::error::Errors;
 use super::limits::{
-    FILE_BYTES_MAX, HOT_CARDS_MAX, IINS_MAX, PARTICIPANTS_MAX, RANGE_MAX, STATION_HTTP_PORT,
-    STATION_LISTEN_PORT, STATIONS_MAX, TERMINALS_MAX,
+    FILE_BYTES_MAX, HOT_CARDS_MAX, IINS_MAX, PARTICIPANTS_MAX, RANGE_MAX, RETAILERS_MAX,
+    STATION_HTTP_PORT, STATION_LISTEN_PORT, STATIONS_MAX, TERMINALS_MAX,
 };
 use super::reader::{At, Reader, Section, check_card_numbers, check_names};
 use super::value::{self, Wrong};
 use super::{
     Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection, Profile,
-    Simulation, StationSection, TerminalRole, TerminalSection, zone,
+    RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection, zone,
 };
 use crate::limits::{CONNECTIONS_MAX, WAITING_PER_CONNECTION_MAX};
 
@@ -67,6 +67,7 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
     let participants = read_participants(r, currency);
     let terminals = read_terminals(r, &stations);
     let hot_cards = read_hot_cards(r);
+    let retailers = read_retailers(r, currency);
     let simulation = read_simulation(r, currency);
     checks::references(r, &stations, &participants, &terminals);
     checks::addresses(r, profile.map(|profile| profile.value), hub.as_ref(), &stations);
@@ -90,6 +91,7 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
             .collect::<Option<_>>()?,
         terminals: terminals.into_iter().flat_map(|group| group.value).collect(),
         hot_cards: hot_cards?,
+        retailers: retailers?,
         simulation: simulation?,
     })
 }
@@ -184,6 +186,8 @@ fn read_timers(r: &mut Reader<'_, '_, '_>) -> Option<Timers> {
     let clock_ms = ms("clock_ms", d.clock_ms);
     let tombstone_ms = ms("tombstone_ms", d.tombstone_ms);
     let window_ms = ms("window_ms", d.window_ms);
+    let preauth_ms = ms("preauth_ms", d.preauth_ms);
+    let late_completion_ms = ms("late_completion_ms", d.late_completion_ms);
     let heartbeat_ms = ms("heartbeat_ms", d.heartbeat_ms);
     let suspect_ms = ms("suspect_ms", d.suspect_ms);
     let cut_ms = ms("cut_ms", d.cut_ms);
@@ -200,6 +204,8 @@ fn read_timers(r: &mut Reader<'_, '_, '_>) -> Option<Timers> {
         clock_ms: clock_ms?,
         tombstone_ms: tombstone_ms?,
         window_ms: window_ms?,
+        preauth_ms: preauth_ms?,
+        late_completion_ms: late_completion_ms?,
         heartbeat_ms: heartbeat_ms?,
         suspect_ms: suspect_ms?,
         cut_ms: cut_ms?,
@@ -558,6 +564,31 @@ fn read_hot_cards(r: &mut Reader<'_, '_, '_>) -> Option<Vec<HotCard>> {
     let card =
         |(token, reason): (At<_>, At<_>)| HotCard { token: token.value, reason: reason.value };
     cards.into_iter().map(|both| both.map(card)).collect()
+}
+
+fn read_retailers(
+    r: &mut Reader<'_, '_, '_>,
+    currency: Option<Currency>,
+) -> Option<Vec<RetailerSection>> {
+    let sections = r.sections("retailer");
+    checks::how_many(r, "retailer", sections.len(), 0, RETAILERS_MAX);
+    let mut seen = std::collections::BTreeMap::new();
+    let mut retailers = Vec::new();
+    for section in sections.iter().take(RETAILERS_MAX) {
+        let id = r.required(section, "id", value::retailer);
+        let refund_max = r.required(section, "refund_max", |v| value::amount(v, currency));
+        let refund_day_max = r.required(section, "refund_day_max", |v| value::amount(v, currency));
+        if let Some(id) = id {
+            let key = section.key("id");
+            r.unique(&mut seen, id, &key, "the same retailer", "remove one of them");
+        }
+        let section = id.zip(refund_max).zip(refund_day_max).map(|((id, each), day)| {
+            let (refund_max, refund_day_max) = (each.value, day.value);
+            RetailerSection { id: id.value, refund_max, refund_day_max }
+        });
+        retailers.push(section);
+    }
+    retailers.into_iter().collect()
 }
 
 fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option<Simulation> {

@@ -510,7 +510,7 @@ fn with_hot_card() -> Config {
 fn the_business_part_goes_through_the_journal_unchanged() {
     let nation = with_hot_card();
     let facts = nation.facts();
-    assert_eq!(facts.len(), 1 + 4 + 4 + 4 + 80 + 4 + 1);
+    assert_eq!(facts.len(), 1 + 4 + 4 + 4 + 80 + 4 + 1 + 4);
     for (number, fact) in (0u64..).zip(&facts) {
         if let Fact::Cap { transfer, .. } = fact {
             assert_eq!(*transfer, transfer_id_of_record(6, number));

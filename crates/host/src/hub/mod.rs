@@ -8,10 +8,11 @@ mod trunks;
 use std::collections::BTreeMap;
 
 use interchange::Echo;
+use interchange::issuer;
 use keys::CardVault;
 use ledger::{Books, Transfer, TransferStatus};
 use scheme::{ParticipantId, StationId, Timestamp};
-use switch::hub::{Count, Effect, HubConfig, Input};
+use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
 use switch::record::{Fact, Finding, FindingKind};
 use switch::{Hub, PeerId, Record, legs};
 
@@ -64,6 +65,8 @@ pub(crate) fn machine_config(config: &Config) -> HubConfig {
         cutover_s: config.cutover_s,
         net_at_cutover: config.profile == Profile::Demo,
         in_flight_max: config.limits.in_flight,
+        // Without PINs nobody but a demo pays out cash.
+        cash: config.profile == Profile::Demo,
     }
 }
 
@@ -164,21 +167,35 @@ impl HubRole {
                 PeerId::Bank(bank) => self.answer_bank(bank, to.ticket, &answer, pipeline),
                 PeerId::Terminal(_) => {}
             },
-            Effect::Ask { line, id, seen, trace, carried, .. } => {
-                let message = interchange::issuer::ask(&self.vault, id, &seen, trace, &carried);
+            Effect::Ask { line, sealed_as, seen, trace, carried, .. } => {
+                let vault = &self.vault;
+                let message = issuer::ask(vault, sealed_as, &seen, trace, &carried);
                 self.send_bank(line, message, pipeline);
             }
-            Effect::Advise { line, id, seen, original, trace, code, actual, repeat, .. } => {
-                let advice = interchange::issuer::Advice {
-                    id,
-                    seen: &seen,
-                    original,
-                    trace,
-                    code,
-                    actual,
-                    repeat,
+            Effect::Advise {
+                kind,
+                line,
+                sealed_as,
+                seen,
+                original,
+                trace,
+                code,
+                actual,
+                approval,
+                repeat,
+                ..
+            } => {
+                let (vault, id, seen) = (&self.vault, sealed_as, &seen);
+                let message = match kind {
+                    AdviceKind::Reversal => issuer::advise(
+                        vault,
+                        &issuer::Advice { id, seen, original, trace, code, actual, repeat },
+                    ),
+                    AdviceKind::Completion => issuer::complete(
+                        vault,
+                        &issuer::Completion { id, seen, original, trace, approval, repeat },
+                    ),
                 };
-                let message = interchange::issuer::advise(&self.vault, &advice);
                 self.send_bank(line, message, pipeline);
             }
             Effect::Count(count) => {

@@ -1,7 +1,7 @@
 //! What the hub shows of itself.
 
 use ledger::{Account, chart};
-use scheme::TransactionKind;
+use scheme::PaymentKind;
 use switch::business::Directory;
 use switch::hub::{Count, Payment, Status};
 use switch::station::TrunkState;
@@ -209,8 +209,8 @@ pub(crate) fn payment_view(payment: &Payment, state: &switch::hub::State) -> Pay
     PaymentView {
         rrn: seen.rrn.as_str().to_owned(),
         status: status_name(payment.status),
-        kind: seen.processing.kind().map_or("other", kind_name),
-        amount: directory.currency.show(seen.amount),
+        kind: seen.kind().map_or("other", PaymentKind::name),
+        amount: directory.currency.show(state.flows().posted(payment)),
         currency: directory.currency.alpha().to_owned(),
         response_code: if pending { String::new() } else { payment.code.to_string() },
         text: (!text.is_empty()).then(|| text.to_owned()),
@@ -239,17 +239,5 @@ fn status_name(status: Status) -> &'static str {
         Status::Voided => "voided",
         Status::Reversed => "reversed",
         Status::Declined => "declined",
-    }
-}
-
-fn kind_name(kind: TransactionKind) -> &'static str {
-    match kind {
-        TransactionKind::Purchase => "purchase",
-        TransactionKind::Cash => "cash",
-        TransactionKind::Cashback => "cashback",
-        TransactionKind::Refund => "refund",
-        TransactionKind::QrPayment => "qr",
-        TransactionKind::Balance => "balance",
-        TransactionKind::AccountPayment => "account",
     }
 }

@@ -3,8 +3,8 @@
 
 use keys::{CardVault, Expiry};
 use scheme::{
-    Amount, BusinessDate, LocalTime, MonthTime, Mti, Pan, ParticipantId, PaymentSeed, Processing,
-    ResponseCode, Stan, StationId, Timestamp, Zone,
+    Amount, ApprovalCode, BusinessDate, LocalTime, MonthTime, Mti, Pan, ParticipantId, PaymentSeed,
+    Processing, ResponseCode, Stan, StationId, Timestamp, Zone,
 };
 use switch::{Answer, Carried, OriginalRef, Reader, Request, Writer};
 
@@ -89,6 +89,8 @@ impl Heartbeat {
     }
 }
 
+/// DE38, among the carried fields of a request.
+const APPROVAL: u8 = 38;
 const RRN_SENT: u8 = 1;
 const CARD: u8 = 2;
 const CARD_VALID: u8 = 4;
@@ -138,7 +140,14 @@ pub fn write_request(ticket: u64, request: &Request, vault: &CardVault) -> Vec<u
     if let Some(reason) = request.reason {
         w.bytes(&reason.bytes());
     }
-    put_carried(&mut w, &request.carried);
+    // DE38 rides with the carried fields: few messages have one.
+    if request.approval.is_blank() {
+        put_carried(&mut w, &request.carried);
+    } else {
+        let mut carried = request.carried.clone();
+        carried.push(APPROVAL, request.approval.bytes());
+        put_carried(&mut w, &carried);
+    }
     out
 }
 
@@ -190,7 +199,13 @@ fn request(
         0 => None,
         _ => Some(r.checked("DE39", |r, what| r.take(2, what), ResponseCode::new)?),
     };
-    let carried = get_carried(r)?;
+    let (mut carried, mut approval) = (Carried::NONE, ApprovalCode::BLANK);
+    for (de, value) in get_carried(r)?.iter() {
+        match de {
+            APPROVAL => approval = ApprovalCode::new(value).map_err(|_| r.corrupt("DE38"))?,
+            other => carried.push(other, value),
+        }
+    }
     r.finish()?;
     let card = pan.map(|pan| vault.reference(&pan, expiry, candidate.get(), SEAL_KIND));
     let request = Request {
@@ -214,6 +229,7 @@ fn request(
         original,
         actual,
         reason,
+        approval,
         first_received,
         age_ms,
         candidate,

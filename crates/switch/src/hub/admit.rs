@@ -1,20 +1,24 @@
 //! A first request, to its hold or its refusal, in the order of R-DE39.
 
 use scheme::{
-    BusinessDate, MtiFunction, ParticipantId, PaymentId, Reason, Timestamp, TransactionKind,
+    BusinessDate, MtiFunction, ParticipantId, PaymentId, PaymentKind, Reason, Timestamp,
+    TransactionKind,
 };
 
 use super::matching::{self, Match};
 use super::payments::Status;
-use super::{Count, Effect, Effects, Flight, Hub, Next};
-use crate::limits::WAITERS_MAX;
+use super::refund::Refunded;
+use super::{Count, Effect, Effects, Flight, Hub, Input, MatchKey, Next};
+use crate::limits::{ENQUIRIES_PERCENT, WAITERS_MAX};
 use crate::record::{Declined, Fact, FindingKind, Opened, Seen};
 use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
 
 /// What a request is waiting for, or why it need not.
 enum Admission {
     /// Everything is in order: this issuer, on this connection.
-    Ask { issuer: ParticipantId, line: u64 },
+    Ask { issuer: ParticipantId, line: u64, original: Option<PaymentId> },
+    /// A refund of a payment about which something is being decided: it waits behind that.
+    Wait(MatchKey),
     /// Refused.
     Refuse { reason: Reason, issuer: Option<ParticipantId> },
 }
@@ -22,7 +26,7 @@ enum Admission {
 impl Hub {
     pub(super) fn admit(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
         if request.mti.function() == MtiFunction::Advice {
-            self.advice_in(from, &request, out);
+            self.advice_in(from, request, out);
             return;
         }
         if let Some(reason) = self.before_matching(from, &request) {
@@ -44,10 +48,14 @@ impl Hub {
         }
     }
 
-    /// What is checked before anything is matched: 96, 58.
+    /// What is checked before anything is matched: 96, 30, 58.
     fn before_matching(&self, from: ReplyTo, request: &Request) -> Option<Reason> {
-        if self.flights.len() >= self.config.in_flight_max {
+        let balance = request.processing.kind() == Some(TransactionKind::Balance);
+        if self.flights.len() >= self.config.in_flight_max || balance && self.enquiries_are_full() {
             return Some(Reason::Overload);
+        }
+        if balance && !request.amount.is_zero() {
+            return Some(Reason::Format);
         }
         if !self.speaks_for(from.peer, request) {
             return Some(Reason::Terminal);
@@ -64,9 +72,21 @@ impl Hub {
             self.refuse(from, Reason::TrunkDown, request.rrn, out);
             return;
         }
+        let balance = request.processing.kind() == Some(TransactionKind::Balance);
+        if balance && self.join_enquiry(from, &request, out) {
+            return;
+        }
         match self.judge(&request) {
-            Admission::Ask { issuer, line } => self.open(from, request, issuer, line, out),
-            Admission::Refuse { reason, issuer } if reason.is_recorded() => {
+            Admission::Ask { issuer, line, .. } if balance => {
+                self.enquire(from, request, issuer, line, out);
+            }
+            Admission::Ask { issuer, line, original } => {
+                self.open(from, request, issuer, line, original, out);
+            }
+            Admission::Wait(key) => {
+                self.behind.entry(key).or_default().push(Input::Request { from, request });
+            }
+            Admission::Refuse { reason, issuer } if reason.is_recorded() && !balance => {
                 self.decline(from, &request, reason, issuer, out);
             }
             Admission::Refuse { reason, .. } => self.refuse(from, reason, request.rrn, out),
@@ -94,14 +114,37 @@ impl Hub {
         if !self.state.directory().participants.contains_key(&issuer) {
             return refuse(Reason::NoRoute);
         }
+        let mut original = None;
+        let mut payer = issuer;
+        if request.processing.kind() == Some(TransactionKind::Refund) {
+            let refunded = self.refunded(request);
+            if let Some(key) = self.refund_waits_at(refunded) {
+                return Admission::Wait(key);
+            }
+            if let Some(reason) = self.refund_rule(request, refunded) {
+                return refuse(reason);
+            }
+            payer = request.acquirer;
+            original = match refunded {
+                Refunded::Payment(id) => Some(id),
+                Refunded::Nothing | Refunded::OtherCard => None,
+            };
+        }
         let Some(line) = self.pick_line(issuer) else {
             return refuse(Reason::IssuerDown);
         };
         // A participant whose overcap is not repaid takes no new holds (R-ACCOUNTS).
-        if issuer != request.acquirer && self.state.position(issuer).overcap > 0 {
+        if issuer != request.acquirer && self.state.position(payer).overcap > 0 {
             return refuse(Reason::Cap);
         }
-        Admission::Ask { issuer, line }
+        Admission::Ask { issuer, line, original }
+    }
+
+    /// Enquiries give way to payments long before there is no room for those.
+    fn enquiries_are_full(&self) -> bool {
+        let under_way = self.flights.len().saturating_add(self.enquiries.len());
+        let most = self.config.in_flight_max.saturating_mul(ENQUIRIES_PERCENT) / 100;
+        under_way >= most
     }
 
     /// 03, 12, 13: what the request says, whoever's card it is.
@@ -111,9 +154,11 @@ impl Hub {
         if entry.is_some_and(|entry| entry.retailer != request.retailer) {
             return Some(Reason::Retailer);
         }
-        let purchase = request.mti.first().number() == 200
-            && request.processing.kind() == Some(TransactionKind::Purchase);
-        if !purchase {
+        let supported = match PaymentKind::of(request.mti, request.processing) {
+            Some(PaymentKind::Cash | PaymentKind::Cashback) => self.config.cash,
+            kind => kind.is_some(),
+        };
+        if !supported {
             return Some(Reason::Unsupported);
         }
         if request.currency != directory.currency.numeric() {
@@ -121,6 +166,9 @@ impl Hub {
         }
         if self.clock_off(request) {
             return Some(Reason::Clock);
+        }
+        if request.processing.kind() == Some(TransactionKind::Balance) {
+            return None;
         }
         if request.amount.is_zero() {
             return Some(Reason::AmountZero);
@@ -141,16 +189,18 @@ impl Hub {
         request: Request,
         issuer: ParticipantId,
         line: u64,
+        original: Option<PaymentId>,
         out: &mut Effects,
     ) {
         let key = (request.acquirer, request.terminal, request.stan);
         let opened = Opened {
-            id: request.candidate,
+            id: self.id_of(&request),
             seen: request.seen(from.peer.station()),
             issuer,
             trace: self.trace(issuer),
             business_date: self.state.business_date(),
             cycle: self.state.cycle(),
+            original,
         };
         let next = Next::Ask { from, line, carried: request.carried };
         self.propose(Fact::Opened(opened), next, Some(key), out);
@@ -171,7 +221,8 @@ impl Hub {
         self.flights.insert(id, flight);
         self.asked.insert((issuer, trace), id);
         self.deadlines.insert((deadline, id));
-        out.push(Effect::Ask { line, id, seen, issuer, trace, carried });
+        let sealed_as = self.sealed_as(id, &seen);
+        out.push(Effect::Ask { line, id, sealed_as, seen, issuer, trace, carried });
     }
 
     /// The engine refused the hold: the net debit cap is met.
@@ -192,7 +243,7 @@ impl Hub {
         issuer: Option<ParticipantId>,
         out: &mut Effects,
     ) {
-        let id = request.candidate;
+        let id = self.id_of(request);
         let mut seen = request.seen(from.peer.station());
         forget_number(&mut seen);
         // A blocked participant's card was not tried against the ledger, so no transfer failed.
@@ -247,16 +298,6 @@ impl Hub {
                 carried: Carried::NONE,
             },
         })
-    }
-
-    /// An advice completes nothing that is known: acknowledged, not posted (R-ACCOUNTS).
-    fn advice_in(&mut self, from: ReplyTo, request: &Request, out: &mut Effects) {
-        if !self.speaks_for(from.peer, request) {
-            self.refuse(from, Reason::Terminal, request.rrn, out);
-            return;
-        }
-        self.find(FindingKind::UnmatchedAdvice, None, out);
-        out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(request.rrn) });
     }
 
     /// Those who wait for a payment get its answer.

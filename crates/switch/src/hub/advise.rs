@@ -7,10 +7,12 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
-use scheme::{ParticipantId, ResponseCode, Timestamp};
+use scheme::{ApprovalCode, Mti, ParticipantId, ResponseCode, Timestamp};
 
-use super::{Count, Effect, Effects, Hub};
-use crate::record::{Fact, FindingKind};
+use super::payments::Payment;
+use super::state::Told;
+use super::{AdviceKind, Count, Effect, Effects, Hub};
+use crate::record::{Fact, FindingKind, Seen};
 use crate::request::Trace;
 
 /// When which advice is sent next; forgotten in a crash.
@@ -125,7 +127,7 @@ impl Hub {
         let Some(payment) = self.state.payments().get(advice.payment).cloned() else {
             return;
         };
-        let Some(original) = payment.trace else {
+        let Some((seen, original)) = self.speaks_of(&payment, advice.of) else {
             return;
         };
         let Some(line) = self.pick_line(advice.bank) else {
@@ -140,17 +142,37 @@ impl Hub {
         item.due = Some(due);
         self.schedule.due.insert((due, number));
 
+        let completion = advice.of == Told::Completion;
         out.push(Effect::Advise {
+            kind: if completion { AdviceKind::Completion } else { AdviceKind::Reversal },
             line,
             id: payment.id,
-            seen: payment.seen,
+            sealed_as: self.sealed_as(payment.id, &payment.seen),
+            seen,
             issuer: advice.bank,
             original,
             trace: advice.trace,
             code: advice.code,
             actual: advice.actual,
+            approval: if completion { payment.approval } else { ApprovalCode::BLANK },
             repeat,
         });
+    }
+
+    /// The message that an advice speaks of, with the amount that it had or has, and its trace.
+    fn speaks_of(&self, payment: &Payment, of: Told) -> Option<(Seen, Trace)> {
+        let asked = payment.trace?;
+        let Some(done) = self.state.flows().completion(payment.id) else {
+            return Some((payment.seen, asked));
+        };
+        match of {
+            Told::Reversal => Some((payment.seen, asked)),
+            Told::Completion => Some((Seen { amount: done.amount, ..payment.seen }, asked)),
+            Told::CompletionReversal => {
+                let mti = Mti::new(220)?;
+                Some((Seen { mti, amount: done.amount, ..payment.seen }, done.advice))
+            }
+        }
     }
 
     /// An advice that waits for too long will be found, once in its life.

@@ -36,6 +36,7 @@ fn verdict(code: ResponseCode) -> Verdict {
 
 impl Hub {
     pub(super) fn issuer_answer(&mut self, answer: IssuerAnswer, out: &mut Effects) {
+        let Some(answer) = self.enquiry_answer(answer, out) else { return };
         let asked = self.asked.get(&(answer.bank, answer.trace)).copied();
         let Some(id) = asked.filter(|id| self.agrees(*id, &answer)) else {
             out.push(Effect::Count(Count::StrayAnswer));
@@ -48,6 +49,7 @@ impl Hub {
         }
         let IssuerAnswer { code, approval, text, carried, bank, .. } = answer;
         let outcome = match verdict(code) {
+            Verdict::Approves if self.is_preauth(id) => Outcome::Held { approval, text },
             Verdict::Approves => Outcome::Posted { approval, text },
             Verdict::Declines => Outcome::Declined { code, text },
             Verdict::Unusable => {
@@ -94,6 +96,8 @@ impl Hub {
             .payments()
             .iter()
             .filter(|payment| payment.status == Status::Pending)
+            // A hold that the issuer has approved waits for its completion.
+            .filter(|payment| self.state.flows().preauth(payment.id).is_none())
             .map(|payment| payment.id)
             .collect();
         for id in open {
@@ -108,7 +112,17 @@ impl Hub {
         self.begin_calendar(out);
     }
 
-    fn close(&mut self, id: PaymentId, outcome: Outcome, carried: Carried, out: &mut Effects) {
+    fn is_preauth(&self, id: PaymentId) -> bool {
+        self.state.payments().get(id).is_some_and(|payment| payment.seen.is_preauth())
+    }
+
+    pub(super) fn close(
+        &mut self,
+        id: PaymentId,
+        outcome: Outcome,
+        carried: Carried,
+        out: &mut Effects,
+    ) {
         let key =
             self.state.payments().get(id).map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
         let next = Next::AnswerWaiters { carried };

@@ -1,13 +1,13 @@
 //! Which payment a message speaks of (R-MATCH): found by matching, never recomputed, because
 //! repeats and reversals do not carry what the id was made of.
 
-use scheme::{CivilDateTime, Stan, Timestamp};
+use scheme::{CivilDateTime, MonthTime, Mti, MtiClass, MtiFunction, Stan, Timestamp};
 
 use super::payments::Payment;
 use super::state::State;
 use crate::limits::SAME_STAN_MAX;
 use crate::record::{Seen, Tombstone};
-use crate::request::Request;
+use crate::request::{OriginalRef, Request};
 use crate::timers::Timers;
 
 /// What a request turned out to be.
@@ -40,6 +40,13 @@ pub fn stan_of(request: &Request) -> Stan {
     named.filter(|stan| stan.get() != 0).unwrap_or(request.stan)
 }
 
+/// DE11 of the payment that a message waits behind while something is decided about it.
+pub fn waits_at(request: &Request) -> Stan {
+    let speaks_of_another =
+        request.mti.class() == MtiClass::Reversal || request.mti.function() == MtiFunction::Advice;
+    if speaks_of_another { stan_of(request) } else { request.stan }
+}
+
 /// Finds out what a 0100, 0200, 0101 or 0201 is.
 pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Match<'a> {
     let (acquirer, terminal) = (request.acquirer, request.terminal);
@@ -48,7 +55,7 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
     if let Some(first) =
         payments.by_stan(acquirer, terminal, request.stan).find(|p| p.seen.local == request.local)
     {
-        return if same_content(&first.seen, request) {
+        return if same_request(&first.seen, request) {
             Match::Repeat(Original { payment: first, ambiguous: false })
         } else {
             Match::Conflict
@@ -60,21 +67,32 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
         let apart = gap_ms(seen.first_received, request.first_received);
         let day =
             seen.local.date() == request.local.date() || apart <= timers.same_content_other_day_ms;
-        day && apart <= window && same_content(seen, request)
+        day && apart <= window && same_request(seen, request)
     }));
     if let Some(found) = by_content {
         return Match::Repeat(found);
     }
-    let by_stan = state.tombstones_by_stan(acquirer, terminal, request.stan);
-    let by_rrn = request.rrn_sent.then(|| state.tombstones_by_rrn(acquirer, terminal, request.rrn));
-    let mut alike = by_stan.chain(by_rrn.into_iter().flatten());
-    if alike.any(|tombstone| buries(tombstone, timers, request)) {
+    if is_buried(state, timers, request) {
         return Match::Tombstone;
     }
     if payments.count_by_stan(acquirer, terminal, request.stan) >= SAME_STAN_MAX {
         return Match::TooMany;
     }
     Match::New
+}
+
+/// Whether a message's reversal came first (R-TOMB).
+pub fn is_buried(state: &State, timers: &Timers, request: &Request) -> bool {
+    let (acquirer, terminal) = (request.acquirer, request.terminal);
+    let by_stan = state.tombstones_by_stan(acquirer, terminal, request.stan);
+    let by_rrn = request.rrn_sent.then(|| state.tombstones_by_rrn(acquirer, terminal, request.rrn));
+    let mut alike = by_stan.chain(by_rrn.into_iter().flatten());
+    alike.any(|tombstone| buries(tombstone, timers, request))
+}
+
+/// The same content in the same kind of message: a pre-authorisation is no repeat of a purchase.
+fn same_request(seen: &Seen, request: &Request) -> bool {
+    seen.mti.class() == request.mti.class() && same_content(seen, request)
 }
 
 /// K4 (without its time conditions): the card, what is asked for, and the amount; never between
@@ -100,13 +118,10 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
     };
     if let Some(named) = named {
         let fits = |payment: &&Payment| {
-            let sent = payment.seen.transmitted.number();
-            (named.transmitted == 0 || named.transmitted == sent)
-                && (named.acquirer == 0 || named.acquirer == payment.seen.acquirer.get())
-                && (named.forwarding == 0 || named.forwarding == payment.seen.forwarding)
-                && alike(&payment.seen)
+            is_named(&named, &payment.seen, payment.seen.transmitted) && alike(&payment.seen)
         };
         let found = newest(payments.by_stan(acquirer, terminal, stan).filter(fits));
+        let found = found.or_else(|| completed(state, reversal, &named));
         if found.is_some() {
             return found;
         }
@@ -125,6 +140,83 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
             seen.local.date() == reversal.local.date() || apart <= timers.same_content_other_day_ms;
         day && apart <= timers.repeat_ms && reversal.card.is_some() && same_content(seen, reversal)
     }))
+}
+
+/// K2: what DE90 says of DE7, DE32 and DE33; all-zero parts match anything.
+pub(super) fn is_named(named: &OriginalRef, seen: &Seen, transmitted: MonthTime) -> bool {
+    (named.transmitted == 0 || named.transmitted == transmitted.number())
+        && (named.acquirer == 0 || named.acquirer == seen.acquirer.get())
+        && (named.forwarding == 0 || named.forwarding == seen.forwarding)
+}
+
+/// The class of the message that DE90 names, if it says one.
+pub(super) fn named_class(original: Option<OriginalRef>) -> Option<MtiClass> {
+    let mti = original.map(|original| original.mti).filter(|mti| *mti != 0)?;
+    Mti::new(mti).map(Mti::class)
+}
+
+/// The pre-authorisation whose completion DE90 names.
+fn completed<'a>(
+    state: &'a State,
+    reversal: &Request,
+    named: &OriginalRef,
+) -> Option<Original<'a>> {
+    if named_class(reversal.original).is_some_and(|class| class != MtiClass::Financial) {
+        return None;
+    }
+    let flows = state.flows();
+    let terminal = (reversal.acquirer, reversal.terminal);
+    let ids = flows.by_completion(terminal, stan_of(reversal));
+    newest_of(ids.iter().filter_map(|id| {
+        let payment = state.payments().get(*id)?;
+        let completion = flows.completion(*id)?;
+        let same = payment.seen.processing.transaction() == reversal.processing.transaction();
+        (same && is_named(named, &payment.seen, completion.transmitted)).then_some(payment)
+    }))
+}
+
+/// Finds the pre-authorisation that a completion completes: DE90 by K2, else DE37, else DE38 with
+/// the card, within acquirer and terminal.
+pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
+    let (acquirer, terminal) = (advice.acquirer, advice.terminal);
+    let payments = state.payments();
+    let alike = |seen: &Seen| {
+        seen.is_preauth() && seen.processing.transaction() == advice.processing.transaction()
+    };
+    if let Some(named) = advice.original.filter(|original| original.stan != 0) {
+        let authorisation =
+            named_class(advice.original).is_none_or(|class| class == MtiClass::Authorisation);
+        let fits = |payment: &&Payment| {
+            let seen = &payment.seen;
+            authorisation && alike(seen) && is_named(&named, seen, seen.transmitted)
+        };
+        let found = newest(payments.by_stan(acquirer, terminal, stan_of(advice)).filter(fits));
+        if found.is_some() {
+            return found;
+        }
+    }
+    if advice.rrn_sent {
+        let fits = |payment: &&Payment| alike(&payment.seen);
+        let found = newest(payments.by_rrn(acquirer, terminal, advice.rrn).filter(fits));
+        if found.is_some() {
+            return found;
+        }
+    }
+    let token = advice.card.map(|card| card.token)?;
+    if advice.approval.is_blank() {
+        return None;
+    }
+    let ids = state.flows().by_approval((acquirer, terminal), advice.approval);
+    newest_of(ids.iter().filter_map(|id| payments.get(*id)).filter(|payment| {
+        alike(&payment.seen) && payment.seen.card.is_some_and(|card| card.token == token)
+    }))
+}
+
+/// The newest of payments in any order.
+fn newest_of<'a>(fitting: impl Iterator<Item = &'a Payment>) -> Option<Original<'a>> {
+    let mut count = 0usize;
+    let payment = fitting.inspect(|_| count = count.saturating_add(1)).max_by_key(|p| (p.at, p.id));
+    payment.map(|payment| Original { payment, ambiguous: count > 1 })
 }
 
 fn newest<'a>(mut fitting: impl Iterator<Item = &'a Payment>) -> Option<Original<'a>> {

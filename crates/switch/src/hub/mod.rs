@@ -10,16 +10,22 @@
 //! - `admit` a first request to its hold or refusal (R-DE39)
 //! - `close` the issuer's answer, or none (R-TIME, R-CRASH)
 //! - `reverse` reversals (R-REVERSAL)
+//! - `refund` what a refund may return; `preauth` completions and expiry; `balance` enquiries
+//! - [`flows`] what refunds and pre-authorisations have beyond other payments
 //! - `advise` what issuers are owed (store and forward)
 //! - `calendar` cutover and, in the demo, netting
 //! - `snapshot` the durable state as bytes
 
 mod admit;
 mod advise;
+mod balance;
 mod calendar;
 mod close;
+pub mod flows;
 pub mod matching;
 pub mod payments;
+mod preauth;
+mod refund;
 mod reverse;
 mod snapshot;
 pub mod state;
@@ -37,12 +43,12 @@ use scheme::{
 
 pub use payments::{Payment, Payments, Status};
 pub use snapshot::SnapshotError;
-pub use state::{Advice, Position, State};
+pub use state::{Advice, Position, State, Told};
 
 use crate::fingerprint::Fingerprint;
 use crate::legs;
 use crate::limits::{ENGINE_BATCH_MAX, TRACE_GAP};
-use crate::record::{Fact, Finding, FindingKind, Record, Seen};
+use crate::record::{Fact, Finding, FindingKind, Outcome, Record, Seen};
 use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
 use crate::timers::Timers;
 
@@ -59,6 +65,8 @@ pub struct HubConfig {
     pub net_at_cutover: bool,
     /// Payments under way at once, at most [`crate::limits::IN_FLIGHT_MAX`].
     pub in_flight_max: usize,
+    /// Whether cash may be paid out without a PIN (profile `demo`; R-SECRETS).
+    pub cash: bool,
 }
 
 /// What may happen to the hub.
@@ -138,12 +146,14 @@ pub enum Effect {
         /// How.
         answer: Answer,
     },
-    /// Ask an issuer: 0200.
+    /// Ask an issuer: 0100 or 0200, as `seen.mti` says.
     Ask {
         /// The connection.
         line: u64,
-        /// The payment.
+        /// The payment; 0 for a balance enquiry, which is none.
         id: PaymentId,
+        /// The id under which its card is sealed.
+        sealed_as: PaymentId,
         /// The request.
         seen: Seen,
         /// The issuer.
@@ -153,17 +163,22 @@ pub enum Effect {
         /// Fields that pass through.
         carried: Carried,
     },
-    /// Tell an issuer that a payment is undone: 0420, repeated as 0421.
+    /// Tell an issuer that a payment is undone (0420, repeated as 0421), or completed (0220, 0221).
     Advise {
+        /// Which of the two.
+        kind: AdviceKind,
         /// The connection.
         line: u64,
         /// The payment.
         id: PaymentId,
-        /// Its original request.
+        /// The id under which its card is sealed.
+        sealed_as: PaymentId,
+        /// The message that it speaks of, as DE90 names it: the request, or for the reversal of a
+        /// completion that completion. Its amount is DE4.
         seen: Seen,
         /// The issuer.
         issuer: ParticipantId,
-        /// DE11 and DE7 of the request it undoes.
+        /// DE11 and DE7 of the message that it speaks of.
         original: Trace,
         /// DE11 and DE7 of the advice.
         trace: Trace,
@@ -171,11 +186,22 @@ pub enum Effect {
         code: ResponseCode,
         /// DE95.
         actual: Option<Amount>,
+        /// DE38 of a completion; blank in a reversal.
+        approval: ApprovalCode,
         /// Whether it was sent before.
         repeat: bool,
     },
     /// Something that is only counted (R-RECORD).
     Count(Count),
+}
+
+/// What an issuer is told by an advice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum AdviceKind {
+    /// 0420: a payment, or a part of it, is undone.
+    Reversal,
+    /// 0220: a pre-authorisation is completed.
+    Completion,
 }
 
 /// Things that are counted and traced, not journalled.
@@ -193,6 +219,8 @@ pub enum Count {
     Approved,
     /// A purchase was declined, by us or by the issuer.
     Declined,
+    /// A balance enquiry was answered.
+    Enquiry,
 }
 
 /// What the hub wants done, in order.
@@ -228,6 +256,8 @@ enum Next {
     AnswerWaiters { carried: Carried },
     /// Acknowledge a reversal.
     Acknowledge { to: ReplyTo, rrn: Rrn },
+    /// Acknowledge a completion.
+    Confirm { to: ReplyTo, rrn: Rrn },
 }
 
 /// The connections of one bank on which it has signed on.
@@ -246,6 +276,7 @@ pub struct Hub {
     flights: HashMap<PaymentId, Flight, FixedState>,
     asked: HashMap<(ParticipantId, Trace), PaymentId, FixedState>,
     deadlines: BTreeSet<(Timestamp, PaymentId)>,
+    enquiries: balance::Enquiries,
     proposals: VecDeque<Proposal>,
     /// How many proposals, from the front, the engine has been asked about.
     asked_engine: usize,
@@ -268,6 +299,7 @@ impl Hub {
             flights: HashMap::default(),
             asked: HashMap::default(),
             deadlines: BTreeSet::new(),
+            enquiries: balance::Enquiries::default(),
             proposals: VecDeque::new(),
             asked_engine: 0,
             behind: BTreeMap::new(),
@@ -313,8 +345,11 @@ impl Hub {
     /// When time alone will make the hub act.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
+        let expiry = self.state.flows().next_expiry().map(|(at, _)| at);
+        let others = [expiry, self.enquiries.next_deadline()];
         [deadline, self.schedule.next(), self.schedule.next_stuck(), self.cutover_at]
             .into_iter()
+            .chain(others)
             .flatten()
             .min()
     }
@@ -352,6 +387,8 @@ impl Hub {
             self.deadlines.remove(&(at, id));
             self.issuer_late(id, out);
         }
+        self.enquiries_late(out);
+        self.expire_holds(out);
         self.advise_due(out);
         self.advise_stuck(out);
         if self.cutover_at.is_some_and(|at| at <= self.now) {
@@ -360,7 +397,7 @@ impl Hub {
     }
 
     fn request(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
-        let key = (request.acquirer, request.terminal, matching::stan_of(&request));
+        let key = (request.acquirer, request.terminal, matching::waits_at(&request));
         if let Some(waiting) = self.behind.get_mut(&key) {
             waiting.push(Input::Request { from, request });
             return;
@@ -407,7 +444,7 @@ impl Hub {
             self.asked_engine = self.asked_engine.saturating_add(1);
             // One that may be refused and go on by the overcap account ends its batch: nothing may
             // come between its refusal and what follows, or a replay would not be refused.
-            if matches!(&proposal.fact, Fact::Reversed(reversed) if !reversed.overcap) {
+            if may_go_by_overcap(&proposal.fact) {
                 break;
             }
         }
@@ -453,6 +490,7 @@ impl Hub {
                 self.decline_cap(from, opened, out);
             }
             (Fact::Reversed(reversed), next) => self.reverse_by_overcap(reversed, next, out),
+            (Fact::Completed(completed), next) => self.complete_by_overcap(completed, next, out),
             (Fact::Cap { .. } | Fact::OvercapRepaid { .. }, _) => {}
             (fact, _) => {
                 assert!(!moves_unlimited(&fact), "no limit stands in the way of {fact:?}");
@@ -493,10 +531,18 @@ impl Hub {
                 }
                 out.push(Effect::Answer { to, answer: Answer::acknowledgement(rrn) });
             }
-            (Next::Nothing | Next::Ask { .. } | Next::AnswerWaiters { .. }, _, _) => {}
+            (Next::Confirm { to, rrn }, _, Some(id)) => self.confirm(to, rrn, id, out),
+            (
+                Next::Nothing
+                | Next::Ask { .. }
+                | Next::AnswerWaiters { .. }
+                | Next::Confirm { .. },
+                _,
+                _,
+            ) => {}
         }
         self.advise_new(out);
-        if let Some(participant) = touched {
+        for participant in touched.into_iter().flatten() {
             self.repay_overcap(participant, out);
         }
     }
@@ -515,6 +561,31 @@ impl Hub {
         });
         let finding = Finding { kind, payment, participant, original: None };
         self.commit(Fact::Finding(finding), out);
+    }
+
+    /// Somebody had to pay beyond its cap.
+    fn find_overcap(
+        &mut self,
+        id: PaymentId,
+        participant: Option<ParticipantId>,
+        out: &mut Effects,
+    ) {
+        let kind = FindingKind::Overcap;
+        let finding = Finding { kind, payment: Some(id), participant, original: None };
+        self.commit(Fact::Finding(finding), out);
+    }
+
+    /// The id under which a request's card is sealed: refunds have ids of their own.
+    fn sealed_as(&self, id: PaymentId, seen: &Seen) -> PaymentId {
+        if seen.is_refund() {
+            return crate::request::candidate(seen, self.config.zone.local(seen.first_received));
+        }
+        id
+    }
+
+    /// Whether a proposal about this payment is under way.
+    fn is_proposed(&self, id: PaymentId) -> bool {
+        self.proposals.iter().any(|proposal| payment_of(&proposal.fact) == Some(id))
     }
 
     /// The next DE11 and DE7 of a message to a bank.
@@ -579,6 +650,7 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         Fact::Declined(declined) => Some(declined.id),
         Fact::Closed(closed) => Some(closed.id),
         Fact::Reversed(reversed) => Some(reversed.id),
+        Fact::Completed(completed) => Some(completed.id),
         Fact::Finding(finding) => finding.payment,
         Fact::Nation { .. }
         | Fact::Station { .. }
@@ -589,6 +661,7 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         | Fact::HotCard { .. }
         | Fact::Changed { .. }
         | Fact::Removed(_)
+        | Fact::Retailer { .. }
         | Fact::Epoch { .. }
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
@@ -598,22 +671,36 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
     }
 }
 
-/// The participant to whom a fact gives room, if it owes on its overcap account.
-fn credited(fact: &Fact, state: &State) -> Option<ParticipantId> {
+/// The participants to whom a fact gives room, if they owe on their overcap accounts.
+fn credited(fact: &Fact, state: &State) -> [Option<ParticipantId>; 2] {
     let payment = payment_of(fact).and_then(|id| state.payments().get(id));
-    let candidate = match fact {
+    let payer = payment.and_then(|p| Some(p.seen.payer(p.issuer?)));
+    let payee = payment.and_then(|p| Some(p.seen.payee(p.issuer?)));
+    let candidates = match fact {
         Fact::Closed(closed) => match closed.outcome {
-            crate::record::Outcome::Posted { .. } => payment.map(|p| p.seen.acquirer),
-            _ => payment.and_then(|p| p.issuer),
+            Outcome::Posted { .. } => [payee, None],
+            Outcome::Declined { .. } | Outcome::Voided { .. } => [payer, None],
+            Outcome::Held { .. } => [None, None],
         },
-        Fact::Reversed(_) => payment.and_then(|p| p.issuer),
+        Fact::Reversed(_) => [payer, None],
+        // What was held beyond the completion is the payer's again.
+        Fact::Completed(_) => [payee, payer],
         Fact::Cap { participant, .. } | Fact::OvercapRepaid { participant, .. } => {
-            Some(*participant)
+            [Some(*participant), None]
         }
-        Fact::Netted { participant, paid_out: false, .. } => Some(*participant),
-        _ => None,
+        Fact::Netted { participant, paid_out: false, .. } => [Some(*participant), None],
+        _ => [None, None],
     };
-    candidate.filter(|participant| state.position(*participant).overcap > 0)
+    candidates.map(|one| one.filter(|participant| state.position(*participant).overcap > 0))
+}
+
+/// Whether a fact that meets a limit goes on by the overcap account.
+fn may_go_by_overcap(fact: &Fact) -> bool {
+    match fact {
+        Fact::Reversed(reversed) => !reversed.overcap,
+        Fact::Completed(completed) => completed.late && !completed.overcap,
+        _ => false,
+    }
 }
 
 /// Whether the engine says that an id is known to it.
@@ -623,5 +710,5 @@ fn used_before(status: TransferStatus) -> bool {
 
 /// Whether a fact's transfers debit no limited account, so that no limit can refuse them.
 fn moves_unlimited(fact: &Fact) -> bool {
-    matches!(fact, Fact::Closed(_))
+    matches!(fact, Fact::Closed(_) | Fact::Completed(_))
 }

@@ -107,6 +107,10 @@ impl Payment {
     /// The issuer answered, or did not.
     pub fn close(&mut self, closed: &Closed) {
         match closed.outcome {
+            Outcome::Held { approval, text } => {
+                self.approval = approval;
+                self.text = text;
+            }
             Outcome::Posted { approval, text } => {
                 self.status = Status::Posted;
                 self.code = ResponseCode::APPROVED;
@@ -126,8 +130,18 @@ impl Payment {
         }
     }
 
-    /// Its reversal counted.
-    pub fn reverse(&mut self, reversed: &Reversed) {
+    /// A pre-authorisation was completed.
+    pub fn complete(&mut self) {
+        // One that had expired is an approval again.
+        if self.status == Status::Voided {
+            self.text = Text25::BLANK;
+        }
+        self.status = Status::Posted;
+        self.code = ResponseCode::APPROVED;
+    }
+
+    /// Its reversal counted, of what was `posted`.
+    pub fn reverse(&mut self, reversed: &Reversed, posted: Amount) {
         self.reversed = true;
         if reversed.in_flight {
             self.status = Status::Reversed;
@@ -136,7 +150,7 @@ impl Payment {
             return;
         }
         self.returned = self.returned.checked_add(reversed.returned).unwrap_or(self.returned);
-        if self.returned == self.seen.amount {
+        if self.returned == posted {
             self.status = Status::Reversed;
         }
     }
@@ -230,8 +244,14 @@ impl Payments {
     }
 
     /// Lets payments go that came before `horizon`, in order, up to the first that came later.
-    /// One that must still be `kept` stays, and is looked at again when it comes round.
-    pub(crate) fn forget(&mut self, horizon: Timestamp, kept: impl Fn(&Payment) -> bool) {
+    /// One that must still be `kept` stays, and is looked at again when it comes round; of each
+    /// that goes the caller is told.
+    pub(crate) fn forget(
+        &mut self,
+        horizon: Timestamp,
+        mut kept: impl FnMut(&Payment) -> bool,
+        mut goes: impl FnMut(&Payment),
+    ) {
         for _ in 0..self.window.len() {
             let Some(id) = self.window.front().copied() else {
                 return;
@@ -248,6 +268,7 @@ impl Payments {
                 return;
             }
             self.fingerprint.remove(payment);
+            goes(payment);
             let seen = payment.seen;
             unlink(&mut self.by_stan, &(seen.acquirer, seen.terminal, seen.stan), id);
             unlink(&mut self.by_rrn, &(seen.acquirer, seen.terminal, seen.rrn), id);

@@ -1,10 +1,10 @@
 //! Reversals (R-REVERSAL): always acknowledged, and they count once, from the original's terminal,
 //! within 24 h, for the original's amount.
 
-use scheme::{Amount, CardRef, PaymentId, Reason, ResponseCode};
+use scheme::{Amount, CardRef, MtiClass, PaymentId, Reason, ResponseCode};
 
-use super::matching;
-use super::payments::Status;
+use super::matching::{self, named_class};
+use super::payments::{Payment, Status};
 use super::{Effect, Effects, Hub, Input, Next};
 use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
 use crate::record::{Fact, Finding, FindingKind, Reversed, Tombstone};
@@ -18,8 +18,8 @@ enum Ruling {
     Finding(FindingKind),
     /// The payment is still under way: it ends now.
     Stop,
-    /// This much goes back.
-    Return(Amount),
+    /// This much goes back; somebody should know if there is something odd about it.
+    Return(Amount, Option<FindingKind>),
 }
 
 impl Hub {
@@ -55,16 +55,27 @@ impl Hub {
                 out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(rrn) });
             }
             Ruling::Stop => self.reverse(id, Amount::ZERO, true, reversal, acknowledge, out),
-            Ruling::Return(amount) => self.reverse(id, amount, false, reversal, acknowledge, out),
+            Ruling::Return(amount, finding) => {
+                if let Some(kind) = finding {
+                    self.find(kind, Some(id), out);
+                }
+                self.reverse(id, amount, false, reversal, acknowledge, out);
+            }
         }
     }
 
-    fn rule(&self, original: &super::Payment, reversal: &Request) -> Ruling {
-        let first = original.seen.first_received;
+    fn rule(&self, original: &Payment, reversal: &Request) -> Ruling {
+        let completion = self.state.flows().completion(original.id);
+        let names_hold = named_class(reversal.original) == Some(MtiClass::Authorisation);
+        if completion.is_some() && names_hold {
+            return Ruling::Finding(FindingKind::CompletedAlready);
+        }
+        let amount = self.state.flows().posted(original);
+        let first = completion.map_or(original.seen.first_received, |done| done.first_received);
         if reversal.first_received.ms_since(first) > self.config.timers.repeat_ms {
             return Ruling::Finding(FindingKind::LateReversal);
         }
-        if reversal.amount != original.seen.amount {
+        if reversal.amount != amount {
             return Ruling::Finding(FindingKind::AmountMismatch);
         }
         // DE90 and DE37 find the payment whatever card the reversal shows; another card's holder
@@ -78,15 +89,32 @@ impl Hub {
         }
         match original.status {
             Status::Declined | Status::Voided | Status::Reversed => Ruling::Nothing,
-            Status::Pending => Ruling::Stop,
-            Status::Posted => {
-                let posted = original.seen.amount.checked_sub(original.returned);
-                let kept = reversal.actual.unwrap_or(Amount::ZERO);
-                match posted.and_then(|posted| posted.checked_sub(kept)) {
-                    Some(amount) if !amount.is_zero() => Ruling::Return(amount),
-                    Some(_) | None => Ruling::Finding(FindingKind::AmountMismatch),
-                }
+            // A hold cannot be released in part: it stays whole for its completion.
+            Status::Pending
+                if self.state.flows().preauth(original.id).is_some()
+                    && reversal.actual.is_some_and(|actual| !actual.is_zero()) =>
+            {
+                Ruling::Finding(FindingKind::AmountMismatch)
             }
+            Status::Pending => Ruling::Stop,
+            Status::Posted => self.rule_posted(original, amount, reversal.actual),
+        }
+    }
+
+    /// What goes back of a posted payment: all but DE95, as far as refunds have left it.
+    fn rule_posted(&self, original: &Payment, posted: Amount, actual: Option<Amount>) -> Ruling {
+        let wanted = posted.checked_sub(actual.unwrap_or(Amount::ZERO));
+        let Some(wanted) = wanted.filter(|wanted| !wanted.is_zero()) else {
+            return Ruling::Finding(FindingKind::AmountMismatch);
+        };
+        let rest = self.refundable(original).unwrap_or_default();
+        if rest == posted {
+            return Ruling::Return(wanted, None);
+        }
+        let finding = FindingKind::ReversalAfterRefund;
+        match wanted.min(rest) {
+            none if none.is_zero() => Ruling::Finding(finding),
+            some => Ruling::Return(some, Some(finding)),
         }
     }
 
@@ -102,9 +130,9 @@ impl Hub {
         let Some(payment) = self.state.payments().get(id) else {
             return;
         };
-        let (issuer, seen) = (payment.issuer, payment.seen);
+        let (issuer, seen, posted) = (payment.issuer, payment.seen, self.posted(payment));
         let Some(issuer) = issuer else { return };
-        let partial = !in_flight && returned != seen.amount;
+        let partial = !in_flight && returned != posted;
         let reversed = Reversed {
             id,
             returned,
@@ -120,14 +148,12 @@ impl Hub {
         self.propose(Fact::Reversed(reversed), next, Some(key), out);
     }
 
-    /// The acquirer has no room for what must go back: its overcap account pays (R-ACCOUNTS).
+    /// Whoever was paid has no room for what must go back: its overcap account pays (R-ACCOUNTS).
     pub(super) fn reverse_by_overcap(&mut self, reversed: Reversed, next: Next, out: &mut Effects) {
-        let key = self
-            .state
-            .payments()
-            .get(reversed.id)
-            .map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
-        self.find(FindingKind::Overcap, Some(reversed.id), out);
+        let payment = self.state.payments().get(reversed.id);
+        let key = payment.map(|p| (p.seen.acquirer, p.seen.terminal, p.seen.stan));
+        let payee = payment.and_then(|p| Some(p.seen.payee(p.issuer?)));
+        self.find_overcap(reversed.id, payee, out);
         let by_overcap = Fact::Reversed(Reversed { overcap: true, ..reversed });
         self.propose(by_overcap, next, key, out);
         // Before anything else is asked, so that a replay meets the refusal too.

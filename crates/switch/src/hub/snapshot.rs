@@ -2,7 +2,8 @@
 //! (`docs/formats/records.md`, "Snapshot").
 //!
 //! Layout, little-endian: version u16; single values; the business records; caps; payments in the
-//! order in which they came; tombstones; advices. Each list begins with its length (u32).
+//! order in which they came; tombstones; advices; pre-authorisations; linked refunds; retailers'
+//! days. Each list begins with its length (u32).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -11,15 +12,17 @@ use scheme::{
     Amount, BusinessDate, MonthTime, ParticipantId, PaymentId, ResponseCode, Stan, Timestamp,
 };
 
+use super::flows::{Completion, Flows, PreAuth, RefundDay};
 use super::payments::{Payment, Status};
-use super::state::{Advice, Position, Scalars, State};
+use super::state::{Advice, FlowsKept, Position, Scalars, State, Told};
 use crate::business::Directory;
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::fingerprint::Fingerprint;
 use crate::record::{self, Fact, FindingKind, Tombstone, get_seen, put_seen};
 use crate::request::Trace;
 
-const VERSION: u16 = 1;
+/// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days.
+const VERSION: u16 = 2;
 
 /// Why a snapshot's body was refused.
 pub type SnapshotError = Corrupt;
@@ -51,24 +54,27 @@ impl super::Hub {
             w.u64(number).u40(advice.bank.get()).u128(advice.payment.get());
             put_trace(&mut w, advice.trace);
             w.bytes(&advice.code.bytes()).u40(advice.actual.map_or(0, Amount::minor));
-            w.u64(advice.since.0).u8(u8::from(advice.found));
+            w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
         }
+        put_flows(&mut w, state.flows());
     }
 
     /// Puts the state back; only for a hub without a past.
     pub fn restore(&mut self, body: &[u8]) -> Result<(), SnapshotError> {
         let mut r = Reader::new(body);
-        if r.u16("version")? != VERSION {
+        let version = r.u16("version")?;
+        if !(1..=VERSION).contains(&version) {
             return Err(r.corrupt("a snapshot of a newer version"));
         }
         let scalars = get_scalars(&mut r)?;
         let directory = get_directory(&mut r)?;
         let payments = list(&mut r, get_payment)?;
         let tombstones = list(&mut r, get_tombstone)?;
-        let advices = list(&mut r, get_advice)?;
+        let advices = list(&mut r, |r| get_advice(r, version))?;
+        let flows = if version == 1 { FlowsKept::default() } else { get_flows(&mut r)? };
         r.finish()?;
         let mut state = State::new(self.config.timers);
-        state.restore(scalars, directory, payments, tombstones, advices);
+        state.restore(scalars, directory, payments, tombstones, advices, flows);
         self.state = state;
         Ok(())
     }
@@ -237,7 +243,7 @@ fn get_tombstone(r: &mut Reader<'_>) -> Result<Tombstone, Corrupt> {
     }
 }
 
-fn get_advice(r: &mut Reader<'_>) -> Result<(u64, Advice), Corrupt> {
+fn get_advice(r: &mut Reader<'_>, version: u16) -> Result<(u64, Advice), Corrupt> {
     let number = r.u64("number of an advice")?;
     let advice = Advice {
         bank: r.checked("bank", Reader::u40, ParticipantId::new)?,
@@ -247,8 +253,68 @@ fn get_advice(r: &mut Reader<'_>) -> Result<(u64, Advice), Corrupt> {
         actual: Amount::new(r.u40("actual amount")?).filter(|amount| !amount.is_zero()),
         since: Timestamp(r.u64("time")?),
         found: r.u8("found")? != 0,
+        of: if version == 1 { Told::Reversal } else { r.checked("advice", Reader::u8, told)? },
     };
     Ok((number, advice))
+}
+
+fn told(number: u8) -> Option<Told> {
+    [Told::Reversal, Told::Completion, Told::CompletionReversal]
+        .into_iter()
+        .find(|told| *told as u8 == number)
+}
+
+fn put_flows(w: &mut Writer<'_>, flows: &Flows) {
+    count(w, flows.preauths().len());
+    for (id, preauth) in flows.preauths() {
+        w.u128(id.get()).u64(preauth.expires.0).u64(preauth.keep_until.0);
+        w.u8(u8::from(preauth.completion.is_some()));
+        if let Some(done) = &preauth.completion {
+            w.u40(done.amount.minor()).u32(done.stan.get()).u32(done.transmitted.number());
+            w.text(&done.rrn).u64(done.first_received.0);
+            put_trace(w, done.advice);
+        }
+    }
+    count(w, flows.linked().len());
+    for (refund, original) in flows.linked() {
+        w.u128(refund.get()).u128(original.get());
+    }
+    count(w, flows.days().len());
+    for ((acquirer, retailer), day) in flows.days() {
+        w.u40(acquirer.get()).text(&retailer).u16(day.date.0).u40(day.amount.minor());
+    }
+}
+
+fn get_flows(r: &mut Reader<'_>) -> Result<FlowsKept, Corrupt> {
+    let id = |r: &mut Reader<'_>| r.checked("payment id", Reader::u128, PaymentId::new);
+    Ok(FlowsKept {
+        preauths: list(r, |r| Ok((id(r)?, get_preauth(r)?)))?,
+        linked: list(r, |r| Ok((id(r)?, id(r)?)))?,
+        days: list(r, |r| {
+            let acquirer = r.checked("acquirer", Reader::u40, ParticipantId::new)?;
+            let retailer = r.text("retailer")?;
+            let date = BusinessDate(r.u16("business date")?);
+            let amount = r.checked("amount", Reader::u40, Amount::new)?;
+            Ok(((acquirer, retailer), RefundDay { date, amount }))
+        })?,
+    })
+}
+
+fn get_preauth(r: &mut Reader<'_>) -> Result<PreAuth, Corrupt> {
+    let (expires, keep_until) = (r.u64("expiry")?, r.u64("end")?);
+    let completion = match r.u8("completed")? {
+        0 => None,
+        _ => Some(Completion {
+            amount: r.checked("amount", Reader::u40, Amount::new)?,
+            stan: r.checked("DE11", Reader::u32, Stan::new)?,
+            transmitted: r.checked("DE7", Reader::u32, MonthTime::new)?,
+            rrn: r.text("reference number")?,
+            first_received: Timestamp(r.u64("first receipt")?),
+            advice: get_trace(r)?,
+        }),
+    };
+    let (expires, keep_until) = (Timestamp(expires), Timestamp(keep_until));
+    Ok(PreAuth { expires, keep_until, completion })
 }
 
 fn put_trace(w: &mut Writer<'_>, trace: Trace) {

@@ -8,16 +8,17 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ledger::{TransferFlags, chart};
 use scheme::{
-    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan, TerminalId,
-    Timestamp,
+    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId, Rrn, Stan,
+    TerminalId, Timestamp,
 };
 
+use super::flows::{Flows, PreAuth, RefundDay};
 use super::payments::{Payment, Payments, Status};
 use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
 use crate::legs::{self, Implied};
 use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
-use crate::record::{Fact, FindingKind, Outcome, Record, Tombstone};
+use crate::record::{Closed, Completed, Fact, FindingKind, Outcome, Record, Reversed, Tombstone};
 use crate::request::Trace;
 use crate::timers::Timers;
 
@@ -50,6 +51,19 @@ pub struct Advice {
     pub since: Timestamp,
     /// Whether it has been found to wait for too long.
     pub found: bool,
+    /// What it tells of.
+    pub of: Told,
+}
+
+/// What an advice tells an issuer of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Told {
+    /// The request is undone, or a part of it (0420).
+    Reversal,
+    /// The pre-authorisation is completed (0220).
+    Completion,
+    /// The completion is undone, or a part of it (0420).
+    CompletionReversal,
 }
 
 /// Single values of the state.
@@ -79,6 +93,7 @@ pub struct State {
     /// In the order in which they came to be owed.
     advices: BTreeMap<u64, Advice>,
     advice_of: BTreeMap<(ParticipantId, Trace), u64>,
+    flows: Fingerprinted<Flows>,
     scalars: Fingerprinted<Scalars>,
     sets: Fingerprint,
 }
@@ -92,6 +107,7 @@ impl State {
             tombstones: Tombstones::default(),
             advices: BTreeMap::new(),
             advice_of: BTreeMap::new(),
+            flows: Fingerprinted::default(),
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
         }
@@ -106,6 +122,9 @@ impl State {
         match &record.fact {
             Fact::Opened(opened) => {
                 scalars.last_stan.insert(opened.issuer, opened.trace.stan);
+                if opened.seen.is_refund() {
+                    self.flows.get_mut().refund_opened(opened);
+                }
                 self.payments.insert(Payment::opened(opened, record.at));
                 self.forget(record.at);
             }
@@ -113,20 +132,9 @@ impl State {
                 self.payments.insert(Payment::declined(declined, record.at));
                 self.forget(record.at);
             }
-            Fact::Closed(closed) => {
-                if let Outcome::Voided { reason, advice } = closed.outcome {
-                    self.owe(closed.id, advice, why_voided(reason), None, record.at);
-                }
-                self.payments.change(closed.id, |payment| payment.close(closed));
-            }
-            Fact::Reversed(reversed) => {
-                let amount = self.payments.get(reversed.id).map(|payment| payment.seen.amount);
-                let actual = amount
-                    .and_then(|amount| amount.checked_sub(reversed.returned))
-                    .filter(|actual| !actual.is_zero() && !reversed.in_flight);
-                self.owe(reversed.id, reversed.advice, reversed.code, actual, record.at);
-                self.payments.change(reversed.id, |payment| payment.reverse(reversed));
-            }
+            Fact::Closed(closed) => self.close(closed, record.at),
+            Fact::Reversed(reversed) => self.reverse(reversed, record.at),
+            Fact::Completed(completed) => self.complete(completed, record.at),
             Fact::Tombstone(tombstone) => self.bury(tombstone.clone()),
             Fact::Discharged { bank, trace, .. } => self.discharge(*bank, *trace),
             Fact::Finding(finding) => {
@@ -150,9 +158,86 @@ impl State {
             | Fact::HotCard { .. }
             | Fact::Changed { .. }
             | Fact::Removed(_)
+            | Fact::Retailer { .. }
             | Fact::OvercapRepaid { .. }
             | Fact::Netted { .. } => {}
         }
+    }
+
+    fn close(&mut self, closed: &Closed, at: Timestamp) {
+        if let Outcome::Voided { reason, advice } = closed.outcome {
+            let code = why_voided(reason);
+            self.owe(closed.id, Told::Reversal, advice, code, None, at);
+        }
+        self.payments.change(closed.id, |payment| payment.close(closed));
+        let Some(payment) = self.payments.get(closed.id) else { return };
+        if payment.seen.is_preauth() {
+            self.close_preauth(closed, at);
+        } else if payment.seen.is_refund() {
+            let posted = payment.status == Status::Posted;
+            let (id, amount) = (payment.id, payment.seen.amount);
+            self.flows.get_mut().refund_closed(payment, posted);
+            if posted && let Some(original) = self.flows.get().original_of(id) {
+                self.payments.change(original, |payment| {
+                    let returned = payment.returned.checked_add(amount);
+                    payment.returned = returned.unwrap_or(payment.returned);
+                });
+            }
+        }
+    }
+
+    fn close_preauth(&mut self, closed: &Closed, at: Timestamp) {
+        let Some(payment) = self.payments.get(closed.id) else { return };
+        match closed.outcome {
+            Outcome::Held { .. } => {
+                let expires = at.plus_ms(self.timers.preauth_ms);
+                let late = expires.plus_ms(self.timers.late_completion_ms);
+                // A station's advice may be days on its way, and is judged by its first receipt.
+                let keep_until = late.plus_ms(self.timers.tombstone_ms);
+                let preauth = PreAuth { expires, keep_until, completion: None };
+                self.flows.get_mut().hold(payment, preauth);
+            }
+            Outcome::Posted { .. } | Outcome::Declined { .. } | Outcome::Voided { .. } => {
+                self.flows.get_mut().released(closed.id);
+            }
+        }
+    }
+
+    fn reverse(&mut self, reversed: &Reversed, at: Timestamp) {
+        let Some(payment) = self.payments.get(reversed.id) else { return };
+        let (seen, was_refund) = (payment.seen, payment.seen.is_refund());
+        let completed = self.flows.get().completion(reversed.id).is_some();
+        let posted = self.flows.get().posted(payment);
+        let actual = posted
+            .checked_sub(reversed.returned)
+            .filter(|actual| !actual.is_zero() && !reversed.in_flight);
+        let told = if completed { Told::CompletionReversal } else { Told::Reversal };
+        if seen.is_preauth() {
+            self.flows.get_mut().released(reversed.id);
+        } else if was_refund && reversed.in_flight {
+            self.flows.get_mut().refund_closed(payment, false);
+        } else if was_refund {
+            self.flows.get_mut().refund_reversed(payment, reversed);
+            if let Some(original) = self.flows.get().original_of(reversed.id) {
+                self.payments.change(original, |payment| {
+                    let returned = payment.returned.checked_sub(reversed.returned);
+                    payment.returned = returned.unwrap_or_default();
+                });
+            }
+        }
+        self.owe(reversed.id, told, reversed.advice, reversed.code, actual, at);
+        self.payments.change(reversed.id, |payment| payment.reverse(reversed, posted));
+    }
+
+    fn complete(&mut self, completed: &Completed, at: Timestamp) {
+        // It can be refunded and reversed like any payment of now.
+        let keep = at.plus_ms(self.timers.window_ms);
+        if let Some(payment) = self.payments.get(completed.id) {
+            self.flows.get_mut().complete(payment, completed, keep);
+        }
+        self.payments.change(completed.id, Payment::complete);
+        let told = Told::Completion;
+        self.owe(completed.id, told, completed.advice, ResponseCode::APPROVED, None, at);
     }
 
     fn move_money(&mut self, fact: &Fact) {
@@ -169,7 +254,7 @@ impl State {
                     p.held = p.held.saturating_add(amount);
                 });
             } else if transfer.pending_id != 0 {
-                self.release(transfer.pending_id, transfer.flags);
+                self.release(transfer.pending_id, transfer.flags, transfer.amount);
             } else {
                 self.moved(transfer.debit_account_id, |p| {
                     p.room = p.room.saturating_sub(amount);
@@ -183,24 +268,22 @@ impl State {
         }
     }
 
-    /// A hold ends: posted to the acquirer, or given back to the issuer.
-    fn release(&mut self, hold: u128, flags: TransferFlags) {
+    /// A hold ends: `posted` of it, at most all, goes to the payee; the rest back to the payer.
+    fn release(&mut self, hold: u128, flags: TransferFlags, posted: u128) {
         let Some(payment) = self.payments.get(PaymentId::of_transfer(hold)) else {
             return;
         };
         let Some(issuer) = payment.issuer else { return };
         let amount = i128::from(payment.seen.amount.minor());
-        let route = legs::route(issuer, payment.seen.acquirer, self.directory.currency);
-        let posted = flags.contains(TransferFlags::POST_PENDING);
+        let route = legs::route(&payment.seen, issuer, self.directory.currency);
+        let posts = flags.contains(TransferFlags::POST_PENDING);
+        let posted = i128::try_from(posted).unwrap_or(amount).min(amount);
+        let posted = if posts { posted } else { 0 };
         self.moved(route.from, |p| {
             p.held = p.held.saturating_sub(amount);
-            if !posted {
-                p.room = p.room.saturating_add(amount);
-            }
+            p.room = p.room.saturating_add(amount).saturating_sub(posted);
         });
-        if posted {
-            self.moved(route.to, |p| p.room = p.room.saturating_add(amount));
-        }
+        self.moved(route.to, |p| p.room = p.room.saturating_add(posted));
     }
 
     fn moved(&mut self, account: u128, change: impl FnOnce(&mut Position)) {
@@ -219,6 +302,7 @@ impl State {
     fn owe(
         &mut self,
         id: PaymentId,
+        of: Told,
         trace: Trace,
         code: ResponseCode,
         actual: Option<Amount>,
@@ -231,7 +315,7 @@ impl State {
         scalars.last_stan.insert(bank, trace.stan);
         let number = scalars.advices_made;
         scalars.advices_made = number.saturating_add(1);
-        let advice = Advice { bank, payment: id, trace, code, actual, since, found: false };
+        let advice = Advice { bank, payment: id, trace, code, actual, since, found: false, of };
         self.sets.add(&advice);
         self.advices.insert(number, advice);
         self.advice_of.insert((bank, trace), number);
@@ -254,21 +338,33 @@ impl State {
             return;
         };
         self.sets.remove(&advice);
-        self.payments.change(advice.payment, |payment| payment.reversal_acknowledged = true);
+        if advice.of != Told::Completion {
+            self.payments.change(advice.payment, |payment| payment.reversal_acknowledged = true);
+        }
     }
 
     /// Lets go what no later message can match. Driven by record times, so that a replay forgets
     /// the same.
     fn forget(&mut self, now: Timestamp) {
         let before = |ms: u64| Timestamp(now.0.saturating_sub(ms.saturating_mul(1_000_000)));
-        let owed = &self.advices;
+        let (owed, flows) = (&self.advices, &self.flows);
         let kept = |payment: &Payment| {
+            let told = payment.reversed || payment.status == Status::Voided;
+            let completed = payment.seen.is_preauth() && payment.status == Status::Posted;
             payment.status == Status::Pending
-                || (payment.reversed || payment.status == Status::Voided)
-                    && !payment.reversal_acknowledged
+                || flows.get().is_kept(payment.id, now)
+                || (told && !payment.reversal_acknowledged || completed)
                     && owed.values().any(|advice| advice.payment == payment.id)
         };
-        self.payments.forget(before(self.timers.window_ms), kept);
+        let mut gone = Vec::new();
+        self.payments.forget(before(self.timers.window_ms), kept, |payment| {
+            if payment.seen.is_refund() || payment.seen.is_preauth() {
+                gone.push(payment.clone());
+            }
+        });
+        for payment in gone {
+            self.flows.get_mut().forget(&payment);
+        }
         let horizon = before(self.timers.tombstone_ms);
         while let Some(gone) = self.tombstones.pop_before(horizon) {
             self.sets.remove(&gone);
@@ -284,6 +380,11 @@ impl State {
         }
         self.sets.add(&tombstone);
         self.tombstones.push(tombstone);
+    }
+
+    /// Pre-authorisations and refunds.
+    pub fn flows(&self) -> &Flows {
+        self.flows.get()
     }
 
     /// The business part.
@@ -388,6 +489,7 @@ impl State {
             .and(self.payments.fingerprint())
             .and(self.directory.fingerprint())
             .and(self.scalars.fingerprint())
+            .and(self.flows.fingerprint())
     }
 
     pub(crate) fn scalars(&self) -> &Scalars {
@@ -402,6 +504,7 @@ impl State {
         payments: Vec<Payment>,
         tombstones: Vec<Tombstone>,
         advices: Vec<(u64, Advice)>,
+        flows: FlowsKept,
     ) {
         self.directory = directory;
         for payment in payments {
@@ -415,8 +518,31 @@ impl State {
             self.advice_of.insert((advice.bank, advice.trace), number);
             self.advices.insert(number, advice);
         }
+        for (id, preauth) in flows.preauths {
+            if let Some(payment) = self.payments.get(id) {
+                let held = payment.status == Status::Pending;
+                self.flows.get_mut().restore_preauth(payment, preauth, held);
+            }
+        }
+        for (refund, original) in flows.linked {
+            if let Some(payment) = self.payments.get(refund) {
+                let in_flight = payment.status == Status::Pending;
+                self.flows.get_mut().restore_linked(payment, original, in_flight);
+            }
+        }
+        for (till, day) in flows.days {
+            self.flows.get_mut().restore_day(till, day);
+        }
         self.scalars = Fingerprinted::new(scalars);
     }
+}
+
+/// What a snapshot keeps of [`Flows`].
+#[derive(Debug, Default)]
+pub(crate) struct FlowsKept {
+    pub(crate) preauths: Vec<(PaymentId, PreAuth)>,
+    pub(crate) linked: Vec<(PaymentId, PaymentId)>,
+    pub(crate) days: Vec<((ParticipantId, RetailerId), RefundDay)>,
 }
 
 /// Entries under a match key, each behind its number, which counts up.

@@ -9,14 +9,17 @@ use scheme::{
 };
 
 use super::{
-    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed, Seen,
-    Tombstone,
+    Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed,
+    Seen, Tombstone,
 };
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::request::{OriginalRef, Trace};
 
-/// The only version of every kind so far.
+/// The first version of every kind.
 const VERSION: u8 = 1;
+/// `opened` of a linked refund, and `closed` of an approved pre-authorisation. Every other is still
+/// written as the first version.
+const VERSION_2: u8 = 2;
 
 const NATION: u8 = 1;
 const STATION: u8 = 2;
@@ -28,6 +31,7 @@ const HOT_CARD: u8 = 7;
 const EPOCH: u8 = 8;
 const CHANGED: u8 = 9;
 const REMOVED: u8 = 10;
+const RETAILER: u8 = 11;
 const OPENED: u8 = 16;
 const DECLINED: u8 = 17;
 const CLOSED: u8 = 18;
@@ -38,6 +42,7 @@ const FINDING: u8 = 22;
 const OVERCAP_REPAID: u8 = 23;
 const CUTOVER: u8 = 24;
 const NETTED: u8 = 25;
+const COMPLETED: u8 = 26;
 
 /// Appends a fact's payload; returns its kind and version for the envelope.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
@@ -84,19 +89,34 @@ pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
             put_removed(&mut w, removed);
             REMOVED
         }
-        payment => return (encode_payment(payment, &mut w), VERSION),
+        Fact::Retailer { retailer, refund_max, refund_day_max } => {
+            w.text(retailer).u40(refund_max.minor()).u40(refund_day_max.minor());
+            RETAILER
+        }
+        payment => return (encode_payment(payment, &mut w), version_of(payment)),
     };
     (kind, VERSION)
 }
 
+fn version_of(fact: &Fact) -> u8 {
+    match fact {
+        Fact::Opened(Opened { original: Some(_), .. })
+        | Fact::Closed(Closed { outcome: Outcome::Held { .. }, .. }) => VERSION_2,
+        _ => VERSION,
+    }
+}
+
 fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
     match fact {
-        Fact::Opened(Opened { id, seen, issuer, trace, business_date, cycle }) => {
+        Fact::Opened(Opened { id, seen, issuer, trace, business_date, cycle, original }) => {
             w.u128(id.get());
             put_seen(w, seen);
             w.u40(issuer.get());
             put_trace(w, *trace);
             w.u16(business_date.0).u32(*cycle);
+            if let Some(original) = original {
+                w.u128(original.get());
+            }
             OPENED
         }
         Fact::Declined(Declined { id, seen, reason, issuer, business_date, cycle }) => {
@@ -115,6 +135,7 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
                     w.u8(3).u8(reason.number());
                     put_trace(w, *advice)
                 }
+                Outcome::Held { approval, text } => w.u8(4).text(approval).text(text),
             };
             CLOSED
         }
@@ -123,6 +144,10 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
             w.u8(u8::from(*overcap) | (u8::from(*in_flight) << 1)).bytes(&code.bytes());
             put_trace(w, *advice);
             REVERSED
+        }
+        Fact::Completed(completed) => {
+            put_completed(w, completed);
+            COMPLETED
         }
         Fact::Tombstone(tombstone) => {
             put_tombstone(w, tombstone);
@@ -158,6 +183,7 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
         | Fact::HotCard { .. }
         | Fact::Changed { .. }
         | Fact::Removed(_)
+        | Fact::Retailer { .. }
         | Fact::Epoch { .. } => unreachable!("business records are laid out by `encode`"),
     }
 }
@@ -165,7 +191,8 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
 /// Reads the payload of a record of this kind and version.
 pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Corrupt> {
     let mut r = Reader::new(payload);
-    if version != VERSION {
+    let newest = if matches!(kind, OPENED | CLOSED) { VERSION_2 } else { VERSION };
+    if !(VERSION..=newest).contains(&version) {
         return Err(r.corrupt("a record of a newer version"));
     }
     let fact = match kind {
@@ -176,6 +203,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Corrupt> {
             trace: get_trace(&mut r)?,
             business_date: BusinessDate(r.u16("business date")?),
             cycle: r.u32("cycle")?,
+            original: if version == VERSION_2 { Some(payment_id(&mut r)?) } else { None },
         }),
         DECLINED => Fact::Declined(Declined {
             id: payment_id(&mut r)?,
@@ -185,8 +213,9 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Corrupt> {
             business_date: BusinessDate(r.u16("business date")?),
             cycle: r.u32("cycle")?,
         }),
-        CLOSED => Fact::Closed(get_closed(&mut r)?),
+        CLOSED => Fact::Closed(get_closed(&mut r, version)?),
         REVERSED => Fact::Reversed(get_reversed(&mut r)?),
+        COMPLETED => Fact::Completed(get_completed(&mut r)?),
         TOMBSTONE => Fact::Tombstone(get_tombstone(&mut r)?),
         DISCHARGED => Fact::Discharged {
             bank: participant(&mut r)?,
@@ -237,6 +266,11 @@ fn decode_business(kind: u8, r: &mut Reader<'_>) -> Result<Fact, Corrupt> {
         EPOCH => Fact::Epoch { epoch: r.u64("epoch")? },
         CHANGED => Fact::Changed { records: r.u32("records")?, author: r.name("author")? },
         REMOVED => Fact::Removed(get_removed(r)?),
+        RETAILER => Fact::Retailer {
+            retailer: r.text("retailer")?,
+            refund_max: amount(r)?,
+            refund_day_max: amount(r)?,
+        },
         OVERCAP_REPAID => Fact::OvercapRepaid {
             participant: participant(r)?,
             amount: amount(r)?,
@@ -322,9 +356,13 @@ fn get_card(r: &mut Reader<'_>) -> Result<CardRef, Corrupt> {
     })
 }
 
-fn get_closed(r: &mut Reader<'_>) -> Result<Closed, Corrupt> {
+fn get_closed(r: &mut Reader<'_>, version: u8) -> Result<Closed, Corrupt> {
     let id = payment_id(r)?;
     let outcome = match r.u8("outcome")? {
+        4 if version == VERSION_2 => Outcome::Held {
+            approval: r.text::<6>("approval code").map(|text: ApprovalCode| text)?,
+            text: r.text("text")?,
+        },
         1 => Outcome::Posted {
             approval: r.text::<6>("approval code").map(|text: ApprovalCode| text)?,
             text: r.text("text")?,
@@ -344,6 +382,29 @@ fn get_reversed(r: &mut Reader<'_>) -> Result<Reversed, Corrupt> {
         overcap: flags & 1 != 0,
         in_flight: flags & 2 != 0,
         code: code(r)?,
+        advice: get_trace(r)?,
+    })
+}
+
+fn put_completed(w: &mut Writer<'_>, completed: &Completed) {
+    let flags = u8::from(completed.late) | (u8::from(completed.overcap) << 1);
+    w.u128(completed.id.get()).u40(completed.amount.minor()).u8(flags);
+    w.u32(completed.stan.get()).u32(completed.transmitted.number()).text(&completed.rrn);
+    w.u64(completed.first_received.0);
+    put_trace(w, completed.advice);
+}
+
+fn get_completed(r: &mut Reader<'_>) -> Result<Completed, Corrupt> {
+    let (id, amount, flags) = (payment_id(r)?, amount(r)?, r.u8("flags")?);
+    Ok(Completed {
+        id,
+        amount,
+        late: flags & 1 != 0,
+        overcap: flags & 2 != 0,
+        stan: stan(r)?,
+        transmitted: month_time(r)?,
+        rrn: r.text::<12>("reference number").map(|text: Rrn| text)?,
+        first_received: Timestamp(r.u64("first receipt")?),
         advice: get_trace(r)?,
     })
 }

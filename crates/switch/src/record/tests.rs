@@ -10,8 +10,8 @@ use scheme::{
 };
 
 use super::{
-    Closed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed, Seen,
-    Tombstone, decode, encode,
+    Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed,
+    Seen, Tombstone, decode, encode,
 };
 use crate::request::{OriginalRef, Text25, Trace};
 
@@ -83,6 +83,11 @@ fn business() -> Vec<Fact> {
         Fact::Removed(Removed::Route { iin: Iin::new("940801").unwrap() }),
         Fact::Removed(Removed::HotCard { token: Token(6) }),
         Fact::Epoch { epoch: u64::MAX },
+        Fact::Retailer {
+            retailer: seen().retailer,
+            refund_max: seen().amount,
+            refund_day_max: Amount::new(1).unwrap(),
+        },
         Fact::OvercapRepaid { participant: bank(1), amount: seen().amount, transfer: 3 },
         Fact::Cutover { cycle: 2, date: DATE },
         Fact::Netted { participant: bank(1), amount: seen().amount, paid_out: true, transfer: 4 },
@@ -106,6 +111,16 @@ fn payments() -> Vec<Fact> {
             trace: trace(1),
             business_date: DATE,
             cycle: 9,
+            original: None,
+        }),
+        Fact::Opened(Opened {
+            id,
+            seen: seen(),
+            issuer: bank(100_002),
+            trace: trace(1),
+            business_date: DATE,
+            cycle: 9,
+            original: Some(PaymentId::new(0x70).unwrap()),
         }),
         Fact::Declined(Declined {
             id,
@@ -118,6 +133,21 @@ fn payments() -> Vec<Fact> {
         Fact::Closed(Closed {
             id,
             outcome: Outcome::Posted { approval: ApprovalCode::new(b"A1B2C3").unwrap(), text },
+        }),
+        Fact::Closed(Closed {
+            id,
+            outcome: Outcome::Held { approval: ApprovalCode::new(b"A1B2C3").unwrap(), text },
+        }),
+        Fact::Completed(Completed {
+            id,
+            amount: seen().amount,
+            late: true,
+            overcap: false,
+            stan: seen().stan,
+            transmitted: seen().transmitted,
+            rrn: seen().rrn,
+            first_received: seen().first_received,
+            advice: trace(5),
         }),
         Fact::Closed(Closed { id, outcome: Outcome::Declined { code, text } }),
         Fact::Closed(Closed {

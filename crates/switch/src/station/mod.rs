@@ -18,8 +18,8 @@ use alloc::vec::Vec;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use scheme::{
-    MtiClass, MtiFunction, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId, Rrn, Stan,
-    StationId, TerminalId, Timestamp, TransactionKind, Zone,
+    ApprovalCode, MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, RetailerId, Rrn,
+    Stan, StationId, TerminalId, Timestamp, TransactionKind, Zone,
 };
 
 pub use record::{Owed, StationFact, StationRecord};
@@ -30,7 +30,7 @@ use crate::limits::{
     OWED_IN_FLIGHT_MAX, OWED_PER_TERMINAL_MAX, RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX,
 };
 use crate::record::Seen;
-use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request};
+use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request, candidate};
 use crate::timers::Timers;
 
 /// What the station is told once.
@@ -671,22 +671,12 @@ fn request_of(owed: &Owed, local: scheme::CivilDateTime) -> Request {
         original: owed.original,
         actual: owed.actual,
         reason: owed.reason,
+        approval: ApprovalCode::BLANK,
         first_received: seen.first_received,
         age_ms: 0,
         candidate: candidate(seen, local),
         carried: Carried::NONE,
     }
-}
-
-/// The id under which the card of a message is sealed at this node.
-pub(crate) fn candidate(seen: &Seen, clock: scheme::CivilDateTime) -> PaymentId {
-    scheme::PaymentSeed {
-        acquirer: seen.acquirer,
-        terminal: seen.terminal,
-        stan: seen.stan,
-        local: seen.local,
-    }
-    .id(clock)
 }
 
 #[cfg(test)]

@@ -109,6 +109,7 @@ pub(crate) fn config() -> HubConfig {
         cutover_s: 22 * 3600,
         net_at_cutover: true,
         in_flight_max: 100,
+        cash: true,
     }
 }
 
@@ -303,6 +304,7 @@ impl Rig {
             original: None,
             actual: None,
             reason: None,
+            approval: ApprovalCode::BLANK,
             first_received: self.now,
             age_ms: 0,
             candidate: PaymentId::default(),
