@@ -29,6 +29,7 @@ pub(crate) fn banks(world: &World) -> Vec<BankEvidence> {
 fn line(entry: &Entry) -> Option<Line> {
     let back = match entry.kind {
         EntryKind::Purchase | EntryKind::Cash | EntryKind::Cashback | EntryKind::Refund => false,
+        EntryKind::Completion => false,
         EntryKind::Reversal => true,
         EntryKind::Refill => return None,
     };

@@ -115,6 +115,7 @@ pub(crate) fn bank(
         network_wait_ms: TIMERS.echo_answer_ms,
         redial_min_ms: 50,
         redial_max_ms: 500,
+        ..BankTimes::default()
     };
     if raging {
         bank.faults = scenario.bank_faults.get(at).copied().unwrap_or_default();

@@ -284,6 +284,7 @@ fn oddity_name(oddity: parties::bank::Oddity) -> &'static str {
         Oddity::UnknownOriginal => "bank: reversal of the unknown",
         Oddity::SecondReversal => "bank: second reversal",
         Oddity::OtherAmount => "bank: other amount",
+        Oddity::SecondCompletion => "bank: second completion",
     }
 }
 

@@ -16,8 +16,12 @@ pub const ECHO_AFTER_MS: u64 = 30_000;
 pub const NETWORK_WAIT_MS: u64 = 10_000;
 /// R-TIME: two missed echoes = the connection is down.
 pub const ECHO_MISSES: u8 = 2;
-/// R-TOMB: requests and tombstones are remembered for 7 days, and one more for clocks that differ.
-pub const MEMORY_S: u64 = 8 * 86_400;
+/// Requests and tombstones are remembered for 10 days: R-TOMB wants 7, a pre-authorisation may be
+/// completed for 8, and clocks differ.
+pub const MEMORY_S: u64 = 10 * 86_400;
+/// A hold that nobody has completed or reversed ends after this: a day after the hub must have
+/// ended it, so that the bank's own clock never takes what the hub still counts on.
+pub const HOLD_MS: u64 = 9 * 86_400_000;
 /// Requests and tombstones remembered at most (about 150 bytes each).
 pub const REQUESTS_MAX: usize = 2_000_000;
 /// Book entries kept at most over all accounts (about 120 bytes each); older ones leave a count.

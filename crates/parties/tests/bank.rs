@@ -349,11 +349,11 @@ fn r_tomb_an_original_after_its_reversal_is_refused_even_after_a_crash() {
 }
 
 #[test]
-fn r_tomb_tombstones_and_requests_are_forgotten_after_eight_days() {
+fn r_tomb_tombstones_and_requests_are_forgotten_after_ten_days() {
     let mut rig = Rig::bank(|c| c.times.echo_after_ms = 86_400_000);
     assert_eq!(rig.code(&reversal(&purchase(1, 1), 2)), "00");
     assert_eq!(rig.code(&purchase(3, 1)), "00");
-    rig.advance(8 * 86_400_000 + 60_000);
+    rig.advance(10 * 86_400_000 + 60_000);
     assert_eq!(rig.code(&purchase(4, 1)), "00");
     assert_eq!(rig.code(&purchase(1, 1)), "00");
     assert_eq!(rig.code(&purchase(3, 1)), "00");

@@ -2,7 +2,7 @@
 //! the tombstones of those that it must refuse. Changed by [`Book::apply`] alone, live and in
 //! replay.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use scheme::{Amount, ParticipantId, Rrn, Stan, TerminalId, Timestamp};
 use sha2::{Digest, Sha256};
@@ -10,6 +10,9 @@ use sha2::{Digest, Sha256};
 use crate::bank::config::{BankConfig, Special};
 use crate::bank::record::{Decided, Record, RequestKey};
 use crate::limits::{ACCOUNTS_MAX, ENTRIES_MAX, MEMORY_S, REQUESTS_MAX};
+
+/// Class of the MTI of a pre-authorisation.
+pub(crate) const AUTHORISATION: u8 = 1;
 
 /// What an entry did.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -22,6 +25,8 @@ pub enum EntryKind {
     Cashback,
     /// DE3 20: a credit.
     Refund,
+    /// The completion of a pre-authorisation: a debit. The hold before it is no entry.
+    Completion,
     /// The return of one of these.
     Reversal,
     /// Money that simulated shops' cards are given; no payment.
@@ -36,6 +41,7 @@ impl EntryKind {
             Self::Cash => "cash",
             Self::Cashback => "cashback",
             Self::Refund => "refund",
+            Self::Completion => "completion",
             Self::Reversal => "reversal",
             Self::Refill => "refill",
         }
@@ -79,6 +85,8 @@ pub enum Standing {
 pub struct Account {
     /// Minor units; a bank may be left with a negative one, by a reversed refund.
     pub balance: i64,
+    /// Minor units that pre-authorisations hold.
+    pub held: i64,
     /// How it may be used.
     pub standing: Standing,
     /// Its lines, oldest first, as far as they are kept.
@@ -90,8 +98,32 @@ pub struct Account {
 pub struct Kept {
     /// As it was decided.
     pub decided: Decided,
+    /// What its entry was; none for a hold and for what was declined.
+    pub kind: Option<EntryKind>,
+    /// Of a pre-authorisation.
+    pub hold: Hold,
     /// What a reversal returned; nothing when none came.
     pub returned: Option<Amount>,
+}
+
+/// What has become of a pre-authorisation's hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Hold {
+    /// It never held anything.
+    None,
+    /// The amount is held.
+    Standing,
+    /// Reversed, or too old.
+    Ended,
+    /// Completed.
+    Completed,
+}
+
+impl Account {
+    /// What may be spent: the balance without what is held.
+    pub fn available(&self) -> i64 {
+        self.balance.saturating_sub(self.held)
+    }
 }
 
 /// What a reversal finds.
@@ -111,6 +143,8 @@ pub struct Book {
     accounts: BTreeMap<u32, Account>,
     requests: BTreeMap<RequestKey, Kept>,
     tombstones: BTreeMap<RequestKey, Timestamp>,
+    /// Standing holds by their age.
+    holds: BTreeSet<(Timestamp, RequestKey)>,
     /// Requests and tombstones in the order of their coming.
     ages: VecDeque<(Timestamp, RequestKey)>,
     /// Accounts in the order of their entries, to drop the oldest.
@@ -124,8 +158,12 @@ impl Book {
     /// The book of a bank that has just opened.
     pub fn new(config: &BankConfig) -> Self {
         let minor = |amount: Amount| i64::try_from(amount.minor()).unwrap_or(i64::MAX);
-        let account =
-            |balance| Account { balance, standing: Standing::Open, entries: VecDeque::new() };
+        let account = |balance| Account {
+            balance,
+            held: 0,
+            standing: Standing::Open,
+            entries: VecDeque::new(),
+        };
         let mut accounts: BTreeMap<u32, Account> = (1..=config.accounts.min(ACCOUNTS_MAX))
             .map(|number| (number, account(minor(config.opening))))
             .collect();
@@ -142,6 +180,7 @@ impl Book {
             accounts,
             requests: BTreeMap::new(),
             tombstones: BTreeMap::new(),
+            holds: BTreeSet::new(),
             ages: VecDeque::new(),
             entry_order: VecDeque::new(),
             entries_dropped: 0,
@@ -160,6 +199,8 @@ impl Book {
                 self.tombstones.insert(*key, *at);
                 self.remember(*at, *key);
             }
+            Record::Completed { decided, hold } => self.completed(decided, *hold),
+            Record::Released { key, .. } => self.end_hold(*key, Hold::Ended),
             Record::Refilled { account, amount, at } => {
                 let entry = Entry {
                     stan: Stan::default(),
@@ -189,6 +230,11 @@ impl Book {
     /// A request that was decided before.
     pub fn request(&self, key: RequestKey) -> Option<&Kept> {
         self.requests.get(&key)
+    }
+
+    /// The oldest hold that stands, and since when.
+    pub fn oldest_hold(&self) -> Option<(Timestamp, RequestKey)> {
+        self.holds.first().copied()
     }
 
     /// Whether a reversal of this request came before it.
@@ -244,6 +290,7 @@ impl Book {
         for (number, account) in &self.accounts {
             hash.update(number.to_le_bytes());
             hash.update(account.balance.to_le_bytes());
+            hash.update(account.held.to_le_bytes());
             hash.update((account.entries.len() as u64).to_le_bytes());
             for entry in &account.entries {
                 hash.update(entry.stan.get().to_le_bytes());
@@ -262,6 +309,8 @@ impl Book {
             hash.update(&bytes);
             let returned = kept.returned.map_or(u64::MAX, Amount::minor);
             hash.update(returned.to_le_bytes());
+            hash.update([kept.hold as u8]);
+            hash.update(kept.kind.map_or("", EntryKind::name));
         }
         for (key, at) in &self.tombstones {
             bytes.clear();
@@ -275,14 +324,33 @@ impl Book {
     }
 
     fn decided(&mut self, decided: &Decided) {
-        let kept = Kept { decided: *decided, returned: None };
+        let approved = decided.code.is_approved();
+        let holds = approved && decided.key.class == AUTHORISATION;
+        let kind = entry_kind(decided.transaction).filter(|_| approved && !holds);
+        let hold = if holds { Hold::Standing } else { Hold::None };
+        let kept = Kept { decided: *decided, kind, hold, returned: None };
         self.requests.insert(decided.key, kept);
         self.remember(decided.at, decided.key);
-        if !decided.code.is_approved() {
-            return;
+        if approved {
+            self.approvals = decided.approval;
         }
-        self.approvals = decided.approval;
-        if let (Some(account), Some(kind)) = (decided.account, entry_kind(decided.transaction)) {
+        let Some(account) = decided.account else { return };
+        if let Some(kind) = kind {
+            self.enter(account, entry(decided, kind, effect(kind, decided.amount)));
+        }
+        if let Some(account) = self.accounts.get_mut(&account).filter(|_| holds) {
+            account.held = account.held.saturating_add(credit(decided.amount));
+            self.holds.insert((decided.at, decided.key));
+        }
+    }
+
+    fn completed(&mut self, decided: &Decided, hold: RequestKey) {
+        self.end_hold(hold, Hold::Completed);
+        let kind = EntryKind::Completion;
+        let kept = Kept { decided: *decided, kind: Some(kind), hold: Hold::None, returned: None };
+        self.requests.insert(decided.key, kept);
+        self.remember(decided.at, decided.key);
+        if let Some(account) = decided.account {
             self.enter(account, entry(decided, kind, effect(kind, decided.amount)));
         }
     }
@@ -292,11 +360,29 @@ impl Book {
             return;
         };
         kept.returned = Some(returned);
-        let decided = kept.decided;
-        if let (Some(account), Some(kind)) = (decided.account, entry_kind(decided.transaction)) {
+        let (decided, kind, hold) = (kept.decided, kept.kind, kept.hold);
+        if hold == Hold::Standing {
+            self.end_hold(key, Hold::Ended);
+        }
+        if let (Some(account), Some(kind)) = (decided.account, kind) {
             let back =
                 Entry { at, ..entry(&decided, EntryKind::Reversal, -effect(kind, returned)) };
             self.enter(account, back);
+        }
+    }
+
+    /// Gives back what a hold still holds.
+    fn end_hold(&mut self, key: RequestKey, end: Hold) {
+        let Some(kept) = self.requests.get_mut(&key) else {
+            return;
+        };
+        let stood = kept.hold == Hold::Standing;
+        kept.hold = end;
+        let decided = kept.decided;
+        let account = decided.account.and_then(|number| self.accounts.get_mut(&number));
+        if let Some(account) = account.filter(|_| stood) {
+            account.held = account.held.saturating_sub(credit(decided.amount));
+            self.holds.remove(&(decided.at, key));
         }
     }
 
@@ -353,7 +439,9 @@ fn credit(amount: Amount) -> i64 {
 
 fn effect(kind: EntryKind, amount: Amount) -> i64 {
     match kind {
-        EntryKind::Purchase | EntryKind::Cash | EntryKind::Cashback => -credit(amount),
+        EntryKind::Purchase | EntryKind::Cash | EntryKind::Cashback | EntryKind::Completion => {
+            -credit(amount)
+        }
         EntryKind::Refund | EntryKind::Reversal | EntryKind::Refill => credit(amount),
     }
 }

@@ -3,7 +3,7 @@
 use keys::LinkMac;
 use scheme::{Amount, Currency, Iin, Pan, ParticipantId};
 
-use crate::limits::{ECHO_AFTER_MS, NETWORK_WAIT_MS, REDIAL_MAX_MS, REDIAL_MIN_MS};
+use crate::limits::{ECHO_AFTER_MS, HOLD_MS, NETWORK_WAIT_MS, REDIAL_MAX_MS, REDIAL_MIN_MS};
 
 /// A bank. The book follows from it and from the journal: a change of accounts needs a new book.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct BankTimes {
     pub redial_min_ms: u64,
     /// Longest wait before dialling again.
     pub redial_max_ms: u64,
+    /// A hold that nobody ended stands for so long.
+    pub hold_ms: u64,
 }
 
 impl Default for BankTimes {
@@ -80,6 +82,7 @@ impl Default for BankTimes {
             network_wait_ms: NETWORK_WAIT_MS,
             redial_min_ms: REDIAL_MIN_MS,
             redial_max_ms: REDIAL_MAX_MS,
+            hold_ms: HOLD_MS,
         }
     }
 }
@@ -104,6 +107,8 @@ pub struct BankFaults {
     pub late_ms: u64,
     /// This many of 1000 requests are declined with 05.
     pub decline_per_mille: u16,
+    /// The bank signs off everywhere, and on again when this ends.
+    pub signed_off: bool,
 }
 
 impl BankConfig {

@@ -1,10 +1,14 @@
 //! What a bank decides about a message: a pure function of its book, its configuration, one throw
 //! of the dice, and the time. Nothing is changed here.
 
-use scheme::{Amount, Pan, ParticipantId, Processing, ResponseCode, Rrn, TerminalId, Timestamp};
+use scheme::{
+    Amount, MtiClass, Pan, ParticipantId, Processing, ResponseCode, Rrn, TerminalId, Timestamp,
+};
 use wire::iso8583::Message;
 
-use crate::bank::book::{Book, EntryKind, Found, Kept, Standing, entry_kind};
+use crate::bank::book::{
+    AUTHORISATION, Account, Book, EntryKind, Found, Hold, Kept, Standing, entry_kind,
+};
 use crate::bank::config::BankConfig;
 use crate::bank::record::{Decided, Record, RequestKey};
 use crate::iso;
@@ -35,15 +39,18 @@ pub enum Oddity {
     UnknownOriginal,
     /// A second reversal.
     SecondReversal,
-    /// A reversal with an amount other than its original's.
+    /// A reversal with an amount other than its original's, or a completion above its hold.
     OtherAmount,
+    /// A second completion of a pre-authorisation.
+    SecondCompletion,
 }
 
 const FORMAT: &[u8; 2] = b"30";
 const UNSUPPORTED: &[u8; 2] = b"12";
 const BALANCE: u8 = 31;
 
-/// 0200, 0201: purchase, cash, cashback, refund, balance.
+/// 0200, 0201: purchase, cash, cashback, refund, balance. 0100, 0101: the same purchase as a
+/// pre-authorisation, which holds its amount.
 pub(crate) fn request(
     book: &Book,
     config: &BankConfig,
@@ -62,7 +69,7 @@ pub(crate) fn request(
     }
     match judge(book, config, unlucky, &asked) {
         Ok(account) if asked.transaction == BALANCE => {
-            Verdict { balance: book.account(account).map(|a| a.balance), ..plain(b"00") }
+            Verdict { balance: book.account(account).map(Account::available), ..plain(b"00") }
         }
         Ok(account) => approve(book, config, now, &asked, account),
         // What is malformed or unsupported is answered alike when it comes again.
@@ -92,7 +99,7 @@ pub(crate) fn reversal(book: &Book, now: Timestamp, message: &Message) -> Verdic
             };
         }
     };
-    if kept.returned.is_some() {
+    if kept.returned.is_some() || kept.hold == Hold::Completed {
         return odd(b"00", Oddity::SecondReversal);
     }
     if !kept.decided.code.is_approved() {
@@ -108,6 +115,47 @@ pub(crate) fn reversal(book: &Book, now: Timestamp, message: &Message) -> Verdic
         records: vec![Record::Reversed { key: kept.decided.key, returned, at: now }],
         ..plain(b"00")
     }
+}
+
+/// 0220 and 0221 of the hub: a pre-authorisation was completed, for the whole or a part. What was
+/// completed cannot be refused for want of money; more than was held can.
+pub(crate) fn completion(book: &Book, now: Timestamp, message: &Message) -> Verdict {
+    let named = iso::original_key(message).map(RequestKey::from);
+    let own = iso::stan(message).zip(iso::sent_at(message));
+    let (Some(named), Some((stan, sent_at)), Some(amount)) = (named, own, iso::amount(message))
+    else {
+        return plain(FORMAT);
+    };
+    let key = RequestKey { class: 2, stan, sent_at };
+    if let Some(kept) = book.request(key) {
+        let same = kept.kind == Some(EntryKind::Completion) && kept.decided.amount == amount;
+        return if same { plain(b"00") } else { odd(b"94", Oddity::OtherContent) };
+    }
+    let kept = match book.original(RequestKey { class: AUTHORISATION, ..named }) {
+        Found::Original(kept) if kept.hold != Hold::None => kept,
+        Found::Original(_) | Found::Tombstone | Found::Nothing => {
+            return odd(b"25", Oddity::UnknownOriginal);
+        }
+    };
+    if kept.hold == Hold::Completed {
+        return odd(b"94", Oddity::SecondCompletion);
+    }
+    // It was reversed before it came: both together move nothing, and end the hold.
+    if book.is_reversed_before(key) {
+        let records = vec![Record::Released { key: kept.decided.key, at: now }];
+        return Verdict { records, ..odd(b"00", Oddity::AfterItsReversal) };
+    }
+    if amount.is_zero() || amount > kept.decided.amount {
+        return odd(b"13", Oddity::OtherAmount);
+    }
+    let decided = Decided { key, amount, at: now, ..kept.decided };
+    Verdict { records: vec![Record::Completed { decided, hold: kept.decided.key }], ..plain(b"00") }
+}
+
+/// A hold that nobody has ended in time.
+pub(crate) fn overdue(book: &Book, hold_ms: u64, now: Timestamp) -> Option<Record> {
+    let (since, key) = book.oldest_hold()?;
+    (now >= since.plus_ms(hold_ms)).then_some(Record::Released { key, at: now })
 }
 
 /// What is neither of these but wants an answer.
@@ -136,6 +184,7 @@ struct Asked {
 fn read(message: &Message) -> Option<Asked> {
     let processing =
         iso::number(message, 3).and_then(|n| u32::try_from(n).ok()).and_then(Processing::new)?;
+    let class = if message.mti().class() == MtiClass::Authorisation { AUTHORISATION } else { 2 };
     let transaction = processing.transaction();
     let amount = match iso::amount(message) {
         None if transaction == BALANCE && !message.has(4) => Amount::ZERO,
@@ -146,7 +195,7 @@ fn read(message: &Message) -> Option<Asked> {
         &track[..end.unwrap_or(track.len())]
     });
     Some(Asked {
-        key: RequestKey { class: 2, stan: iso::stan(message)?, sent_at: iso::sent_at(message)? },
+        key: RequestKey { class, stan: iso::stan(message)?, sent_at: iso::sent_at(message)? },
         pan: Pan::parse(message.get(2).or(track)?).ok(),
         transaction,
         amount,
@@ -188,8 +237,11 @@ fn judge(
 ) -> Result<u32, &'static [u8; 2]> {
     let balance_only = asked.transaction == BALANCE;
     let kind = entry_kind(asked.transaction);
+    // Only a purchase can be held.
+    let holds = asked.key.class == AUTHORISATION;
+    let unheard_of = holds && kind != Some(EntryKind::Purchase);
     let foreign = asked.currency.is_some_and(|c| c != u64::from(config.currency.numeric()));
-    if (kind.is_none() && !balance_only) || foreign {
+    if (kind.is_none() && !balance_only) || foreign || unheard_of {
         return Err(UNSUPPORTED);
     }
     if asked.amount.is_zero() && !balance_only {
@@ -210,7 +262,7 @@ fn judge(
     }
     let is_debit = !balance_only && kind != Some(EntryKind::Refund);
     let wanted = i64::try_from(asked.amount.minor()).unwrap_or(i64::MAX);
-    if is_debit && account.balance < wanted {
+    if is_debit && account.available() < wanted {
         return Err(b"51");
     }
     Ok(number)
@@ -242,7 +294,7 @@ fn refill(
     if entry_kind(asked.transaction) == Some(EntryKind::Refund) {
         return None;
     }
-    let before = u64::try_from(book.account(account)?.balance).ok()?;
+    let before = u64::try_from(book.account(account)?.available()).ok()?;
     let after = before.checked_sub(asked.amount.minor())?;
     if after >= rule.below.minor() {
         return None;

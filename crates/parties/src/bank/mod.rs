@@ -4,8 +4,7 @@
 //! How things flow: a request is decided (module `decide`) against the [`Book`], its records are
 //! applied and staged, and the answer waits until they are durable. Replayed records go through
 //! the same [`Book::apply`]. Faults touch only how answers leave, never what is booked.
-//! Not yet: pre-authorisations, completions and stand-in advices (answered 12), requests of its
-//! own.
+//! Not yet: stand-in advices (0120, answered 12).
 
 mod book;
 mod config;
@@ -20,7 +19,7 @@ use journal::{Batch, RecordView, Stage, StageLimits};
 use scheme::{MtiClass, MtiFunction, Stan, Timestamp};
 use wire::iso8583::Message;
 
-pub use book::{Account, Book, Entry, EntryKind, Found, Kept, Standing};
+pub use book::{Account, Book, Entry, EntryKind, Found, Hold, Kept, Standing};
 pub use config::{BankConfig, BankFaults, BankTimes, Refill, Special, pan};
 pub use decide::Oddity;
 pub use record::{Decided, Record, RecordError, RequestKey};
@@ -152,6 +151,8 @@ impl BankHost {
         if self.halted {
             return;
         }
+        self.end_holds(out);
+        self.keep_signed(out);
         self.sessions_due(out);
         self.lines.tick(self.now, out);
         self.release(out);
@@ -162,9 +163,15 @@ impl BankHost {
         if self.halted {
             return None;
         }
+        let away = self.config.faults.signed_off;
+        if self.sessions.values().any(|session| session.differs(away)) {
+            return Some(self.now);
+        }
         let answers = self.delayed.keys().next().map(|(due, _)| *due);
         let sessions = self.sessions.values().map(|s| s.next_timeout(&self.config.times));
-        sessions.chain(answers).chain(self.lines.next_timeout()).min()
+        let hold = self.book.oldest_hold();
+        let hold = hold.map(|(since, _)| since.plus_ms(self.config.times.hold_ms));
+        sessions.chain(answers).chain(hold).chain(self.lines.next_timeout()).min()
     }
 
     /// The book as decided; up to one batch of it may not be durable yet.
@@ -210,8 +217,12 @@ impl BankHost {
 
     fn connected(&mut self, conn: ConnId, out: &mut Vec<Action>) {
         if self.lines.connected(conn, out) {
-            let stan = self.ask_hub(conn, session::SIGN_ON, out);
-            let session = Session::new(self.now, stan, &self.config.times);
+            let session = if self.config.faults.signed_off {
+                Session::away(self.now)
+            } else {
+                let stan = self.ask_hub(conn, session::SIGN_ON, out);
+                Session::new(self.now, stan, &self.config.times)
+            };
             self.sessions.insert(conn, session);
         }
     }
@@ -258,10 +269,14 @@ impl BankHost {
                 self.network_answer(conn, message, out);
             }
             (MtiClass::Network, _) if asks => self.network_request(conn, message, out),
-            (MtiClass::Financial, MtiFunction::Request) => {
+            (MtiClass::Authorisation | MtiClass::Financial, MtiFunction::Request) => {
                 let unlucky = self.dice.per_mille(self.config.faults.decline_per_mille);
                 let (book, config) = (&self.book, &self.config);
                 let verdict = decide::request(book, config, unlucky, self.now, message);
+                self.carry_out(conn, message, &verdict, out);
+            }
+            (MtiClass::Financial, MtiFunction::Advice) => {
+                let verdict = decide::completion(&self.book, self.now, message);
                 self.carry_out(conn, message, &verdict, out);
             }
             (MtiClass::Reversal, _) if asks => {
@@ -303,14 +318,9 @@ impl BankHost {
             return;
         }
         for record in &verdict.records {
-            let mut payload = Vec::with_capacity(64);
-            record.encode(&mut payload);
-            let staged = self.stage.record(record.kind(), RECORD_VERSION, self.now.0, &payload);
-            if staged.is_err() {
-                // Only a disk that has answered nothing for over an hour leads here.
+            if !self.keep(record) {
                 return self.halt(out);
             }
-            self.book.apply(record);
         }
         self.counts.decided += 1;
         if let Some(oddity) = verdict.oddity {
@@ -318,6 +328,27 @@ impl BankHost {
         }
         if let Some(bytes) = self.answer(request, verdict) {
             self.hold(conn, bytes);
+        }
+    }
+
+    /// Applies and stages a record; `false` only with a disk that has answered nothing for over an
+    /// hour.
+    fn keep(&mut self, record: &Record) -> bool {
+        let mut payload = Vec::with_capacity(64);
+        record.encode(&mut payload);
+        let staged = self.stage.record(record.kind(), RECORD_VERSION, self.now.0, &payload);
+        self.book.apply(record);
+        staged.is_ok()
+    }
+
+    /// Ends holds that are too old, as many as a batch has room for.
+    fn end_holds(&mut self, out: &mut Vec<Action>) {
+        while !self.stage.full() && (self.stage.forming() as usize) < BATCH_RECORDS_MAX {
+            let hold_ms = self.config.times.hold_ms;
+            let Some(record) = decide::overdue(&self.book, hold_ms, self.now) else { return };
+            if !self.keep(&record) {
+                return self.halt(out);
+            }
         }
     }
 
@@ -399,6 +430,22 @@ impl BankHost {
         }
         let mut others = self.sessions.iter();
         others.find(|(_, s)| s.is_signed_on()).map(|(c, _)| *c)
+    }
+
+    /// Signs off or on again where that was asked for.
+    fn keep_signed(&mut self, out: &mut Vec<Action>) {
+        let away = self.config.faults.signed_off;
+        let differ = self.sessions.iter().filter(|(_, session)| session.differs(away));
+        for conn in differ.map(|(conn, _)| *conn).collect::<Vec<_>>() {
+            let information = if away { session::SIGN_OFF } else { session::SIGN_ON };
+            let stan = self.ask_hub(conn, information, out);
+            let (now, times) = (self.now, self.config.times);
+            match self.sessions.get_mut(&conn) {
+                Some(session) if away => session.signed_off(),
+                Some(session) => session.signing_on(now, stan, &times),
+                None => {}
+            }
+        }
     }
 
     fn sessions_due(&mut self, out: &mut Vec<Action>) {

@@ -68,6 +68,20 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A pre-authorisation was completed: its hold ends, and the amount is debited.
+    Completed {
+        /// The advice, under its own key; `amount` is what was completed.
+        decided: Decided,
+        /// The pre-authorisation.
+        hold: RequestKey,
+    },
+    /// A hold that nobody completed or reversed in time ended.
+    Released {
+        /// Which.
+        key: RequestKey,
+        /// When.
+        at: Timestamp,
+    },
     /// An account of the simulated shops was filled up.
     Refilled {
         /// Which.
@@ -103,6 +117,8 @@ const DECIDED: u8 = 1;
 const REVERSED: u8 = 2;
 const TOMBSTONE: u8 = 3;
 const REFILLED: u8 = 4;
+const COMPLETED: u8 = 5;
+const RELEASED: u8 = 6;
 
 impl Record {
     /// The number of its kind in the journal.
@@ -112,31 +128,25 @@ impl Record {
             Self::Reversed { .. } => REVERSED,
             Self::Tombstone { .. } => TOMBSTONE,
             Self::Refilled { .. } => REFILLED,
+            Self::Completed { .. } => COMPLETED,
+            Self::Released { .. } => RELEASED,
         }
     }
 
     /// Appends its bytes, without the kind.
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Decided(decided) => {
-                put_key(out, decided.key);
-                out.extend(decided.at.0.to_le_bytes());
-                out.extend(decided.amount.minor().to_le_bytes());
-                out.extend(decided.account.unwrap_or(0).to_le_bytes());
-                out.extend(decided.approval.to_le_bytes());
-                let acquirer = decided.acquirer.map_or(0, ParticipantId::get);
-                out.extend(acquirer.to_le_bytes());
-                out.push(decided.transaction);
-                out.extend(decided.code.bytes());
-                out.extend(decided.terminal.bytes());
-                out.extend(decided.rrn.bytes());
+            Self::Decided(decided) => put_decided(out, decided),
+            Self::Completed { decided, hold } => {
+                put_decided(out, decided);
+                put_key(out, *hold);
             }
             Self::Reversed { key, returned, at } => {
                 put_key(out, *key);
                 out.extend(at.0.to_le_bytes());
                 out.extend(returned.minor().to_le_bytes());
             }
-            Self::Tombstone { key, at } => {
+            Self::Tombstone { key, at } | Self::Released { key, at } => {
                 put_key(out, *key);
                 out.extend(at.0.to_le_bytes());
             }
@@ -156,10 +166,25 @@ impl Record {
             REVERSED => rest.reversed(),
             TOMBSTONE => rest.tombstone(),
             REFILLED => rest.refilled(),
+            COMPLETED => rest.completed(),
+            RELEASED => rest.released(),
             other => return Err(RecordError::Kind(other)),
         };
         record.filter(|_| rest.0.is_empty()).ok_or(RecordError::Content(kind))
     }
+}
+
+fn put_decided(out: &mut Vec<u8>, decided: &Decided) {
+    put_key(out, decided.key);
+    out.extend(decided.at.0.to_le_bytes());
+    out.extend(decided.amount.minor().to_le_bytes());
+    out.extend(decided.account.unwrap_or(0).to_le_bytes());
+    out.extend(decided.approval.to_le_bytes());
+    out.extend(decided.acquirer.map_or(0, ParticipantId::get).to_le_bytes());
+    out.push(decided.transaction);
+    out.extend(decided.code.bytes());
+    out.extend(decided.terminal.bytes());
+    out.extend(decided.rrn.bytes());
 }
 
 fn put_key(out: &mut Vec<u8>, key: RequestKey) {
@@ -230,6 +255,14 @@ impl Reader<'_> {
 
     fn tombstone(&mut self) -> Option<Record> {
         Some(Record::Tombstone { key: self.key()?, at: self.at()? })
+    }
+
+    fn completed(&mut self) -> Option<Record> {
+        Some(Record::Completed { decided: self.decided()?, hold: self.key()? })
+    }
+
+    fn released(&mut self) -> Option<Record> {
+        Some(Record::Released { key: self.key()?, at: self.at()? })
     }
 
     fn refilled(&mut self) -> Option<Record> {

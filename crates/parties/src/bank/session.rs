@@ -27,6 +27,8 @@ pub(crate) enum Due {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Session {
     signed_on: bool,
+    /// Signed off on purpose.
+    away: bool,
     /// The network request without an answer, and when its answer is due.
     asked: Option<(Stan, Timestamp)>,
     misses: u8,
@@ -38,6 +40,7 @@ impl Session {
     pub(crate) fn new(now: Timestamp, sign_on: Stan, times: &BankTimes) -> Self {
         Self {
             signed_on: false,
+            away: false,
             asked: Some((sign_on, now.plus_ms(times.network_wait_ms))),
             misses: 0,
             heard: now,
@@ -46,6 +49,27 @@ impl Session {
 
     pub(crate) fn is_signed_on(&self) -> bool {
         self.signed_on
+    }
+
+    /// A new connection, on which the bank does not sign on.
+    pub(crate) fn away(now: Timestamp) -> Self {
+        Self { signed_on: false, away: true, asked: None, misses: 0, heard: now }
+    }
+
+    /// Whether it is signed on or off other than it should be.
+    pub(crate) fn differs(&self, away: bool) -> bool {
+        self.away != away && (self.signed_on || self.away)
+    }
+
+    /// A sign-off was sent, which needs no answer.
+    pub(crate) fn signed_off(&mut self) {
+        (self.signed_on, self.away, self.asked) = (false, true, None);
+    }
+
+    /// A sign-on was sent again.
+    pub(crate) fn signing_on(&mut self, now: Timestamp, stan: Stan, times: &BankTimes) {
+        self.away = false;
+        self.echoed(now, stan, times);
     }
 
     /// Anything came.
@@ -61,7 +85,7 @@ impl Session {
         debug_assert_eq!(Some(asked), stan);
         self.asked = None;
         self.misses = 0;
-        if !self.signed_on {
+        if !self.signed_on && !self.away {
             self.signed_on = approved;
             return approved;
         }
