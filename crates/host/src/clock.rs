@@ -16,6 +16,7 @@ pub struct RoleClock {
     last: Timestamp,
     boot: u64,
     off: bool,
+    gap: u64,
 }
 
 /// What a reading gave.
@@ -30,12 +31,17 @@ pub struct Reading {
 impl RoleClock {
     /// Starts with the wall clock, but never before the last time that the journal knows.
     pub fn start(clocks: Clocks, journal: Timestamp) -> Self {
-        Self { last: clocks.wall.max(journal), boot: clocks.boot, off: false }
+        Self { last: clocks.wall.max(journal), boot: clocks.boot, off: false, gap: 0 }
     }
 
     /// The boot clock at a coming moment of the role's time.
     pub fn boot_of(&self, at: Timestamp) -> u64 {
         self.boot.saturating_add(at.0.saturating_sub(self.last.0))
+    }
+
+    /// How far the wall clock was from the role's time at the last reading, ms (R-FIRES).
+    pub fn off_ms(&self) -> u64 {
+        self.gap / 1_000_000
     }
 
     /// Reads both clocks.
@@ -46,6 +52,7 @@ impl RoleClock {
         let gap = expected.abs_diff(clocks.wall.0);
         let jumped = gap > OFF_NS && !self.off;
         self.off = gap > OFF_NS;
+        self.gap = gap;
         let step = gap.min(passed / SLEW);
         let slewed = match (self.off, clocks.wall.0 > expected) {
             (true, _) => expected,
@@ -76,6 +83,7 @@ mod tests {
         );
         let back = clock.read(at(700 * S, 2 * S));
         assert_eq!(back, Reading { now: Timestamp(1002 * S), jumped: true });
+        assert_eq!(clock.off_ms(), 302_000);
         assert!(!clock.read(at(701 * S, 3 * S)).jumped);
     }
 

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use journal::Batch;
 use scheme::Timestamp;
 
+use crate::fires::Known;
 use crate::identity::PeerName;
 use crate::view::{Query, Reply};
 
@@ -98,10 +99,21 @@ pub enum Event<'a> {
         /// What is asked.
         query: Query,
     },
+    /// What the shell knows of the machine that the role runs on. Once in some seconds.
+    Health(Health),
     /// [`crate::Host::next_timeout`] has come.
     Timeout,
     /// Stop cleanly: take no new work, finish what is being written, then say `Stopped`.
     Stop,
+}
+
+/// What only a shell can know of a role's machine (R-FIRES).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Health {
+    /// Free space of the disk that holds the journal, percent.
+    pub disk_free_percent: Known<u8>,
+    /// Days that the role's certificate is still good; not here where channels are plain.
+    pub certificate_days: Known<i64>,
 }
 
 /// What is to be done.

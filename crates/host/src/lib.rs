@@ -9,9 +9,11 @@
 //! Bounds are in [`limits`]. Absent on purpose: threads, clocks, files, sockets.
 #![forbid(unsafe_code)]
 
+mod beacon;
 pub mod clock;
 pub mod config;
 mod event;
+pub mod fires;
 mod hub;
 mod identity;
 pub mod limits;
@@ -20,12 +22,13 @@ pub mod offline;
 mod opening;
 mod pipeline;
 mod station;
+mod traffic;
 pub mod view;
 mod watch;
 
 pub use config::Config;
 pub use event::{
-    Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, LogLine, Peer,
+    Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Health, Level, LogLine, Peer,
 };
 pub use identity::PeerName;
 pub use opening::{Host, HostError, HostKeys, LinkMacs, Opened, Role};

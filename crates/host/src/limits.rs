@@ -26,3 +26,12 @@ pub const REDIAL_FIRST_MS: u64 = 100;
 pub const REDIAL_MAX_MS: u64 = 1000;
 /// A full disk is asked again with one purchase after this.
 pub const ROOM_RETRY_MS: u64 = 1000;
+/// Minutes of payments on a page.
+pub const MINUTES_SHOWN: usize = 30;
+/// Findings kept for a page; all of them are in the journal.
+pub const FINDINGS_SHOWN: usize = 20;
+/// A station judges itself and tells the hub this often (R-FIRES: no word for five times as long
+/// is silence).
+pub const STATUS_EVERY_MS: u64 = 2_000;
+
+const _: () = assert!(STATUS_EVERY_MS * 5 == crate::fires::SILENT_MS);

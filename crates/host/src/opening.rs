@@ -15,7 +15,7 @@ use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event
 use crate::hub::HubRole;
 use crate::hub::replay;
 use crate::limits::SNAPSHOT_MAX;
-use crate::pipeline::{Deferred, Pipeline};
+use crate::pipeline::{Deferred, JournalNow, Pipeline};
 use crate::station::StationRole;
 use crate::view::{Query, Reply};
 
@@ -142,8 +142,8 @@ impl Host {
             }
         }
         match &mut self.core {
-            Core::Hub(hub) => hub.at(now),
-            Core::Station(station) => station.at(now),
+            Core::Hub(hub) => hub.at(now, self.clock.off_ms()),
+            Core::Station(station) => station.at(now, self.clock.off_ms()),
         }
         self.take(now, event);
         self.take_snapshot();
@@ -200,6 +200,10 @@ impl Host {
                 pipeline.committed(batch);
             }
             Event::DiskFailed { what } => pipeline.halt(what),
+            Event::Health(health) => match &mut self.core {
+                Core::Hub(hub) => hub.beacon.health = health,
+                Core::Station(station) => station.beacon.health = health,
+            },
             Event::Query { ticket, query } => self.query(ticket, &query),
             Event::Timeout => match &mut self.core {
                 Core::Hub(hub) => hub.timeout(pipeline),
@@ -220,9 +224,10 @@ impl Host {
 
     fn query(&mut self, ticket: u64, query: &Query) {
         let records = self.pipeline.next_record().saturating_sub(1);
+        let journal = JournalNow { records, no_room: self.pipeline.has_no_room() };
         let reply: Reply = match &self.core {
-            Core::Hub(hub) => hub.query(query, records),
-            Core::Station(station) => station.query(query, records),
+            Core::Hub(hub) => hub.query(query, journal),
+            Core::Station(station) => station.query(query, journal),
         };
         self.pipeline.act(Action::Reply { ticket, reply });
     }
@@ -247,6 +252,8 @@ impl Host {
                     station.withdraw(ticket);
                 }
                 (Deferred::Withdraw { .. }, Core::Hub(_)) => {}
+                (Deferred::Ended(ended), Core::Hub(hub)) => hub.beacon.ended(ended),
+                (Deferred::Ended(ended), Core::Station(station)) => station.beacon.ended(ended),
                 (Deferred::Done { station, start, sequence }, Core::Hub(hub)) => {
                     hub.trunk_done(station, start, sequence);
                 }
@@ -261,7 +268,7 @@ impl Host {
                 out.extend(ready.into_iter().map(|(conn, bytes)| Action::Send { conn, bytes }));
             }
             Core::Station(station) => {
-                let ready = station.flush_trunk();
+                let ready = station.flush_trunk(self.pipeline.has_no_room());
                 out.extend(ready.map(|(conn, bytes)| Action::Send { conn, bytes }));
             }
         }

@@ -7,6 +7,7 @@ use wire::iso8583::Dialect;
 
 use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
 use crate::limits::ROOM_RETRY_MS;
+use crate::traffic::Ended;
 
 /// What leaves when the records before it are durable.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub(crate) enum Deferred {
         /// The sender's number of the request.
         ticket: u64,
     },
+    /// A payment has ended: to be counted once that is durable.
+    Ended(Ended),
     /// A trunk's frame has been acted on.
     Done {
         /// Which trunk.
@@ -49,6 +52,15 @@ pub(crate) enum Deferred {
         /// Its number.
         sequence: u64,
     },
+}
+
+/// What a page is told of the journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JournalNow {
+    /// Records in it.
+    pub(crate) records: u64,
+    /// Whether it has no space.
+    pub(crate) no_room: bool,
 }
 
 /// The pipeline of a role.
@@ -128,6 +140,11 @@ impl Pipeline {
             self.no_room_since = Some(now);
         }
         !try_again || self.stage.full()
+    }
+
+    /// Whether the journal has had no space for so long that a purchase a second is all it takes.
+    pub(crate) fn has_no_room(&self) -> bool {
+        self.no_room_since.is_some()
     }
 
     /// What the journal said of its space with the last commit.

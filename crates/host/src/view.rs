@@ -3,6 +3,9 @@
 
 use scheme::{BusinessDate, TerminalId, Timestamp};
 
+use crate::event::Health;
+use crate::fires::{Fires, Reason};
+
 /// What may be asked of a running role.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Query {
@@ -93,15 +96,181 @@ pub struct Overview {
     /// Hub: stations. Station: the hub.
     pub peers: Vec<PeerView>,
     /// Hub: banks.
-    pub banks: Vec<PeerView>,
+    pub banks: Vec<BankView>,
+    /// The role's own fires; at the hub the nation's, the first in the order of lists.
+    pub fires: FiresView,
+    /// The last minute.
+    pub window: WindowView,
+    /// The last minutes, oldest first, the present one last.
+    pub minutes: Vec<MinuteView>,
+    /// Hub: the business day.
+    pub day: DayView,
+    /// Hub: all stations, in the order of R-FIRES. Station: itself.
+    pub stations: Vec<StationView>,
+    /// Hub: findings by kind.
+    pub findings_by_kind: Vec<(&'static str, u64)>,
+    /// Hub: the last findings since the role started, newest first.
+    pub latest_findings: Vec<FindingView>,
+    /// What only the shell knows.
+    pub health: Health,
+    /// How far the role's clock is off, ms.
+    pub clock_off_ms: u64,
+    /// When this was true.
+    pub at: Timestamp,
 }
 
-/// One peer and whether it is there.
+/// Fires and why.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FiresView {
+    /// 0 to 5.
+    pub number: u8,
+    /// All that holds, the deciding one first.
+    pub reasons: Vec<Reason>,
+}
+
+impl From<Fires> for FiresView {
+    fn from(fires: Fires) -> Self {
+        Self { number: fires.number, reasons: fires.all().collect() }
+    }
+}
+
+/// A minute of payments that have ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MinuteView {
+    /// When it began.
+    pub at: Timestamp,
+    /// 00.
+    pub approved: u64,
+    /// Any other answer than 00, 91 and 96.
+    pub declined: u64,
+    /// 91 and 96.
+    pub unavailable: u64,
+}
+
+/// The last sixty seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct WindowView {
+    /// 00.
+    pub approved: u64,
+    /// Any other answer, 91 and 96 included.
+    pub declined: u64,
+    /// 91 and 96.
+    pub unavailable: u64,
+    /// Answers a second, thousandths.
+    pub per_s_milli: u64,
+    /// The p99 of their latency, ms; 0 without any.
+    pub p99_ms: u32,
+}
+
+impl WindowView {
+    /// Approved of all, of 10,000; none without payments.
+    pub fn approved_of_10_000(&self) -> Option<u64> {
+        let all = self.approved.saturating_add(self.declined);
+        self.approved.saturating_mul(10_000).checked_div(all)
+    }
+}
+
+/// A business day, synthetic payments left out.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DayView {
+    /// YYYY-MM-DD.
+    pub date: String,
+    /// Posted.
+    pub approved: u64,
+    /// Refused, by us or the issuer, 91 included.
+    pub declined: u64,
+    /// Those of the declined that were 91.
+    pub unavailable: u64,
+    /// Reversals that counted.
+    pub reversed: u64,
+    /// What was posted, decimal.
+    pub amount: String,
+    /// What went back, decimal.
+    pub returned: String,
+}
+
+/// A station, as the hub or it itself sees it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct StationView {
+    /// Its name.
+    pub name: String,
+    /// Its fires.
+    pub fires: FiresView,
+    /// Terminals connected; none where nothing was heard.
+    pub terminals_online: Option<u64>,
+    /// Terminals of the register.
+    pub terminals: u64,
+    /// Its trunk.
+    pub trunk: TrunkView,
+    /// The last minute at its terminals; none where nothing was heard.
+    pub window: Option<WindowView>,
+    /// What it owes the hub.
+    pub saf_depth: Option<u64>,
+    /// For how long the oldest, s.
+    pub saf_oldest_s: Option<u64>,
+    /// How long ago it last spoke, ms; none if never.
+    pub silent_ms: Option<u64>,
+}
+
+/// A trunk.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TrunkView {
+    /// `up`, `suspect` or `cut`.
+    pub state: &'static str,
+    /// Connections.
+    pub connections: u64,
+    /// Frames that the other side has not acknowledged.
+    pub unacknowledged: u64,
+    /// The epoch in force.
+    pub epoch: u64,
+}
+
+/// A bank, its link and its position.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BankView {
+    /// DE32.
+    pub id: String,
+    /// Its name.
+    pub title: String,
+    /// `signed_on` or `down`.
+    pub state: &'static str,
+    /// Signed-on connections.
+    pub connections: u64,
+    /// Net position, decimal, signed.
+    pub net_position: String,
+    /// Net debit cap, decimal.
+    pub cap: String,
+    /// What new holds may still take, decimal.
+    pub room: String,
+    /// Held for payments under way, decimal.
+    pub held: String,
+    /// The part of the cap that is in use, of 10,000; 0 with a credit position.
+    pub cap_used: u64,
+    /// Advices that it has not acknowledged.
+    pub advices: u64,
+}
+
+/// A finding.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct FindingView {
+    /// Its record.
+    pub record: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: &'static str,
+    /// Which payment.
+    pub payment: Option<String>,
+    /// Which participant.
+    pub participant: Option<String>,
+}
+
+/// A trunk's other side and whether it is there.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PeerView {
     /// Its name or number.
     pub name: String,
-    /// `up`, `suspect` or `cut` for a trunk; `signed_on` or `down` for a bank.
+    /// `up`, `suspect` or `cut`.
     pub state: &'static str,
     /// Connections.
     pub connections: u64,

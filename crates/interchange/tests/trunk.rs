@@ -4,13 +4,29 @@
 use std::collections::BTreeMap;
 
 use interchange::limits::TRUNK_CREDIT;
-use interchange::trunk::payload::{Heartbeat, Hello};
+use interchange::trunk::payload::{Heartbeat, Hello, StationStatus};
 use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers, TrunkError};
 use scheme::{StationId, Timestamp};
 use switch::station::TrunkState;
 
 const TIMERS: LinkTimers = LinkTimers { heartbeat_ms: 1000, suspect_ms: 3000, cut_ms: 8000 };
 const NOW: Timestamp = Timestamp::from_s(1_795_000_000);
+
+fn status() -> StationStatus {
+    StationStatus {
+        fires: 3,
+        reasons: 0x1_0040,
+        sent: NOW,
+        terminals: 17,
+        payments_milli: 5_250,
+        approved: 310,
+        declined: 5,
+        unavailable: 4,
+        p99_ms: 63,
+        saf_depth: 2,
+        saf_oldest_s: 41,
+    }
+}
 
 fn frames() -> Vec<(&'static str, Frame)> {
     let hello = Hello {
@@ -31,6 +47,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("heartbeat", of(Kind::Heartbeat, 0, heartbeat.write())),
         ("reversal", of(Kind::Reversal, 6, b"reversal".to_vec())),
         ("withdraw", of(Kind::Withdraw, 7, Vec::new())),
+        ("station_status", of(Kind::StationStatus, 0, status().write())),
     ]
 }
 
@@ -98,6 +115,11 @@ fn unknown_kinds_and_versions() {
     let mut long = frames()[0].1.payload.clone();
     long.push(0);
     assert!(Hello::read(&long).is_err() && Hello::read(&long[..41]).is_err());
+    let status = status().write();
+    assert_eq!(StationStatus::read(&status).unwrap().write(), status);
+    assert!(StationStatus::read(&[&status[..], &[0]].concat()).is_err());
+    assert!(StationStatus::read(&status[..44]).is_err());
+    assert!(StationStatus::read(&[&[6], &status[1..]].concat()).is_err(), "six fires");
     assert!(Heartbeat::read(&[0; 25]).is_err() && Heartbeat::read(&[0; 23]).is_err());
 }
 
@@ -145,6 +167,7 @@ impl Side {
         while let Some(event) = self.link.next(now).expect("a healthy line") {
             match event {
                 LinkEvent::Hello { .. } => self.undone.clear(),
+                LinkEvent::Status(_) => {}
                 LinkEvent::Deliver { sequence, kind, payload } => {
                     self.undone.push(sequence);
                     if kind != Kind::Withdraw {

@@ -1,54 +1,15 @@
 //! The JSON shapes that scripts rely on (interfaces: "JSON shapes"). Amounts are decimal strings,
 //! ids are strings; keys are added, never renamed.
 
-use host::view::{AccountView, Overview, PaymentView, PeerView};
+mod standing;
+
+use host::view::{AccountView, PaymentView};
 use serde::Serialize;
 
-/// `GET /api/v1/overview`.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct OverviewJson {
-    /// The nation's name.
-    pub nation: String,
-    /// `hub`, or the station's name.
-    pub role: String,
-    /// ISO 4217 letters.
-    pub currency: String,
-    /// YYYY-MM-DD.
-    pub business_date: String,
-    /// Settlement cycle.
-    pub cycle: u32,
-    /// Epoch.
-    pub epoch: u64,
-    /// Records in the journal.
-    pub records: u64,
-    /// Payments under way.
-    pub in_flight: u64,
-    /// Approved since the role started.
-    pub approved: u64,
-    /// Declined since the role started.
-    pub declined: u64,
-    /// Refused without a record since the role started.
-    pub refused: u64,
-    /// Advices or reversals owed and not acknowledged.
-    pub saf_depth: u64,
-    /// Findings of all kinds.
-    pub findings: u64,
-    /// Hub: stations. Station: the hub.
-    pub peers: Vec<PeerJson>,
-    /// Hub: banks.
-    pub banks: Vec<PeerJson>,
-}
-
-/// One peer.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct PeerJson {
-    /// Its name or number.
-    pub name: String,
-    /// `up`, `suspect`, `cut`; `signed_on`, `down`.
-    pub state: &'static str,
-    /// Connections.
-    pub connections: u64,
-}
+pub use standing::{
+    BankJson, DayJson, FindingJson, LinkJson, MinuteJson, OverviewJson, PeerJson, StationJson,
+    StationsJson, TrunkJson,
+};
 
 /// `GET /api/v1/accounts`, `bongsu ledger accounts`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -200,35 +161,6 @@ pub struct ShopTotals {
     pub malformed: u64,
     /// Payments that wait for their first answer.
     pub unanswered: u64,
-}
-
-impl From<Overview> for OverviewJson {
-    fn from(view: Overview) -> Self {
-        let peers = |list: Vec<PeerView>| list.into_iter().map(PeerJson::from).collect();
-        Self {
-            nation: view.nation,
-            role: view.role,
-            currency: view.currency,
-            business_date: view.business_date,
-            cycle: view.cycle,
-            epoch: view.epoch,
-            records: view.records,
-            in_flight: view.in_flight,
-            approved: view.approved,
-            declined: view.declined,
-            refused: view.refused,
-            saf_depth: view.saf_depth,
-            findings: view.findings,
-            peers: peers(view.peers),
-            banks: peers(view.banks),
-        }
-    }
-}
-
-impl From<PeerView> for PeerJson {
-    fn from(view: PeerView) -> Self {
-        Self { name: view.name, state: view.state, connections: view.connections }
-    }
 }
 
 impl From<AccountView> for AccountJson {

@@ -23,6 +23,7 @@ pub mod layout;
 pub mod limits;
 mod lock;
 pub mod logging;
+pub mod machine;
 mod options;
 mod ports;
 mod process;

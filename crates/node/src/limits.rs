@@ -55,6 +55,8 @@ pub const QUESTIONS_MAX: usize = 32;
 pub const QUESTION_WAIT: Duration = Duration::from_secs(2);
 /// How old the totals on a page may be.
 pub const OVERVIEW_AGE: Duration = Duration::from_millis(250);
+/// How often the pages' thread looks at the disk's free space: a disk does not fill in less.
+pub const MACHINE_LOOK: Duration = Duration::from_secs(5);
 /// Connections to the pages of one role at once.
 pub const HTTP_CONNECTIONS: usize = 128;
 /// A page's connection that says nothing for so long is closed.

@@ -22,6 +22,7 @@ use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
 use crate::http::Server;
 use crate::key_files;
 use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
+use crate::machine::Machine;
 use crate::options::RunOptions;
 use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
@@ -109,8 +110,17 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let steady = clock::SteadyClock::start(clocks);
     let log = Arc::clone(&process.log);
     let committer = Committer::spawn(opened.writer, steady, reactor.waker(), log)?;
-    let driven = HostDriven::new(opened.host, role, kinds, process.config.hub.trunk);
-    run(process, reactor, driven, doors, Some(committer), Some(http))
+    let machine = Arc::new(Machine::new(&process.layout.journal(&process.role)));
+    let trunk = process.config.hub.trunk;
+    let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
+    let shown = Shown { http, machine };
+    run(process, reactor, driven, doors, Some(committer), Some(shown))
+}
+
+/// What a role with pages on TCP shows beside its loop's answers.
+struct Shown {
+    http: OpenDoor,
+    machine: Arc<Machine>,
 }
 
 /// The loop of any role, with its pages beside it.
@@ -120,14 +130,15 @@ fn run<D: Driven>(
     driven: D,
     doors: Vec<(&'static str, OpenDoor)>,
     committer: Option<Committer>,
-    http: Option<OpenDoor>,
+    shown: Option<Shown>,
 ) -> Result<(), RunError> {
     let named = doors.iter().map(|(name, door)| (*name, door.address()));
-    let pages = http.iter().map(|door| ("http", door.address()));
+    let pages = shown.iter().map(|shown| ("http", shown.http.address()));
     let addresses: BTreeMap<String, String> =
         named.chain(pages).map(|(name, at)| (name.to_owned(), at.to_string())).collect();
     let commits = committer.as_ref().map(Committer::counts);
-    let pages = process.pages(reactor.desk(), reactor.counts(), commits);
+    let (http, machine) = shown.map(|shown| (shown.http, shown.machine)).unzip();
+    let pages = process.pages(reactor.desk(), reactor.counts(), commits).about(machine);
     let socket = process.layout.socket(&process.role);
     let server = Server::start(pages, http, &socket, Arc::clone(&process.log))?;
     process.enter(&addresses)?;

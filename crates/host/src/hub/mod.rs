@@ -3,25 +3,29 @@
 mod banks;
 pub(crate) mod query;
 pub(crate) mod replay;
+pub(crate) mod standing;
 mod trunks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use interchange::Echo;
 use interchange::issuer;
 use keys::CardVault;
 use ledger::{Books, Transfer, TransferStatus};
-use scheme::{ParticipantId, StationId, Timestamp};
+use scheme::{ParticipantId, StationId, TerminalId, Timestamp};
 use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
 use switch::record::{Fact, Finding, FindingKind};
 use switch::{Hub, PeerId, Record, legs};
 
+use crate::beacon::Beacon;
 use crate::config::{Config, Profile};
 use crate::event::{CloseReason, ConnId, Level};
 use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
+use crate::view::FindingView;
 use crate::watch::Watch;
 use banks::BankLine;
+use standing::Day;
 pub(crate) use trunks::link_timers;
 use trunks::{Stranger, Trunk};
 
@@ -53,6 +57,13 @@ pub(crate) struct HubRole {
     answers_dropped: u64,
     /// Messages of banks without a MAC that holds.
     bad_macs: u64,
+    pub(crate) beacon: Beacon,
+    /// The business day's totals.
+    day: Day,
+    /// The last findings, oldest first.
+    findings: VecDeque<FindingView>,
+    /// Terminals whose payments are synthetic.
+    probes: BTreeSet<(ParticipantId, TerminalId)>,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
 }
@@ -75,6 +86,10 @@ impl HubRole {
         Self {
             hub: Hub::new(machine_config(&config)),
             books: Books::new(),
+            beacon: Beacon::default(),
+            day: Day::default(),
+            findings: VecDeque::new(),
+            probes: standing::probes(&config),
             config,
             vault: keys.vault,
             macs: keys.macs,
@@ -105,6 +120,7 @@ impl HubRole {
             }
             self.drive(Input::Business(Fact::Epoch { epoch: 1 }), pipeline);
         }
+        self.count_day();
         self.drive(Input::Resolve, pipeline);
     }
 
@@ -118,8 +134,9 @@ impl HubRole {
         self.banks.contains_key(&conn)
     }
 
-    pub(crate) fn at(&mut self, now: Timestamp) {
+    pub(crate) fn at(&mut self, now: Timestamp, clock_off_ms: u64) {
         self.now = now;
+        self.beacon.at(now, clock_off_ms);
     }
 
     pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
@@ -199,6 +216,9 @@ impl HubRole {
                 self.send_bank(line, message, pipeline);
             }
             Effect::Count(count) => {
+                if let Count::Refused(reason) = count {
+                    self.count_refusal(reason, pipeline);
+                }
                 let counted = self.counts.entry(count).or_default();
                 *counted = counted.saturating_add(1);
             }
@@ -220,7 +240,9 @@ impl HubRole {
         }
         let number =
             pipeline.record(record.at, |payload| switch::record::encode(&record.fact, payload));
+        self.count_end(record, pipeline);
         if let Fact::Finding(finding) = &record.fact {
+            self.keep_finding(record.at, finding, number);
             let values = self.finding_values(finding, number);
             pipeline.log(Level::Warn, "finding", values);
         }

@@ -7,24 +7,37 @@ use switch::hub::{Count, Payment, Status};
 use switch::station::TrunkState;
 
 use super::HubRole;
+use super::standing::{minute_views, window_view};
+use crate::fires::urgency;
 use crate::limits::QUERY_PAYMENTS_MAX;
+use crate::pipeline::JournalNow;
 use crate::view::{
-    AccountView, Metric, Overview, PaymentFilter, PaymentView, PeerView, Query, Reply,
+    AccountView, FiresView, Metric, Overview, PaymentFilter, PaymentView, PeerView, Query, Reply,
+    StationView,
 };
 
 impl HubRole {
-    pub(crate) fn query(&self, query: &Query, records: u64) -> Reply {
+    pub(crate) fn query(&self, query: &Query, journal: JournalNow) -> Reply {
         match query {
-            Query::Overview => Reply::Overview(self.overview(records)),
+            Query::Overview => Reply::Overview(self.overview(journal)),
             Query::Accounts => Reply::Accounts(self.accounts()),
             Query::Payments(filter) => Reply::Payments(self.payments(filter)),
-            Query::Metrics => Reply::Metrics(self.metrics(records)),
+            Query::Metrics => Reply::Metrics(self.metrics(journal)),
         }
     }
 
-    fn overview(&self, records: u64) -> Overview {
+    fn overview(&self, journal: JournalNow) -> Overview {
         let state = self.hub.state();
         let directory = state.directory();
+        let mut stations = self.stations();
+        let peers = stations.iter().map(peer).collect();
+        // A stable sort: stations alike stay in the order of their numbers.
+        stations.sort_by_key(|station| urgency(station.fires.number));
+        let banks_down = self.banks_down();
+        let own = crate::fires::judge(&self.own_facts(journal.no_room, banks_down));
+        let fires = stations.iter().map(|station| &station.fires);
+        let own = FiresView::from(own);
+        let worst = fires.chain([&own]).min_by_key(|fires| urgency(fires.number)).cloned();
         Overview {
             nation: directory.name.clone(),
             role: "hub".to_owned(),
@@ -32,38 +45,25 @@ impl HubRole {
             business_date: state.business_date().to_string(),
             cycle: state.cycle(),
             epoch: state.epoch(),
-            records,
+            records: journal.records,
             in_flight: self.hub.in_flight() as u64,
             approved: self.counted(|count| *count == Count::Approved),
             declined: self.counted(|count| *count == Count::Declined),
             refused: self.counted(|count| matches!(count, Count::Refused(_))),
             saf_depth: state.advice_count() as u64,
             findings: state.findings().values().sum(),
-            peers: directory
-                .stations
-                .iter()
-                .map(|(id, station)| {
-                    let trunk = self.trunks.get(id);
-                    let link = trunk.map_or(TrunkState::Cut, |trunk| trunk.link.state(self.now));
-                    PeerView {
-                        name: station.name.clone(),
-                        state: trunk_state(link),
-                        connections: u64::from(trunk.is_some_and(|t| t.conn.is_some())),
-                    }
-                })
-                .collect(),
-            banks: directory
-                .participants
-                .keys()
-                .map(|bank| {
-                    let lines = self.hub.lines(*bank) as u64;
-                    PeerView {
-                        name: bank.to_string(),
-                        state: if lines > 0 { "signed_on" } else { "down" },
-                        connections: lines,
-                    }
-                })
-                .collect(),
+            peers,
+            banks: self.bank_views(),
+            fires: worst.unwrap_or_default(),
+            window: window_view(&self.beacon.traffic.window(self.now)),
+            minutes: minute_views(&self.beacon.traffic, self.now),
+            day: self.day.view(directory.currency),
+            stations,
+            findings_by_kind: state.findings().iter().map(|(k, n)| (k.name(), *n)).collect(),
+            latest_findings: self.findings.iter().rev().cloned().collect(),
+            health: self.beacon.health,
+            clock_off_ms: self.beacon.clock_off_ms(),
+            at: self.now,
         }
     }
 
@@ -85,12 +85,12 @@ impl HubRole {
             .collect()
     }
 
-    fn metrics(&self, records: u64) -> Vec<Metric> {
-        let overview = self.overview(records);
+    fn metrics(&self, journal: JournalNow) -> Vec<Metric> {
+        let overview = self.overview(journal);
         let mut metrics = vec![
             counter("bongsu_payments_approved_total", "Approved since start", overview.approved),
             counter("bongsu_payments_declined_total", "Declined since start", overview.declined),
-            counter("bongsu_journal_records_total", "Records in the journal", records),
+            counter("bongsu_journal_records_total", "Records in the journal", journal.records),
             counter(
                 "bongsu_answers_dropped_total",
                 "Answers that no connection could take since start",
@@ -115,10 +115,17 @@ impl HubRole {
             }
         }
         for bank in &overview.banks {
-            let labels = format!("bank=\"{}\"", bank.name);
+            let labels = format!("bank=\"{}\"", bank.id);
             let help = "Signed-on connections of a bank";
             let name = "bongsu_bank_lines";
             metrics.push(Metric { name, help, counter: false, labels, value: bank.connections });
+        }
+        for station in &overview.stations {
+            let labels = format!("station=\"{}\"", station.name);
+            let help = "Beacon fires of a station: 0 dark, 1 well, 5 down";
+            let value = u64::from(station.fires.number);
+            let name = "bongsu_fires";
+            metrics.push(Metric { name, help, counter: false, labels, value });
         }
         for station in &overview.peers {
             let labels = format!("station=\"{}\"", station.name);
@@ -129,6 +136,11 @@ impl HubRole {
         }
         metrics
     }
+}
+
+fn peer(station: &StationView) -> PeerView {
+    let (state, connections) = (station.trunk.state, station.trunk.connections);
+    PeerView { name: station.name.clone(), state, connections }
 }
 
 pub(crate) fn counter(name: &'static str, help: &'static str, value: u64) -> Metric {

@@ -2,7 +2,7 @@
 //! must say the same; on a plain door it is who its hello says, and a second claim to a live
 //! identity is refused.
 
-use interchange::trunk::payload::{self, Hello};
+use interchange::trunk::payload::{self, Hello, StationStatus};
 use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers};
 use scheme::{Reason, Rrn, StationId, Timestamp};
 use switch::hub::Input;
@@ -23,6 +23,8 @@ pub(crate) struct Trunk {
     pub(super) conn: Option<ConnId>,
     /// Our hello, until the next flush: nothing may overtake it.
     hello: Vec<u8>,
+    /// What the station last said of itself, and when.
+    pub(super) status: Option<(Timestamp, StationStatus)>,
 }
 
 /// A connection that has not said its hello.
@@ -146,6 +148,7 @@ impl HubRole {
             link: Link::new(StationId(0), start, epoch, timers),
             conn: None,
             hello: Vec::new(),
+            status: None,
         });
         let alive = matches!(trunk.link.state(now), TrunkState::Up { .. });
         match trunk.conn {
@@ -188,6 +191,7 @@ impl HubRole {
                         self.config.station(station).map(|s| s.name.clone()).unwrap_or_default();
                     pipeline.log(Level::Info, "trunk_up", vec![("station", name)]);
                 }
+                Ok(Some(LinkEvent::Status(status))) => trunk.status = Some((self.now, status)),
                 Ok(Some(LinkEvent::Deliver { sequence, kind, payload })) => {
                     let start = trunk.link.peer_start();
                     self.deliver(station, kind, &payload, pipeline);
@@ -222,7 +226,12 @@ impl HubRole {
                     }
                 }
             }
-            Kind::Withdraw | Kind::Answer | Kind::Hello | Kind::Acknowledge | Kind::Heartbeat => {}
+            Kind::Withdraw
+            | Kind::Answer
+            | Kind::Hello
+            | Kind::Acknowledge
+            | Kind::Heartbeat
+            | Kind::StationStatus => {}
         }
     }
 

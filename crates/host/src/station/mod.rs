@@ -1,25 +1,29 @@
 //! A station as a role: the machine, its terminals' connections and its trunk.
 
+mod standing;
 mod terminals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interchange::Register;
 use interchange::trunk::payload;
 use interchange::trunk::{Kind, Link, LinkEvent};
 use keys::CardVault;
-use scheme::{MtiClass, StationId, Timestamp};
+use scheme::{MtiClass, ParticipantId, StationId, TerminalId, Timestamp};
 use switch::station::{Count, Effect, Input, StationConfig, StationRecord, TrunkState, record};
 use switch::{PeerId, Station};
 
+use crate::beacon::Beacon;
 use crate::config::{Config, StationSection};
 use crate::event::{Action, CloseReason, ConnId, Level, Peer};
+use crate::fires::judge;
 use crate::hub::query::{counter, gauge, trunk_state};
+use crate::hub::standing::{minute_views, window_view};
 use crate::identity::PeerName;
-use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS};
+use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS, STATUS_EVERY_MS};
 use crate::line::Line;
-use crate::pipeline::{Deferred, Pipeline};
-use crate::view::{Metric, Overview, PeerView, Query, Reply};
+use crate::pipeline::{Deferred, JournalNow, Pipeline};
+use crate::view::{FiresView, Metric, Overview, PeerView, Query, Reply};
 use crate::watch::Watch;
 
 /// A station.
@@ -45,6 +49,13 @@ pub(crate) struct StationRole {
     told: TrunkState,
     next_ticket: u64,
     counts: BTreeMap<Count, u64>,
+    pub(crate) beacon: Beacon,
+    /// When the next report is due.
+    report_at: Timestamp,
+    /// Payments that wait for their answer, by ticket.
+    began: BTreeMap<u64, standing::Began>,
+    /// Terminals whose payments are synthetic.
+    probes: BTreeSet<(ParticipantId, TerminalId)>,
 }
 
 impl StationRole {
@@ -69,6 +80,7 @@ impl StationRole {
             terminals: terminals.clone(),
         };
         let timers = crate::hub::link_timers(&config);
+        let probes = crate::hub::standing::probes(&config);
         Self {
             link: Link::new(section.id, start, 0, timers),
             station: Station::new(machine),
@@ -88,6 +100,10 @@ impl StationRole {
             told: TrunkState::Suspect,
             next_ticket: 1,
             counts: BTreeMap::new(),
+            beacon: Beacon::default(),
+            report_at: Timestamp::default(),
+            began: BTreeMap::new(),
+            probes,
         }
     }
 
@@ -98,8 +114,9 @@ impl StationRole {
         self.dial(pipeline);
     }
 
-    pub(crate) fn at(&mut self, now: Timestamp) {
+    pub(crate) fn at(&mut self, now: Timestamp, clock_off_ms: u64) {
         self.now = now;
+        self.beacon.at(now, clock_off_ms);
     }
 
     pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
@@ -127,6 +144,7 @@ impl StationRole {
             self.link.next_timeout(self.now),
             self.dial_at,
             self.greet_by,
+            self.link.is_greeted().then_some(self.report_at),
         ]
         .into_iter()
         .flatten()
@@ -196,6 +214,8 @@ impl StationRole {
                     pipeline.log(Level::Info, "trunk_up", Vec::new());
                     self.drive(Input::Trunk(TrunkState::Up { renewed }), pipeline);
                 }
+                // The hub says nothing of itself so far.
+                Ok(Some(LinkEvent::Status(_))) => {}
                 Ok(Some(LinkEvent::Deliver { sequence, kind, payload })) => {
                     if kind == Kind::Answer {
                         self.hub_answer(&payload, pipeline);
@@ -271,6 +291,7 @@ impl StationRole {
             Effect::Withdraw { ticket } => pipeline.defer(Deferred::Withdraw { ticket }),
             Effect::Answer { to, answer } => {
                 if let PeerId::Terminal(conn) = to.peer {
+                    self.answered(to.ticket, answer.code, pipeline);
                     self.answer_terminal(conn, to.ticket, &answer, pipeline);
                 }
             }
@@ -299,22 +320,26 @@ impl StationRole {
         self.link.withdraw(ticket);
     }
 
-    pub(crate) fn flush_trunk(&mut self) -> Option<(ConnId, Vec<u8>)> {
+    pub(crate) fn flush_trunk(&mut self, no_room: bool) -> Option<(ConnId, Vec<u8>)> {
         let conn = self.trunk_conn?;
         let mut bytes = std::mem::take(&mut self.hello);
         self.link.flush(self.now, &mut bytes);
+        if self.link.is_greeted() && self.report_at <= self.now {
+            self.report_at = self.now.plus_ms(STATUS_EVERY_MS);
+            self.link.report(&self.status(no_room), &mut bytes);
+        }
         (!bytes.is_empty()).then_some((conn, bytes))
     }
 
-    pub(crate) fn query(&self, query: &Query, records: u64) -> Reply {
+    pub(crate) fn query(&self, query: &Query, journal: JournalNow) -> Reply {
         match query {
-            Query::Overview => Reply::Overview(self.overview(records)),
-            Query::Metrics => Reply::Metrics(self.metrics(records)),
+            Query::Overview => Reply::Overview(self.overview(journal)),
+            Query::Metrics => Reply::Metrics(self.metrics(journal)),
             Query::Accounts | Query::Payments(_) => Reply::NotHere,
         }
     }
 
-    fn overview(&self, records: u64) -> Overview {
+    fn overview(&self, journal: JournalNow) -> Overview {
         let sum = |which: fn(&Count) -> bool| {
             self.counts.iter().filter(|(count, _)| which(count)).map(|(_, n)| n).sum()
         };
@@ -322,7 +347,7 @@ impl StationRole {
             nation: self.config.name.clone(),
             role: self.section.name.clone(),
             currency: self.config.currency.alpha().to_owned(),
-            records,
+            records: journal.records,
             in_flight: self.station.in_flight() as u64,
             approved: sum(|count| *count == Count::Approved),
             declined: sum(|count| *count == Count::Declined),
@@ -334,21 +359,30 @@ impl StationRole {
                 state: trunk_state(self.link.state(self.now)),
                 connections: u64::from(self.trunk_conn.is_some()),
             }],
+            fires: FiresView::from(judge(&self.facts(journal.no_room))),
+            window: window_view(&self.beacon.traffic.window(self.now)),
+            minutes: minute_views(&self.beacon.traffic, self.now),
+            stations: vec![self.view(journal.no_room)],
+            health: self.beacon.health,
+            clock_off_ms: self.beacon.clock_off_ms(),
+            at: self.now,
             ..Overview::default()
         }
     }
 
-    fn metrics(&self, records: u64) -> Vec<Metric> {
-        let overview = self.overview(records);
+    fn metrics(&self, journal: JournalNow) -> Vec<Metric> {
+        let overview = self.overview(journal);
+        let fires = u64::from(overview.fires.number);
         let up = matches!(self.link.state(self.now), TrunkState::Up { .. });
         vec![
             counter("bongsu_payments_approved_total", "Approved since start", overview.approved),
             counter("bongsu_payments_declined_total", "Declined since start", overview.declined),
             counter("bongsu_refused_total", "Refused here since start", overview.refused),
-            counter("bongsu_journal_records_total", "Records in the journal", records),
+            counter("bongsu_journal_records_total", "Records in the journal", journal.records),
             gauge("bongsu_payments_in_flight", "Requests on the trunk", overview.in_flight),
             gauge("bongsu_reversals_owed", "Reversals owed to the hub", overview.saf_depth),
             gauge("bongsu_terminal_connections", "Terminals", self.terminals.len() as u64),
+            gauge("bongsu_fires", "Beacon fires of this station: 1 well, 5 down", fires),
             gauge("bongsu_trunk_up", "Whether the trunk is up", u64::from(up)),
         ]
     }

@@ -153,6 +153,7 @@ impl StationRole {
         if !line.session.expect_answer(ticket, message, &request) {
             return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
         }
+        self.begin(ticket, &request);
         let from = ReplyTo { peer: PeerId::Terminal(conn), ticket };
         self.drive(Input::Request { from, request }, pipeline);
     }
@@ -179,6 +180,7 @@ impl StationRole {
         pipeline: &mut Pipeline,
     ) {
         self.count(Count::Refused(reason));
+        self.refused(reason, pipeline);
         if let Some(line) = self.terminals.get(&conn) {
             let mut bytes = Vec::new();
             line.session.refuse(message, reason, &mut bytes);

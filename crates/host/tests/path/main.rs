@@ -5,6 +5,7 @@
 
 mod channels;
 mod damage;
+mod fires;
 mod links;
 mod world;
 

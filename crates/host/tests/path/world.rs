@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use host::offline::{Offline, VerifyReport};
 use host::view::{Overview, Query, Reply};
 use host::{
-    Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
+    Action, Clocks, Config, Door, Event, Health, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
     PeerName, Role,
 };
 use interchange::Session;
@@ -41,6 +41,7 @@ pub(crate) struct World {
     next_pipe: u64,
     wire: VecDeque<(usize, u64, Vec<u8>)>,
     muted: bool,
+    stifled: bool,
     replies: Vec<Reply>,
     /// Links of banks have MACs and identities, as behind TLS.
     secured: bool,
@@ -90,6 +91,7 @@ impl World {
             next_pipe: 1,
             wire: VecDeque::new(),
             muted: false,
+            stifled: false,
             replies: Vec::new(),
             secured,
             to_damage: 0,
@@ -217,6 +219,9 @@ impl World {
                 // A digit of the MAC: the message itself stays readable.
                 let last = bytes.len() - 1;
                 bytes[last] = if bytes[last] == b'0' { b'1' } else { b'0' };
+            }
+            if self.stifled && from < FIRST_BANK && to < FIRST_BANK {
+                continue;
             }
             self.event(to, Event::Received { conn: pipe, bytes: &bytes });
             let conn = parties::ConnId(pipe);
@@ -435,6 +440,26 @@ impl World {
         self.replies.pop().unwrap()
     }
 
+    /// What the shell knows of the machines of hub and station.
+    pub(crate) fn health(&mut self, health: Health) {
+        self.event(HUB, Event::Health(health));
+        self.event(STATION, Event::Health(health));
+    }
+
+    /// The trunk carries nothing any more, in neither direction, and nobody is told.
+    pub(crate) fn stifle_trunk(&mut self, stifled: bool) {
+        self.stifled = stifled;
+    }
+
+    /// What the station says of itself.
+    pub(crate) fn station_overview(&mut self) -> Overview {
+        self.event(STATION, Event::Query { ticket: 1, query: Query::Overview });
+        match self.replies.pop().unwrap() {
+            Reply::Overview(overview) => overview,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub(crate) fn overview(&mut self) -> Overview {
         match self.query(Query::Overview) {
             Reply::Overview(overview) => overview,
@@ -464,6 +489,16 @@ impl World {
 
     pub(crate) fn mute_banks(&mut self, muted: bool) {
         self.muted = muted;
+    }
+
+    /// A bank's host dies, and its connections with it.
+    pub(crate) fn kill_bank(&mut self, bank: usize) {
+        let at = FIRST_BANK + bank - 1;
+        self.machines[at] = None;
+        let pipes = self.pipes.iter().filter(|(_, pipe)| pipe.ends.contains(&at));
+        for pipe in pipes.map(|(number, _)| *number).collect::<Vec<_>>() {
+            self.cut(pipe);
+        }
     }
 
     /// The hub loses its memory and its connections, and starts again on its disk.

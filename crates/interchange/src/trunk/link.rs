@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use scheme::{StationId, Timestamp};
 use switch::station::TrunkState;
 
-use super::payload::{Heartbeat, Hello};
+use super::payload::{Heartbeat, Hello, StationStatus};
 use super::{Frame, Kind, TrunkError};
 use crate::limits::{HEARTBEATS_REMEMBERED, TRUNK_CREDIT, TRUNK_UNACKNOWLEDGED_MAX};
 
@@ -35,6 +35,8 @@ pub enum LinkEvent {
         /// Whether it has forgotten what was under way.
         renewed: bool,
     },
+    /// How the other side is, in its own judgement.
+    Status(StationStatus),
     /// A frame to act on; say [`Link::done`] with its number when what it decided is durable.
     Deliver {
         /// Its number.
@@ -227,6 +229,9 @@ impl Link {
                 self.confirm(heartbeat.heard);
                 Ok(None)
             }
+            Kind::StationStatus => {
+                Ok(Some(LinkEvent::Status(StationStatus::read(&frame.payload)?)))
+            }
             Kind::Request | Kind::Answer | Kind::Reversal | Kind::Withdraw => {
                 if frame.sequence <= self.heard {
                     return Ok(None);
@@ -370,6 +375,13 @@ impl Link {
             self.tell(Kind::Heartbeat, out);
         } else if self.done.saturating_sub(self.told) >= TRUNK_CREDIT / 4 {
             self.tell(Kind::Acknowledge, out);
+        }
+    }
+
+    /// Appends how this side is. Not numbered: the next one replaces it.
+    pub fn report(&self, status: &StationStatus, out: &mut Vec<u8>) {
+        if self.is_greeted() {
+            self.write(Kind::StationStatus, 0, status.write(), out);
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Kind {
     Reversal = 14,
     /// A request that was answered without the hub: nothing is left of it but its number.
     Withdraw = 16,
+    /// How a station is, in its own judgement (R-FIRES).
+    StationStatus = 19,
 }
 
 impl Kind {
@@ -50,6 +52,7 @@ impl Kind {
             Self::Heartbeat,
             Self::Reversal,
             Self::Withdraw,
+            Self::StationStatus,
         ]
         .into_iter()
         .find(|kind| *kind as u16 == number)

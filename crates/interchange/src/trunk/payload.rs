@@ -91,6 +91,68 @@ impl Heartbeat {
 
 /// DE38, among the carried fields of a request.
 const APPROVAL: u8 = 38;
+/// How a station is, in its own judgement, every two seconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StationStatus {
+    /// Its fires by R-FIRES, 0 to 5.
+    pub fires: u8,
+    /// Why: one bit for each line of the rule that holds (`docs/formats/trunk.md`).
+    pub reasons: u32,
+    /// The station's clock when it was sent.
+    pub sent: Timestamp,
+    /// Terminals connected.
+    pub terminals: u32,
+    /// Payments answered per second over the last minute, thousandths.
+    pub payments_milli: u32,
+    /// Approved in the last minute.
+    pub approved: u32,
+    /// Answered otherwise in the last minute.
+    pub declined: u32,
+    /// Those of the declined that were answered 91 or 96.
+    pub unavailable: u32,
+    /// The p99 of their latency, ms; 0 without any.
+    pub p99_ms: u32,
+    /// Reversals and advices that it owes the hub.
+    pub saf_depth: u32,
+    /// How long the oldest of them has been owed, s.
+    pub saf_oldest_s: u32,
+}
+
+impl StationStatus {
+    /// The payload.
+    pub fn write(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(45);
+        let mut w = Writer(&mut out);
+        w.u8(self.fires).u32(self.reasons).u64(self.sent.0).u32(self.terminals);
+        w.u32(self.payments_milli).u32(self.approved).u32(self.declined).u32(self.unavailable);
+        w.u32(self.p99_ms).u32(self.saf_depth).u32(self.saf_oldest_s);
+        out
+    }
+
+    /// What [`StationStatus::write`] wrote.
+    pub fn read(payload: &[u8]) -> Result<Self, TrunkError> {
+        let mut r = Reader::new(payload);
+        let mut read = || -> Result<Self, switch::Corrupt> {
+            let status = Self {
+                fires: r.checked("fires", Reader::u8, |fires| (fires <= 5).then_some(fires))?,
+                reasons: r.u32("reasons")?,
+                sent: Timestamp(r.u64("clock")?),
+                terminals: r.u32("terminals")?,
+                payments_milli: r.u32("rate")?,
+                approved: r.u32("approved")?,
+                declined: r.u32("declined")?,
+                unavailable: r.u32("unavailable")?,
+                p99_ms: r.u32("p99")?,
+                saf_depth: r.u32("owed")?,
+                saf_oldest_s: r.u32("oldest owed")?,
+            };
+            r.finish()?;
+            Ok(status)
+        };
+        read().map_err(|e| TrunkError::Payload(e.what))
+    }
+}
+
 const RRN_SENT: u8 = 1;
 const CARD: u8 = 2;
 const CARD_VALID: u8 = 4;

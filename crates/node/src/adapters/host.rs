@@ -1,11 +1,13 @@
 //! Hub and stations in the loop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use host::view::{Overview, Query, Reply};
-use host::{Clocks, Door, Host, Peer, Role};
+use host::{Clocks, Door, Health, Host, Peer, Role};
 
 use crate::driven::{Action, Answer, Driven, Event, Question};
+use crate::machine::Machine;
 
 /// The ticket of this adapter's own question; the loop counts from 1 and never comes here.
 const OWN_TICKET: u64 = u64::MAX;
@@ -21,13 +23,32 @@ pub(crate) struct HostDriven {
     /// Questions for [`Question::Ready`], whose overview is on its way.
     ready_tickets: Vec<u64>,
     ready: bool,
+    machine: Arc<Machine>,
+    /// What the host was last told of the machine.
+    health: Option<Health>,
 }
 
 impl HostDriven {
     /// An opened host; `doors` in the order in which the loop has them.
-    pub(crate) fn new(host: Host, role: Role, doors: Vec<Door>, hub_trunk: SocketAddr) -> Self {
+    pub(crate) fn new(
+        host: Host,
+        role: Role,
+        doors: Vec<Door>,
+        hub_trunk: SocketAddr,
+        machine: Arc<Machine>,
+    ) -> Self {
         let (wishes, ready_tickets) = (Vec::new(), Vec::new());
-        Self { host, role, doors, hub_trunk, wishes, ready_tickets, ready: false }
+        let (ready, health) = (false, None);
+        Self { host, role, doors, hub_trunk, wishes, ready_tickets, ready, machine, health }
+    }
+
+    /// Tells the host what has changed of the machine that it runs on.
+    fn tell_health(&mut self, clocks: Clocks, out: &mut Vec<Action>) {
+        let health = self.machine.health();
+        if self.health != Some(health) {
+            self.health = Some(health);
+            self.tell(clocks, host::Event::Health(health), out);
+        }
     }
 
     fn tell(&mut self, clocks: Clocks, event: host::Event<'_>, out: &mut Vec<Action>) {
@@ -97,6 +118,9 @@ impl HostDriven {
 
 impl Driven for HostDriven {
     fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        if matches!(event, Event::Asked { .. } | Event::Timeout) {
+            self.tell_health(clocks, out);
+        }
         let event = match event {
             Event::Started => host::Event::Started,
             Event::Accepted { conn, door, identity } => {

@@ -16,14 +16,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use axum::body::Bytes;
 use host::Level;
+use host::view::Overview;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::commit::CommitCounts;
 use crate::error::RunError;
 use crate::event_loop::{LoopCounts, OpenDoor};
+use crate::limits::MACHINE_LOOK;
 use crate::logging::Log;
+use crate::machine::Machine;
 use crate::questions::Desk;
 use crate::role::RoleName;
 use crate::socket_path;
@@ -37,7 +39,9 @@ pub struct Pages {
     desk: Desk,
     turns: Arc<LoopCounts>,
     commits: Option<Arc<CommitCounts>>,
-    overview: Mutex<Option<(Instant, Bytes)>>,
+    machine: Option<Arc<Machine>>,
+    /// The last totals of a hub or station, and when they were asked for.
+    overview: Mutex<Option<(Instant, Arc<Overview>)>>,
 }
 
 impl Pages {
@@ -50,7 +54,14 @@ impl Pages {
         commits: Option<Arc<CommitCounts>>,
     ) -> Self {
         let version = version.to_owned();
-        Self { role, version, desk, turns, commits, overview: Mutex::new(None) }
+        let (machine, overview) = (None, Mutex::new(None));
+        Self { role, version, desk, turns, commits, machine, overview }
+    }
+
+    /// With the machine that is looked at now and then.
+    #[must_use]
+    pub fn about(self, machine: Option<Arc<Machine>>) -> Self {
+        Self { machine, ..self }
     }
 }
 
@@ -118,6 +129,16 @@ async fn serve(
     unix: std::os::unix::net::UnixListener,
     stopped: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
+    let machine = pages.machine.clone();
+    let looking = async move {
+        let Some(machine) = machine else { return std::future::pending::<()>().await };
+        loop {
+            tokio::time::sleep(MACHINE_LOOK).await;
+            let machine = Arc::clone(&machine);
+            // A disk that does not answer keeps no page waiting; the last figure stands.
+            let _ = tokio::task::spawn_blocking(move || machine.look()).await;
+        }
+    };
     let router = routes::router(Arc::new(pages));
     let local = Bounded::new(tokio::net::UnixListener::from_std(unix)?);
     let local = axum::serve(local, router.clone());
@@ -137,6 +158,7 @@ async fn serve(
     tokio::select! {
         result = async { local.await } => result,
         result = remote => result,
+        () = looking => Ok(()),
         _ = stopped => Ok(()),
     }
 }

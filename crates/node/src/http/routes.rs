@@ -13,14 +13,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use host::limits::QUERY_PAYMENTS_MAX;
-use host::view::{self, PaymentFilter, Reply};
+use host::view::{self, Overview, PaymentFilter, Reply};
 use scheme::{BusinessDate, CivilDateTime, Stan, TerminalId};
 use serde::Serialize;
 
 use super::refusal::Refusal;
 use super::{Pages, metrics};
 use crate::driven::{Answer, Question};
-use crate::json::{AccountsJson, OverviewJson, PaymentsJson};
+use crate::json::{AccountsJson, OverviewJson, PaymentsJson, StationsJson};
 use crate::limits::{OVERVIEW_AGE, PAYMENTS_DEFAULT};
 use crate::role::RoleName;
 
@@ -33,6 +33,7 @@ pub(super) fn router(pages: Arc<Pages>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
         .route("/api/v1/overview", get(overview))
+        .route("/api/v1/stations", get(stations))
         .route("/api/v1/accounts", get(accounts))
         .route("/api/v1/payments", get(payments))
         .route("/book", get(book))
@@ -45,11 +46,14 @@ pub(super) fn router(pages: Arc<Pages>) -> Router {
 type Has = fn(&RoleName) -> bool;
 
 /// What the index says of each route, and who has it.
-const ROUTES: [(&str, &str, Has); 7] = [
+const ROUTES: [(&str, &str, Has); 8] = [
     ("/healthz", "200 while the process answers", |_| true),
     ("/readyz", "200 while the role does its work", |_| true),
     ("/metrics", "counters in the Prometheus text format", |_| true),
     ("/api/v1/overview", "totals", |role| !matches!(role, RoleName::Bank(_))),
+    ("/api/v1/stations", "stations and their fires", |role| {
+        matches!(role, RoleName::Hub | RoleName::Station(_))
+    }),
     ("/api/v1/accounts", "accounts of the ledger", |role| *role == RoleName::Hub),
     ("/api/v1/payments", "payments: ?rrn= stan= terminal= date= limit=", |role| {
         *role == RoleName::Hub
@@ -114,22 +118,29 @@ async fn scrape(State(pages): Shared) -> Result<Response, Refusal> {
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-async fn overview(State(pages): Shared) -> Result<Response, Refusal> {
-    // Whoever waits here while another asks gets that one's answer.
-    let mut kept = pages.overview.lock().await;
-    if let Some((at, body)) = kept.as_ref()
-        && at.elapsed() < OVERVIEW_AGE
-    {
-        return Ok(json(body.clone()));
+impl Pages {
+    /// The totals of a hub or station, at most 250 ms old. Whoever waits here while another asks
+    /// gets that one's answer.
+    pub(super) async fn standing(&self) -> Result<Arc<Overview>, Refusal> {
+        let mut kept = self.overview.lock().await;
+        if let Some((at, overview)) = kept.as_ref()
+            && at.elapsed() < OVERVIEW_AGE
+        {
+            return Ok(Arc::clone(overview));
+        }
+        let Reply::Overview(overview) = self.ask_host(view::Query::Overview).await? else {
+            return Err(Refusal::not_here("/api/v1/overview"));
+        };
+        let overview = Arc::new(overview);
+        *kept = Some((Instant::now(), Arc::clone(&overview)));
+        Ok(overview)
     }
+}
+
+async fn overview(State(pages): Shared) -> Result<Response, Refusal> {
     let body = match pages.role {
         RoleName::Hub | RoleName::Station(_) => {
-            match pages.ask_host(view::Query::Overview).await? {
-                Reply::Overview(overview) => body(&OverviewJson::from(overview)),
-                Reply::Accounts(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere => {
-                    None
-                }
-            }
+            body(&OverviewJson::from(&*pages.standing().await?))
         }
         RoleName::Shops => match pages.ask(Question::Shops).await? {
             Answer::Shops(totals) => body(&totals),
@@ -137,9 +148,17 @@ async fn overview(State(pages): Shared) -> Result<Response, Refusal> {
         },
         RoleName::Bank(_) => None,
     };
-    let body = body.ok_or_else(|| Refusal::not_here("/api/v1/overview"))?;
-    *kept = Some((Instant::now(), body.clone()));
-    Ok(json(body))
+    body.map(json).ok_or_else(|| Refusal::not_here("/api/v1/overview"))
+}
+
+async fn stations(State(pages): Shared) -> Result<Response, Refusal> {
+    let body = match pages.role {
+        RoleName::Hub | RoleName::Station(_) => {
+            body(&StationsJson::from(&*pages.standing().await?))
+        }
+        RoleName::Shops | RoleName::Bank(_) => None,
+    };
+    body.map(json).ok_or_else(|| Refusal::not_here("/api/v1/stations"))
 }
 
 async fn accounts(State(pages): Shared) -> Result<Response, Refusal> {

@@ -252,6 +252,11 @@ impl Station {
         self.state.owed.len()
     }
 
+    /// Since when the oldest of them has been owed: when its request first came.
+    pub fn owed_since(&self) -> Option<Timestamp> {
+        self.state.owed.iter().next().map(|(_, owed)| owed.seen.first_received)
+    }
+
     /// Requests under way on the trunk.
     pub fn in_flight(&self) -> usize {
         self.flights.len()
