@@ -24,6 +24,7 @@ mod engine;
 mod flags;
 pub mod limits;
 mod naive;
+mod spread;
 mod status;
 mod transfer;
 
@@ -32,5 +33,6 @@ pub use books::{Books, Capacity, SnapshotError};
 pub use embedded::{Embedded, EmbeddedError};
 pub use engine::Engine;
 pub use naive::NaiveModel;
+pub use spread::SpreadMap;
 pub use status::{AccountStatus, TransferStatus};
 pub use transfer::{Transfer, TransferFlags};

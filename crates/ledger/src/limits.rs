@@ -8,6 +8,13 @@ pub const BATCH_MAX: usize = 8_189;
 /// It is in the year 2262.
 pub const TIMESTAMP_MAX: u64 = u64::MAX >> 1;
 
+/// Parts of a map that must not pause to grow: with five million entries a part has 20,000, which
+/// move in under a millisecond.
+pub const SPREAD_PARTS: usize = 256;
+
+/// Rows of one piece of a table that grows without being moved: 64 KiB of 64-byte rows.
+pub const ROWS_OF_PIECE: usize = 1_024;
+
 /// Nanoseconds of a second, the unit of a transfer's timeout.
 pub const NS_PER_S: u64 = 1_000_000_000;
 

@@ -47,36 +47,53 @@ pub struct ReplyTo {
 
 /// Fields that pass through unchanged (R-FIELDS). They ride beside inputs and effects, are in no
 /// record and no state hash, and are gone after a crash (R-SECRETS).
+///
+/// One buffer for all of them, each as its number (1 byte), its length (2) and its value: most
+/// requests carry some, and each would else be an allocation.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Carried(Vec<(u8, Vec<u8>)>);
+pub struct Carried(Vec<u8>);
 
 impl Carried {
     /// Nothing carried.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Adds a data element.
+    /// Nothing yet, and room for values of that many bytes in that many elements.
+    pub fn with_room(elements: usize, bytes: usize) -> Self {
+        Self(Vec::with_capacity(elements.saturating_mul(3).saturating_add(bytes)))
+    }
+
+    /// Adds a data element. None is longer than 65,535 bytes: a message is not.
     pub fn push(&mut self, de: u8, value: &[u8]) {
-        self.0.push((de, value.to_vec()));
+        let value = &value[..value.len().min(usize::from(u16::MAX))];
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.0.push(de);
+        self.0.extend_from_slice(&length.to_le_bytes());
+        self.0.extend_from_slice(value);
     }
 
     /// Data elements in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.0.iter().map(|(de, value)| (*de, value.as_slice()))
+        let mut rest = self.0.as_slice();
+        core::iter::from_fn(move || {
+            let ([de, low, high], after) = rest.split_first_chunk()?;
+            let length = usize::from(u16::from_le_bytes([*low, *high]));
+            let (value, after) = after.split_at_checked(length)?;
+            rest = after;
+            Some((*de, value))
+        })
     }
 }
 
 impl fmt::Debug for Carried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(de, _)| de)).finish()
+        f.debug_list().entries(self.iter().map(|(de, _)| de)).finish()
     }
 }
 
 impl Drop for Carried {
     fn drop(&mut self) {
         // Best effort: these may hold tracks and PIN blocks.
-        for (_, value) in &mut self.0 {
-            value.fill(0);
-        }
+        self.0.fill(0);
     }
 }
 

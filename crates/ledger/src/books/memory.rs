@@ -10,7 +10,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::TransferFlags;
-use crate::limits::ROWS_MAX;
+use crate::limits::{ROWS_MAX, ROWS_OF_PIECE, SPREAD_PARTS};
+use crate::spread::part_of;
 
 /// What has become of a remembered transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,31 +89,40 @@ pub(super) struct UserData {
 }
 
 /// All remembered transfers, in the order in which they happened.
-#[derive(Clone, Debug, Default)]
+///
+/// Nothing in it is moved as it grows: rows stand in pieces, ids in [`SPREAD_PARTS`] tables that
+/// grow one by one.
+#[derive(Clone, Debug)]
 pub(super) struct Memory {
-    entries: Vec<Entry>,
+    pieces: Vec<Vec<Entry>>,
     users: Vec<UserData>,
-    rows: HashTable<u32>,
+    rows: Vec<HashTable<u32>>,
     hasher: FixedState,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
 impl Memory {
-    /// Room for that many transfers without a pause to grow.
+    /// Room for the ids of that many transfers.
     pub(super) fn with_capacity(transfers: usize) -> Self {
-        Self {
-            entries: Vec::with_capacity(transfers),
-            users: Vec::new(),
-            rows: HashTable::with_capacity(transfers),
-            hasher: FixedState::default(),
-        }
+        let share = transfers.checked_div(SPREAD_PARTS).unwrap_or(0);
+        let mut rows = Vec::with_capacity(SPREAD_PARTS);
+        rows.resize_with(SPREAD_PARTS, || HashTable::with_capacity(share));
+        Self { pieces: Vec::new(), users: Vec::new(), rows, hasher: FixedState::default() }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        let last = self.pieces.last().map_or(0, Vec::len);
+        self.pieces.len().saturating_sub(1).saturating_mul(ROWS_OF_PIECE).saturating_add(last)
     }
 
-    pub(super) fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// All of them, in the order in which they happened.
+    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.pieces.iter().flatten()
     }
 
     pub(super) fn users(&self) -> &[UserData] {
@@ -122,16 +132,23 @@ impl Memory {
     /// The row of an id.
     pub(super) fn find(&self, id: u128) -> Option<u32> {
         let hash = self.hasher.hash_one(id);
-        self.rows.find(hash, |row| self.entries[*row as usize].id == id).copied()
+        self.rows[part_of(hash)].find(hash, |row| self.get(*row).id == id).copied()
     }
 
     /// The transfer of a row that `find` or `push` gave.
     pub(super) fn get(&self, row: u32) -> &Entry {
-        &self.entries[row as usize]
+        at(&self.pieces, row)
+    }
+
+    /// The transfer of a row that may not be there.
+    pub(super) fn row(&self, row: u32) -> Option<&Entry> {
+        let row = row as usize;
+        self.pieces.get(row / ROWS_OF_PIECE)?.get(row % ROWS_OF_PIECE)
     }
 
     pub(super) fn set_state(&mut self, row: u32, state: State) {
-        self.entries[row as usize].state = state;
+        let row = row as usize;
+        self.pieces[row / ROWS_OF_PIECE][row % ROWS_OF_PIECE].state = state;
     }
 
     /// The user data of an entry's `user`.
@@ -153,23 +170,37 @@ impl Memory {
 
     /// Remembers a transfer whose id is new.
     pub(super) fn push(&mut self, entry: Entry) -> u32 {
-        let row = row_number(self.entries.len());
+        let row = row_number(self.len());
         let hash = self.hasher.hash_one(entry.id);
-        self.entries.push(entry);
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.rows.insert_unique(hash, row, |row| hasher.hash_one(entries[*row as usize].id));
+        match self.pieces.last_mut().filter(|piece| piece.len() < ROWS_OF_PIECE) {
+            Some(piece) => piece.push(entry),
+            None => {
+                let mut piece = Vec::with_capacity(ROWS_OF_PIECE);
+                piece.push(entry);
+                self.pieces.push(piece);
+            }
+        }
+        let (pieces, hasher) = (&self.pieces, &self.hasher);
+        let part = &mut self.rows[part_of(hash)];
+        part.insert_unique(hash, row, |row| hasher.hash_one(at(pieces, *row).id));
         row
     }
 
     /// Forgets the newest transfer, as its chain was broken, and the user data kept since there
     /// were `users` of them.
     pub(super) fn pop(&mut self, users: usize) {
-        let Some(entry) = self.entries.pop() else {
+        let Some(piece) = self.pieces.last_mut() else {
             return;
         };
-        let row = row_number(self.entries.len());
+        let Some(entry) = piece.pop() else {
+            return;
+        };
+        if piece.is_empty() {
+            self.pieces.pop();
+        }
+        let row = row_number(self.len());
         let hash = self.hasher.hash_one(entry.id);
-        if let Ok(found) = self.rows.find_entry(hash, |r| *r == row) {
+        if let Ok(found) = self.rows[part_of(hash)].find_entry(hash, |r| *r == row) {
             found.remove();
         }
         self.users.truncate(users);
@@ -185,6 +216,12 @@ impl Memory {
         *self = Self::with_capacity(transfers);
         self.users = users;
     }
+}
+
+/// The row of that number, which is there: rows are given by `find` and `push`.
+fn at(pieces: &[Vec<Entry>], row: u32) -> &Entry {
+    let row = row as usize;
+    &pieces[row / ROWS_OF_PIECE][row % ROWS_OF_PIECE]
 }
 
 /// A table's length as the number of its next row.

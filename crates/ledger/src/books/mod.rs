@@ -136,7 +136,7 @@ impl Books {
 
     /// The open pending transfers, in the order in which they happened.
     pub fn pending(&self) -> impl Iterator<Item = Transfer> {
-        let entries = self.memory.entries().iter();
+        let entries = self.memory.entries();
         entries.filter(|entry| entry.state == State::Pending).map(|entry| self.unfold(entry))
     }
 

@@ -71,12 +71,12 @@ impl core::error::Error for SnapshotError {}
 impl Books {
     /// Appends the books as bytes: little-endian, self-contained, the same for the same books.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let (entries, users) = (self.memory.entries(), self.memory.users());
+        let users = self.memory.users();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.last.to_le_bytes());
-        for count in [self.accounts.len(), users.len(), entries.len()] {
+        for count in [self.accounts.len(), users.len(), self.memory.len()] {
             out.extend_from_slice(&row_number(count).to_le_bytes());
         }
         for row in &self.accounts {
@@ -87,7 +87,7 @@ impl Books {
             out.extend_from_slice(&user.long.to_le_bytes());
             out.extend_from_slice(&user.short.to_le_bytes());
         }
-        for entry in entries {
+        for entry in self.memory.entries() {
             put_entry(out, entry);
         }
     }
@@ -171,7 +171,7 @@ impl Books {
         };
         let pending = entry.flags.contains(TransferFlags::PENDING);
         let resolved = |row: u32| {
-            let hold = self.memory.entries().get(row as usize);
+            let hold = self.memory.row(row);
             hold.is_some_and(|hold| matches!(hold.state, State::Posted | State::Voided))
         };
         let link = if entry.flags.intersects(RESOLVING) {

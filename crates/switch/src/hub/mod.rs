@@ -240,7 +240,8 @@ struct Flight {
 #[derive(Clone, Debug)]
 struct Proposal {
     fact: Fact,
-    transfers: Vec<Transfer>,
+    /// How many of [`Hub::proposed`] are its own.
+    transfers: usize,
     next: Next,
     key: Option<MatchKey>,
 }
@@ -278,6 +279,9 @@ pub struct Hub {
     deadlines: BTreeSet<(Timestamp, PaymentId)>,
     enquiries: balance::Enquiries,
     proposals: VecDeque<Proposal>,
+    /// The transfers of all proposals, in their order.
+    proposed: VecDeque<Transfer>,
+    implied: Vec<legs::Implied>,
     /// How many proposals, from the front, the engine has been asked about.
     asked_engine: usize,
     /// Messages that share a key with a proposal wait behind it, in order.
@@ -301,6 +305,8 @@ impl Hub {
             deadlines: BTreeSet::new(),
             enquiries: balance::Enquiries::default(),
             proposals: VecDeque::new(),
+            proposed: VecDeque::new(),
+            implied: Vec::new(),
             asked_engine: 0,
             behind: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -414,18 +420,19 @@ impl Hub {
 
     /// Asks the engine for what `fact` implies; commits it at once when that is nothing.
     fn propose(&mut self, fact: Fact, next: Next, key: Option<MatchKey>, out: &mut Effects) {
-        let mut implied = Vec::new();
-        legs::transfers(&self.state, &fact, &mut implied);
+        self.implied.clear();
+        legs::transfers(&self.state, &fact, &mut self.implied);
         // A refused transfer has been asked for already: its refusal led to this fact.
-        let transfers: Vec<Transfer> =
-            implied.iter().filter(|leg| !leg.refused).map(|leg| leg.transfer).collect();
-        if transfers.is_empty() {
+        self.implied.retain(|leg| !leg.refused);
+        let transfers = self.implied.len();
+        if transfers == 0 {
             self.settle(fact, next, out);
             return;
         }
         if let Some(key) = key {
             self.behind.entry(key).or_default();
         }
+        self.proposed.extend(self.implied.iter().map(|leg| leg.transfer));
         self.proposals.push_back(Proposal { fact, transfers, next, key });
     }
 
@@ -435,12 +442,13 @@ impl Hub {
         if self.asked_engine > 0 {
             return;
         }
-        let mut batch = Vec::new();
+        let mut transfers = 0usize;
         for proposal in &self.proposals {
-            if batch.len().saturating_add(proposal.transfers.len()) > ENGINE_BATCH_MAX {
+            let more = transfers.saturating_add(proposal.transfers);
+            if more > ENGINE_BATCH_MAX {
                 break;
             }
-            batch.extend_from_slice(&proposal.transfers);
+            transfers = more;
             self.asked_engine = self.asked_engine.saturating_add(1);
             // One that may be refused and go on by the overcap account ends its batch: nothing may
             // come between its refusal and what follows, or a replay would not be refused.
@@ -448,8 +456,8 @@ impl Hub {
                 break;
             }
         }
-        if !batch.is_empty() {
-            out.push(Effect::Transfers(batch));
+        if transfers > 0 {
+            out.push(Effect::Transfers(self.proposed.drain(..transfers).collect()));
         }
     }
 
@@ -457,7 +465,7 @@ impl Hub {
         let mut rest = results;
         for _ in 0..core::mem::take(&mut self.asked_engine) {
             let Some(proposal) = self.proposals.pop_front() else { return };
-            let own = rest.split_off(..proposal.transfers.len());
+            let own = rest.split_off(..proposal.transfers);
             // The host answers every transfer of a batch, or the books and the state part ways.
             let own = own.expect("the engine answers every transfer that it was asked for");
             let refused = own.iter().copied().find(|status| *status != TransferStatus::Ok);

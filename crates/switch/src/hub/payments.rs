@@ -4,8 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::Hash;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use ledger::SpreadMap;
 use scheme::{
     Amount, ApprovalCode, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan,
     TerminalId, Timestamp,
@@ -159,12 +158,50 @@ impl Payment {
 type StanKey = (ParticipantId, TerminalId, Stan);
 type RrnKey = (ParticipantId, TerminalId, Rrn);
 
+/// Payments that share a key, in the order in which they came. Nearly always it is one, which
+/// needs no allocation.
+#[derive(Clone, Debug)]
+struct Ids {
+    first: PaymentId,
+    others: Vec<PaymentId>,
+}
+
+impl Ids {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &PaymentId> {
+        core::iter::once(&self.first).chain(&self.others)
+    }
+
+    fn len(&self) -> usize {
+        self.others.len().saturating_add(1)
+    }
+
+    fn insert(&mut self, place: usize, id: PaymentId) {
+        match place.checked_sub(1) {
+            Some(place) => self.others.insert(place, id),
+            None => self.others.insert(0, core::mem::replace(&mut self.first, id)),
+        }
+    }
+
+    /// Takes an id out; whether none is left.
+    fn remove(&mut self, id: PaymentId) -> bool {
+        if self.first == id {
+            if self.others.is_empty() {
+                return true;
+            }
+            self.first = self.others.remove(0);
+        } else {
+            self.others.retain(|known| *known != id);
+        }
+        false
+    }
+}
+
 /// The table, its match keys, and the order in which payments leave the window.
 #[derive(Clone, Debug, Default)]
 pub struct Payments {
-    by_id: HashMap<PaymentId, Payment, FixedState>,
-    by_stan: HashMap<StanKey, Vec<PaymentId>, FixedState>,
-    by_rrn: HashMap<RrnKey, Vec<PaymentId>, FixedState>,
+    by_id: SpreadMap<PaymentId, Payment>,
+    by_stan: SpreadMap<StanKey, Ids>,
+    by_rrn: SpreadMap<RrnKey, Ids>,
     window: VecDeque<PaymentId>,
     fingerprint: Fingerprint,
 }
@@ -183,12 +220,12 @@ impl Payments {
         stan: Stan,
     ) -> impl Iterator<Item = &Payment> {
         let ids = self.by_stan.get(&(acquirer, terminal, stan));
-        ids.into_iter().flatten().rev().filter_map(|id| self.by_id.get(id))
+        ids.into_iter().flat_map(Ids::iter).rev().filter_map(|id| self.by_id.get(id))
     }
 
     /// How many payments share an acquirer, terminal and DE11.
     pub fn count_by_stan(&self, a: ParticipantId, t: TerminalId, stan: Stan) -> usize {
-        self.by_stan.get(&(a, t, stan)).map_or(0, Vec::len)
+        self.by_stan.get(&(a, t, stan)).map_or(0, Ids::len)
     }
 
     /// Payments with this acquirer, terminal and DE37, newest first.
@@ -199,7 +236,7 @@ impl Payments {
         rrn: Rrn,
     ) -> impl Iterator<Item = &Payment> {
         let ids = self.by_rrn.get(&(acquirer, terminal, rrn));
-        ids.into_iter().flatten().rev().filter_map(|id| self.by_id.get(id))
+        ids.into_iter().flat_map(Ids::iter).rev().filter_map(|id| self.by_id.get(id))
     }
 
     /// Every payment in the window, in the order in which they came.
@@ -229,9 +266,9 @@ impl Payments {
         // An id is derived from the match key K1, and a K1 match is never a new payment.
         assert!(replaced.is_none(), "payment {id} exists already");
         let stan_key = (seen.acquirer, seen.terminal, seen.stan);
-        link(&self.by_id, self.by_stan.entry(stan_key).or_default(), at, id);
+        link(&self.by_id, &mut self.by_stan, stan_key, at, id);
         let rrn_key = (seen.acquirer, seen.terminal, seen.rrn);
-        link(&self.by_id, self.by_rrn.entry(rrn_key).or_default(), at, id);
+        link(&self.by_id, &mut self.by_rrn, rrn_key, at, id);
         self.window.push_back(id);
     }
 
@@ -279,27 +316,26 @@ impl Payments {
 
 /// Adds an id in the order in which payments came. That is the end, but for a snapshot, which
 /// holds them in the order in which they will be forgotten.
-fn link(
-    by_id: &HashMap<PaymentId, Payment, FixedState>,
-    ids: &mut Vec<PaymentId>,
+fn link<K: Hash + Eq>(
+    by_id: &SpreadMap<PaymentId, Payment>,
+    index: &mut SpreadMap<K, Ids>,
+    key: K,
     at: Timestamp,
     id: PaymentId,
 ) {
-    let place = ids.partition_point(|known| {
+    let Some(ids) = index.get_mut(&key) else {
+        index.insert(key, Ids { first: id, others: Vec::new() });
+        return;
+    };
+    let before = |known: &&PaymentId| {
         by_id.get(known).is_none_or(|payment| (payment.at, payment.id) <= (at, id))
-    });
+    };
+    let place = ids.iter().take_while(before).count();
     ids.insert(place, id);
 }
 
-fn unlink<K: Hash + Eq>(
-    index: &mut HashMap<K, Vec<PaymentId>, FixedState>,
-    key: &K,
-    id: PaymentId,
-) {
-    if let Some(ids) = index.get_mut(key) {
-        ids.retain(|known| *known != id);
-        if ids.is_empty() {
-            index.remove(key);
-        }
+fn unlink<K: Hash + Eq>(index: &mut SpreadMap<K, Ids>, key: &K, id: PaymentId) {
+    if index.get_mut(key).is_some_and(|ids| ids.remove(id)) {
+        index.remove(key);
     }
 }

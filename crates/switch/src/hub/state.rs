@@ -96,6 +96,7 @@ pub struct State {
     flows: Fingerprinted<Flows>,
     scalars: Fingerprinted<Scalars>,
     sets: Fingerprint,
+    implied: Vec<Implied>,
 }
 
 impl State {
@@ -110,6 +111,7 @@ impl State {
             flows: Fingerprinted::default(),
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
+            implied: Vec::new(),
         }
     }
 
@@ -241,9 +243,9 @@ impl State {
     }
 
     fn move_money(&mut self, fact: &Fact) {
-        let mut implied = Vec::new();
+        let mut implied = core::mem::take(&mut self.implied);
         legs::transfers(self, fact, &mut implied);
-        for Implied { transfer, refused } in implied {
+        for Implied { transfer, refused } in implied.drain(..) {
             if refused {
                 continue;
             }
@@ -266,6 +268,7 @@ impl State {
                 self.moved_overcap(transfer.credit_account_id, amount.saturating_neg());
             }
         }
+        self.implied = implied;
     }
 
     /// A hold ends: `posted` of it, at most all, goes to the payee; the rest back to the payer.
