@@ -12,8 +12,9 @@ pub const BANK_CONNECTIONS_MAX: usize = 64;
 pub const ORPHANS_MAX: usize = 16 * WAITING_PER_CONNECTION_MAX;
 /// Payments that one query returns at most.
 pub const QUERY_PAYMENTS_MAX: usize = 500;
-/// A snapshot body larger than this is not taken: the journal is replayed instead.
-pub const SNAPSHOT_MAX: usize = 64 * 1024 * 1024;
+/// A snapshot body larger than this is not taken: it is copied in one turn, which would keep
+/// payments waiting for more than some 20 ms. The journal is replayed instead.
+pub const SNAPSHOT_MAX: usize = 24 * 1024 * 1024;
 /// Bytes of a trunk connection that has not said who it is: one hello.
 pub const STRANGER_BYTES_MAX: usize = 1024;
 /// So many messages of a bank with a bad MAC close its connection (R-MAC) ...

@@ -130,7 +130,7 @@ impl Host {
         self.doors.clone()
     }
 
-    /// Takes one event.
+    /// Takes one event. What it decides waits for [`Host::end_turn`] to go to the disk.
     pub fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
         let reading = self.clock.read(clocks);
         let now = reading.now;
@@ -146,7 +146,6 @@ impl Host {
             Core::Station(station) => station.at(now, self.clock.off_ms()),
         }
         self.take(now, event);
-        self.take_snapshot();
         self.release(out);
         if let Some(what) = self.pipeline.halted() {
             out.push(Action::Halt { what });
@@ -232,7 +231,7 @@ impl Host {
         self.pipeline.act(Action::Reply { ticket, reply });
     }
 
-    /// What is durable may leave; what is not goes to the disk.
+    /// What is durable may leave.
     fn release(&mut self, out: &mut Vec<Action>) {
         for deferred in self.pipeline.free() {
             match (deferred, &mut self.core) {
@@ -272,6 +271,12 @@ impl Host {
                 out.extend(ready.map(|(conn, bytes)| Action::Send { conn, bytes }));
             }
         }
+    }
+
+    /// No more events for now: what they decided goes to the disk as one frame, so that a shell
+    /// with much to hand over pays for one sync and not for one an event.
+    pub fn end_turn(&mut self, out: &mut Vec<Action>) {
+        self.take_snapshot();
         if let Some(batch) = self.pipeline.cut() {
             out.push(Action::Commit(batch));
         }
@@ -289,11 +294,11 @@ impl Host {
             return;
         }
         self.snapshot = record;
-        if let Core::Hub(hub) = &self.core {
+        if let Core::Hub(hub) = &self.core
+            && replay::snapshot_bytes_about(&hub.hub, &hub.books) <= SNAPSHOT_MAX
+        {
             let body = replay::snapshot(&hub.hub, &hub.books);
-            if body.len() <= SNAPSHOT_MAX {
-                self.pipeline.act(Action::Snapshot { record, body });
-            }
+            self.pipeline.act(Action::Snapshot { record, body });
         }
     }
 

@@ -110,6 +110,7 @@ fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
     };
     let mut actions = Vec::new();
     host.handle(clocks, event, &mut actions);
+    host.end_turn(&mut actions);
     actions.into_iter().map(of_role).collect()
 }
 

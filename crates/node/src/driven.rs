@@ -14,6 +14,9 @@ pub trait Driven {
     /// Takes one event and appends what is to be done.
     fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>);
 
+    /// Nothing more happens for now: what gathered may go to the disk in one piece.
+    fn end_turn(&mut self, _out: &mut Vec<Action>) {}
+
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
     fn next_timeout(&self) -> Option<u64>;
 

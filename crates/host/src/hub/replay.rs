@@ -75,6 +75,14 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// How long a snapshot would be, without making one: a little more than what its parts take.
+pub(crate) fn snapshot_bytes_about(hub: &Hub, books: &Books) -> usize {
+    const PAYMENT: usize = 320;
+    const TRANSFER: usize = 80;
+    let payments = hub.state().payments().len().saturating_mul(PAYMENT);
+    payments.saturating_add(books.remembered().saturating_mul(TRANSFER))
+}
+
 /// The body of a hub's snapshot: the machine's, behind its length, then the books'.
 pub(crate) fn snapshot(hub: &Hub, books: &Books) -> Vec<u8> {
     let mut machine = Vec::new();

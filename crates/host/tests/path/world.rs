@@ -139,6 +139,7 @@ impl World {
         let Some(Machine::Host { host, .. }) = self.machines[at].as_mut() else { return };
         let mut actions = Vec::new();
         host.handle(clocks, event, &mut actions);
+        host.end_turn(&mut actions);
         for action in actions {
             self.act(at, action);
         }

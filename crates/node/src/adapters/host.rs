@@ -145,6 +145,15 @@ impl Driven for HostDriven {
         self.tell(clocks, event, out);
     }
 
+    fn end_turn(&mut self, out: &mut Vec<Action>) {
+        let mut wishes = std::mem::take(&mut self.wishes);
+        self.host.end_turn(&mut wishes);
+        for wish in wishes.drain(..) {
+            self.pass_on(wish, out);
+        }
+        self.wishes = wishes;
+    }
+
     fn next_timeout(&self) -> Option<u64> {
         self.host.next_timeout()
     }

@@ -340,6 +340,7 @@ impl<D: Driven> EventLoop<D> {
     /// One write to each connection that has something to send; then the machine is told what
     /// that and its own wishes led to.
     fn end_of_turn(&mut self) {
+        self.close_turn();
         self.flush_all();
         // What these lead to is carried out in the next turn, which follows at once.
         for _ in 0..self.owed.len() {
@@ -349,9 +350,18 @@ impl<D: Driven> EventLoop<D> {
                 None => {}
             }
         }
+        self.close_turn();
         self.flush_all();
         let counts = &self.reactor.counts;
         counts.connections.store(self.conns.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Before anything is sent: the disk has the longer way to go.
+    fn close_turn(&mut self) {
+        let mut out = std::mem::take(&mut self.out);
+        self.driven.end_turn(&mut out);
+        self.carry_out(&mut out);
+        self.out = out;
     }
 
     /// Hands an event over and carries out what the machine wants.
