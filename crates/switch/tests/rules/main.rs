@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is wrong")]
 
 mod accounts;
+mod balance;
 mod calendar;
 mod crash;
 mod matching;
+mod preauth;
 mod random;
+mod refunds;
 mod refusals;
 mod reversals;
 mod rig;
