@@ -153,6 +153,12 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
             put_tombstone(w, tombstone);
             TOMBSTONE
         }
+        other => encode_other(other, w),
+    }
+}
+
+fn encode_other(fact: &Fact, w: &mut Writer<'_>) -> u8 {
+    match fact {
         Fact::Discharged { bank, trace, code } => {
             w.u40(bank.get());
             put_trace(w, *trace).bytes(&code.bytes());
@@ -174,6 +180,12 @@ fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {
             w.u40(participant.get()).u40(amount.minor()).u8(u8::from(*paid_out)).u128(*transfer);
             NETTED
         }
+        Fact::Opened(_)
+        | Fact::Declined(_)
+        | Fact::Closed(_)
+        | Fact::Reversed(_)
+        | Fact::Completed(_)
+        | Fact::Tombstone(_) => unreachable!("payments are laid out by `encode_payment`"),
         Fact::Nation { .. }
         | Fact::Station { .. }
         | Fact::Participant { .. }

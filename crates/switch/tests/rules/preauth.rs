@@ -460,7 +460,7 @@ fn r_accounts_on_us_preauthorisations() {
     assert_eq!((rig.status(id), rig.found(FindingKind::Overcap)), (Status::Posted, 0));
 }
 
-/// While the engine is asked about a completion, neither its expiry nor anything else comes between.
+/// While the engine is asked about a completion, its expiry does not come between.
 #[test]
 fn r_accounts_expiry_waits_for_a_completion_under_way() {
     let mut rig = Rig::new();

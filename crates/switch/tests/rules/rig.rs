@@ -369,7 +369,7 @@ impl Rig {
         }
     }
 
-    /// A refund of a part of a payment, now, from its own till: DE90, and a trace number of its own.
+    /// A refund of a part of a payment, now, from its own till, by DE90.
     pub(crate) fn refund(&mut self, of: &Request, minor: u64) -> Request {
         Request {
             mti: mti(200),
