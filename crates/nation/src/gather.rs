@@ -1,7 +1,7 @@
 //! What shops and banks publish, in the auditor's words.
 
 use parties::bank::{Entry, EntryKind};
-use parties::shop::{Outcome, Seen};
+use parties::shop::{Kind, Outcome, Seen};
 use scheme::ParticipantId;
 
 use crate::actor::Actor;
@@ -68,8 +68,15 @@ fn claim(acquirer: ParticipantId, seen: &Seen) -> Claim {
         acquirer,
         terminal: seen.terminal,
         stan: seen.stan,
-        ask: Ask::Purchase,
-        of: None,
+        ask: match seen.kind {
+            Kind::Purchase => Ask::Purchase,
+            Kind::Cash => Ask::Cash,
+            Kind::Refund => Ask::Refund,
+            Kind::Balance => Ask::Balance,
+            Kind::Preauth => Ask::Hold,
+            Kind::Completion => Ask::Completion,
+        },
+        of: seen.original,
         rrn: seen.rrn,
         approval: seen.approval,
         amount: seen.amount,
@@ -81,6 +88,8 @@ fn claim(acquirer: ParticipantId, seen: &Seen) -> Claim {
             Outcome::Unknown => End::Unknown,
             Outcome::Reversed(code) if code.is_approved() => End::Reversed,
             Outcome::Reversed(_) => End::ReversalRefused,
+            Outcome::ReversedInPart(code) if code.is_approved() => End::Kept(seen.kept),
+            Outcome::ReversedInPart(_) => End::ReversalRefused,
             Outcome::ReversalOwed => End::Owed,
         },
     }

@@ -183,6 +183,14 @@ pub(crate) fn original_key(message: &Message) -> Option<OriginalKey> {
     })
 }
 
+/// 0100.
+pub(crate) const AUTHORISATION: Mti = mti(100);
+/// 0101.
+pub(crate) const AUTHORISATION_REPEAT: Mti = mti(101);
+/// 0220.
+pub(crate) const ADVICE: Mti = mti(220);
+/// 0221.
+pub(crate) const ADVICE_REPEAT: Mti = mti(221);
 /// 0200.
 pub(crate) const FINANCIAL: Mti = mti(200);
 /// 0201.

@@ -18,6 +18,7 @@ pub mod limits;
 mod line;
 mod random;
 pub mod shop;
+mod till;
 
 pub use bank::BankHost;
 pub use shop::Shop;

@@ -35,6 +35,8 @@ pub const BATCH_RECORDS_MAX: usize = 8_192;
 pub const ACCOUNTS_MAX: u32 = 1_000_000;
 /// Payments of a shop that are not finished, owed reversals included.
 pub const UNFINISHED_MAX: usize = 65_536;
+/// Purchases that a shop remembers for a refund: the receipts of its last hour or so.
+pub const REFUNDABLE_MAX: usize = 256;
 /// Finished payments that nobody has drained; older ones leave a count.
 pub const SEEN_MAX: usize = 262_144;
 /// A shop that was held up makes up for this long at most: its rate is steady, not bursts.

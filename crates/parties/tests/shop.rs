@@ -20,6 +20,7 @@ const REVERSE: Manners = Manners {
     new_time_in_repeat: 0,
     new_local_in_repeat: 0,
     new_stan_in_reversal: 0,
+    ..Manners::PURCHASES
 };
 
 fn shop(change: impl FnOnce(&mut ShopConfig)) -> Rig {

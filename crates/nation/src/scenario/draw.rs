@@ -157,6 +157,7 @@ fn manners(dice: &mut Dice) -> Manners {
         new_time_in_repeat: small(dice.between(0, 1_000)),
         new_local_in_repeat: small(dice.between(0, 1_000)),
         new_stan_in_reversal: small(dice.between(0, 1_000)),
+        ..Manners::default()
     }
 }
 

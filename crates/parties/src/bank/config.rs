@@ -4,6 +4,7 @@ use keys::LinkMac;
 use scheme::{Amount, Currency, Iin, Pan, ParticipantId};
 
 use crate::limits::{ECHO_AFTER_MS, HOLD_MS, NETWORK_WAIT_MS, REDIAL_MAX_MS, REDIAL_MIN_MS};
+use crate::shop::ShopConfig;
 
 /// A bank. The book follows from it and from the journal: a change of accounts needs a new book.
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ pub struct BankConfig {
     pub times: BankTimes,
     /// What goes wrong.
     pub faults: BankFaults,
+    /// Terminals of its own, for which it asks on the same link; `station` and `connections` are
+    /// not looked at.
+    pub counter: Option<Box<ShopConfig>>,
     /// The keys of its link to the hub (R-MAC); without them messages have no MAC.
     pub mac: Option<LinkMac>,
 }
@@ -136,6 +140,7 @@ impl BankConfig {
             seed,
             times: BankTimes::default(),
             faults: BankFaults::default(),
+            counter: None,
             mac: None,
         }
     }

@@ -28,6 +28,8 @@ use crate::iso::{self, Codec, Unread};
 use crate::limits::{ANSWERS_MAX, BATCH_RECORDS_MAX};
 use crate::line::{Lines, Redial};
 use crate::random::Dice;
+use crate::shop::{Manners, Seen, ShopCounts};
+use crate::till::Till;
 use crate::{Action, Address, ConnId, Event};
 use decide::Verdict;
 use session::{Due, Session};
@@ -86,6 +88,9 @@ pub struct BankHost {
     freed: u64,
     network_requests: u64,
     dice: Dice,
+    /// Its own terminals, whose acquirer it is.
+    till: Option<Till>,
+    turn: u64,
     now: Timestamp,
     halted: bool,
     counts: BankCounts,
@@ -108,6 +113,8 @@ impl BankHost {
             freed: 0,
             network_requests: 0,
             dice: Dice::new(config.seed),
+            till: config.counter.as_deref().cloned().map(Till::new),
+            turn: 0,
             now: Timestamp::default(),
             halted: false,
             counts: BankCounts::default(),
@@ -133,6 +140,10 @@ impl BankHost {
         if self.halted {
             return;
         }
+        let signed_on = self.signed_on() > 0;
+        if let Some(till) = &mut self.till {
+            till.at(self.now, signed_on);
+        }
         match event {
             Event::Connected { conn } => self.connected(conn, out),
             Event::Received { conn, bytes } => self.received(conn, bytes, out),
@@ -151,6 +162,7 @@ impl BankHost {
         if self.halted {
             return;
         }
+        self.acquire(out);
         self.end_holds(out);
         self.keep_signed(out);
         self.sessions_due(out);
@@ -171,7 +183,8 @@ impl BankHost {
         let sessions = self.sessions.values().map(|s| s.next_timeout(&self.config.times));
         let hold = self.book.oldest_hold();
         let hold = hold.map(|(since, _)| since.plus_ms(self.config.times.hold_ms));
-        sessions.chain(answers).chain(hold).chain(self.lines.next_timeout()).min()
+        let till = self.till.as_ref().and_then(|till| till.next_timeout(self.signed_on() > 0));
+        sessions.chain(answers).chain(hold).chain(till).chain(self.lines.next_timeout()).min()
     }
 
     /// The book as decided; up to one batch of it may not be durable yet.
@@ -207,6 +220,57 @@ impl BankHost {
     /// Changes what goes wrong from here on.
     pub fn set_faults(&mut self, faults: BankFaults) {
         self.config.faults = faults;
+    }
+
+    /// Takes the finished requests of its own terminals, in the order of their end.
+    pub fn drain_seen(&mut self) -> Vec<Seen> {
+        self.till.iter_mut().flat_map(Till::drain_seen).collect()
+    }
+
+    /// Requests of its own terminals whose reversal, or completion, is not acknowledged yet.
+    pub fn owed(&self) -> impl Iterator<Item = Seen> + '_ {
+        self.till.iter().flat_map(Till::owed)
+    }
+
+    /// Requests of its own terminals that wait for their first answer.
+    pub fn unanswered(&self) -> usize {
+        self.till.as_ref().map_or(0, Till::unanswered)
+    }
+
+    /// Whether nothing of its own terminals is under way or owed.
+    pub fn is_idle(&self) -> bool {
+        self.till.as_ref().is_none_or(Till::is_idle)
+    }
+
+    /// Its own terminals begin no new requests from here on.
+    pub fn stop(&mut self) {
+        self.till.iter_mut().for_each(Till::stop);
+    }
+
+    /// Changes what the staff at its own terminals do from here on.
+    pub fn set_manners(&mut self, manners: Manners) {
+        self.till.iter_mut().for_each(|till| till.set_manners(manners));
+    }
+
+    /// What its own terminals have counted.
+    pub fn acquired(&self) -> ShopCounts {
+        self.till.as_ref().map(Till::counts).unwrap_or_default()
+    }
+
+    /// Lets its own terminals work, over signed-on connections in turn.
+    fn acquire(&mut self, out: &mut Vec<Action>) {
+        let lines: Vec<ConnId> =
+            self.sessions.iter().filter(|(_, s)| s.is_signed_on()).map(|(conn, _)| *conn).collect();
+        let Some(till) = &mut self.till else { return };
+        till.work(!lines.is_empty());
+        for message in till.take_out() {
+            self.turn = self.turn.wrapping_add(1);
+            let place = self.turn.checked_rem(lines.len() as u64).unwrap_or(0);
+            let conn = usize::try_from(place).ok().and_then(|at| lines.get(at));
+            if let (Some(conn), Some(bytes)) = (conn, self.codec.write(&message)) {
+                out.push(Action::Send { conn: *conn, bytes });
+            }
+        }
     }
 
     fn halt(&mut self, out: &mut Vec<Action>) {
@@ -290,7 +354,7 @@ impl BankHost {
                 | MtiClass::Other,
                 _,
             ) if asks => self.carry_out(conn, message, &decide::unsupported(), out),
-            // Answers are never answered.
+            // Answers are never answered. Its own terminals may have asked.
             (
                 MtiClass::Authorisation
                 | MtiClass::Financial
@@ -299,7 +363,10 @@ impl BankHost {
                 | MtiClass::Network
                 | MtiClass::Other,
                 _,
-            ) => self.counts.unasked += 1,
+            ) => match &mut self.till {
+                Some(till) if !matches!(mti.class(), MtiClass::Network) => till.answer(message),
+                Some(_) | None => self.counts.unasked += 1,
+            },
         }
     }
 

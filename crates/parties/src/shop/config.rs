@@ -51,8 +51,10 @@ pub struct ShopConfig {
 pub struct ShopTimes {
     /// R-TIME: a terminal waits at least 35 s for its answer.
     pub answer_wait_ms: u64,
-    /// Between a 0420 and its repeats.
+    /// Between a 0420 or 0220 and its repeats.
     pub reversal_wait_ms: u64,
+    /// Longest time between a pre-authorisation and its completion.
+    pub complete_within_ms: u64,
     /// First wait before dialling again.
     pub redial_min_ms: u64,
     /// Longest wait before dialling again.
@@ -64,6 +66,7 @@ impl Default for ShopTimes {
         Self {
             answer_wait_ms: 35_000,
             reversal_wait_ms: 35_000,
+            complete_within_ms: 60_000,
             redial_min_ms: REDIAL_MIN_MS,
             redial_max_ms: REDIAL_MAX_MS,
         }
@@ -88,19 +91,77 @@ pub struct Manners {
     pub new_local_in_repeat: u16,
     /// Of reversals: those of terminals that give them a DE11, DE12 and DE13 of their own.
     pub new_stan_in_reversal: u16,
+    /// Of new payments: cash withdrawals.
+    pub cash: u16,
+    /// Of new payments: refunds of an earlier purchase; without one it is a purchase.
+    pub refund: u16,
+    /// Of new payments: balance enquiries.
+    pub balance: u16,
+    /// Of new payments: pre-authorisations, each completed for a part or the whole of its amount.
+    pub preauth: u16,
+    /// Of approved purchases and withdrawals: a part is returned (0420 with DE95).
+    pub cancel_part: u16,
+    /// Of refunds and completions: those that name their original by DE37, or else ...
+    pub by_reference: u16,
+    /// ... (completions) by DE38 and the card alone; the others by DE90.
+    pub by_approval: u16,
+    /// Of refunds: more than is left of the purchase.
+    pub refund_over: u16,
+    /// Of refunds: those that name no purchase.
+    pub refund_unlinked: u16,
+    /// Of completions: more than is held.
+    pub complete_over: u16,
+    /// Of completions: sent once more, as another message, after its acknowledgement.
+    pub complete_twice: u16,
+    /// Of completions: one that names nothing known comes before it.
+    pub complete_nothing: u16,
+    /// Of acknowledged reversals: sent once more.
+    pub reverse_twice: u16,
+}
+
+impl Manners {
+    /// Purchases alone, and staff as they are.
+    pub const PURCHASES: Self = Self {
+        walk_away: 100,
+        repeat: 450,
+        repeats_max: 2,
+        cancel: 10,
+        new_time_in_repeat: 500,
+        new_local_in_repeat: 300,
+        new_stan_in_reversal: 500,
+        cash: 0,
+        refund: 0,
+        balance: 0,
+        preauth: 0,
+        cancel_part: 0,
+        by_reference: 0,
+        by_approval: 0,
+        refund_over: 0,
+        refund_unlinked: 0,
+        complete_over: 0,
+        complete_twice: 0,
+        complete_nothing: 0,
+        reverse_twice: 0,
+    };
+
+    /// What a well-kept retailer's day looks like: mostly purchases.
+    pub fn everyday() -> Self {
+        Self {
+            cash: 60,
+            refund: 60,
+            balance: 40,
+            preauth: 80,
+            cancel_part: 10,
+            by_reference: 300,
+            by_approval: 100,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self {
-            walk_away: 100,
-            repeat: 450,
-            repeats_max: 2,
-            cancel: 10,
-            new_time_in_repeat: 500,
-            new_local_in_repeat: 300,
-            new_stan_in_reversal: 500,
-        }
+        Self::PURCHASES
     }
 }
 
