@@ -149,6 +149,7 @@ pub(crate) fn shop(config: &Config, scenario: &Scenario, number: u16) -> Option<
             reversal_wait_ms: TERMINAL_WAIT_MS,
             redial_min_ms: 50,
             redial_max_ms: 500,
+            ..ShopTimes::default()
         },
         manners: scenario.manners,
         ..example

@@ -276,6 +276,7 @@ pub(crate) fn bank_config(
         times: BankTimes { redial_max_ms: BANK_REDIAL_MAX_MS, ..BankTimes::default() },
         faults: BankFaults::default(),
         mac: None,
+        counter: None,
     })
 }
 
