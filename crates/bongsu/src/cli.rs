@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::{config, dialect, ledger, message, pages, pay, roles, sim};
+use crate::{bench, config, dialect, ledger, message, pages, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
@@ -35,6 +35,7 @@ enum Command {
     Message(message::MessageCommand),
     Dialect(dialect::DialectCommand),
     Sim(sim::Sim),
+    Bench(bench::BenchCommand),
     Hub(roles::HubCommand),
     Station(roles::StationCommand),
     Bank(roles::BankCommand),
@@ -53,6 +54,7 @@ impl Command {
             Self::Config(config) => config.format(),
             Self::Bank(bank) => bank.format(),
             Self::Sim(sim) => sim.format(),
+            Self::Bench(bench) => bench.format(),
             Self::Man(man) => man.format(),
             Self::Up(_)
             | Self::Hub(_)
@@ -71,6 +73,7 @@ impl Command {
             Self::Config(config) => config.run(),
             Self::Up(up) => up.run(),
             Self::Sim(sim) => sim.run(),
+            Self::Bench(bench) => bench.run(),
             Self::Hub(hub) => hub.run(),
             Self::Station(station) => station.run(),
             Self::Bank(bank) => bank.run(),

@@ -18,7 +18,7 @@ use mio::Waker;
 
 use crate::clock::SteadyClock;
 use crate::error::RunError;
-use crate::limits::{COMMIT_ORDERS, HEAD_EVERY, SPACE_RETRY, SPACE_WAIT};
+use crate::limits::{COMMIT_ORDERS, COMMIT_STALL, HEAD_EVERY, SPACE_RETRY, SPACE_WAIT};
 use crate::logging::Log;
 
 /// What the loop wants of the journal.
@@ -59,6 +59,8 @@ pub struct CommitCounts {
     pub busy_ns: AtomicU64,
     /// The longest of them, ns.
     pub longest_ns: AtomicU64,
+    /// Those longer than [`COMMIT_STALL`].
+    pub stalls: AtomicU64,
     /// Heads written.
     pub heads: AtomicU64,
     /// Snapshots begun.
@@ -212,6 +214,7 @@ impl<D: Disk> Scribe<D> {
         counts.bytes.fetch_add(appended.bytes, Ordering::Relaxed);
         counts.busy_ns.fetch_add(took, Ordering::Relaxed);
         counts.longest_ns.fetch_max(took, Ordering::Relaxed);
+        counts.stalls.fetch_add(u64::from(took > nanoseconds(COMMIT_STALL)), Ordering::Relaxed);
         let room_ahead = self.writer.has_room_ahead();
         self.tell(Outcome::Committed { batch, room_ahead });
         self.behind = true;

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+pub mod bench;
 pub mod client;
 pub mod clock;
 pub mod commit;

@@ -35,6 +35,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Orders that wait for the commit thread: one batch, one snapshot and the stop are all there is.
 pub const COMMIT_ORDERS: usize = 4;
+/// A commit that takes longer is counted as a stall of the disk: a hundred times what one takes.
+pub const COMMIT_STALL: Duration = Duration::from_millis(40);
 /// How often the journal's head follows the last durable frame at least.
 pub const HEAD_EVERY: Duration = Duration::from_millis(100);
 /// How often space for the next segment is looked for after there was none.

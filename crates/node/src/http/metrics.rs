@@ -76,6 +76,7 @@ fn of_commits(commits: &CommitCounts) -> Vec<Metric> {
         counter("bongsu_commit_records_total", "Records in these frames.", &commits.records),
         counter("bongsu_commit_bytes_total", "Bytes of these frames.", &commits.bytes),
         counter("bongsu_commit_busy_ns_total", "Time of writes and syncs.", &commits.busy_ns),
+        counter("bongsu_commit_stalls_total", "Commits that took over 40 ms.", &commits.stalls),
         counter("bongsu_heads_total", "Heads of the journal written.", &commits.heads),
         counter("bongsu_snapshots_total", "Snapshots begun.", &commits.snapshots),
         metric("bongsu_commit_longest_us", "The longest write and sync.", false, longest),

@@ -1,0 +1,398 @@
+//! A nation of real processes to be measured: in a temporary directory, on free ports, with limits
+//! and caps so high that nothing is declined. Everything ends and is removed with the [`Rig`].
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use host::config::known;
+use serde_json::Value;
+
+use super::orders::{Bank, Measured, Orders};
+use crate::client;
+use crate::error::{RunError, RunErrorKind};
+use crate::layout::Layout;
+use crate::process::SUPERVISOR;
+use crate::role::RoleName;
+
+/// Banks of the bench: institution code, prefix of cards.
+const BANKS: [(u64, &str); 4] =
+    [(100_001, "940801"), (100_002, "940802"), (100_003, "940803"), (100_004, "940804")];
+/// Retailer of the station's terminals.
+const RETAILER: &str = "BENCH-SHOP-0001";
+/// The one station.
+const STATION: &str = "bench";
+/// Terminals of a run.
+const TERMINALS: u64 = 65_536;
+/// How long a role may take to be ready.
+const READY_WAIT: Duration = Duration::from_secs(30);
+/// How long a role may take to stop.
+const STOP_WAIT: Duration = Duration::from_secs(5);
+
+/// What is to run.
+#[derive(Clone, Debug)]
+pub struct RigOptions {
+    /// The program whose subcommands are the roles.
+    pub program: PathBuf,
+    /// Where the temporary directory is made.
+    pub scratch: PathBuf,
+    /// Whether a station runs too.
+    pub station: bool,
+    /// Whether links are without TLS and MAC.
+    pub plain: bool,
+}
+
+/// What a running nation has done so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Done {
+    /// Frames made durable by a sync.
+    pub commits: u64,
+    /// Records in them.
+    pub records: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Commits longer than a stall.
+    pub stalls: u64,
+    /// Reads and writes of sockets.
+    pub calls: u64,
+}
+
+impl Done {
+    /// What was done after `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            commits: self.commits.saturating_sub(earlier.commits),
+            records: self.records.saturating_sub(earlier.records),
+            bytes: self.bytes.saturating_sub(earlier.bytes),
+            stalls: self.stalls.saturating_sub(earlier.stalls),
+            calls: self.calls.saturating_sub(earlier.calls),
+        }
+    }
+}
+
+/// A nation that runs.
+#[derive(Debug)]
+pub struct Rig {
+    dir: Scratch,
+    roles: Vec<(RoleName, Child)>,
+    banks_at: SocketAddr,
+    terminals_at: Option<SocketAddr>,
+    program: PathBuf,
+}
+
+/// A directory that is removed with this.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new directory below that one.
+    pub fn new(below: &Path) -> Result<Self, RunError> {
+        let path = below.join(format!("bongsu-bench-{}", std::process::id()));
+        crate::layout::make_dir(&path)
+            .map_err(|error| RunError::file("make the directory", &path, &error))?;
+        Ok(Self(path))
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// What it lies on, and whether that is a disk.
+    pub fn medium(&self) -> (String, bool) {
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        medium(&mounts, &self.0.canonicalize().unwrap_or_else(|_| self.0.clone()))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed is left for a person.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// File system and device of a path, from the text of `/proc/self/mountinfo`.
+fn medium(mounts: &str, path: &Path) -> (String, bool) {
+    let mut best: Option<(usize, String, bool)> = None;
+    for line in mounts.lines() {
+        let Some((head, tail)) = line.split_once(" - ") else { continue };
+        let Some(point) = head.split(' ').nth(4) else { continue };
+        let mut tail = tail.split(' ');
+        let (Some(kind), Some(device)) = (tail.next(), tail.next()) else { continue };
+        let nearer = best.as_ref().is_none_or(|(length, _, _)| point.len() >= *length);
+        if path.starts_with(point) && nearer {
+            let memory = matches!(kind, "tmpfs" | "ramfs");
+            best = Some((point.len(), format!("{kind} on {device}"), !memory));
+        }
+    }
+    best.map_or_else(|| ("an unknown file system".to_owned(), true), |(_, what, disk)| (what, disk))
+}
+
+impl Rig {
+    /// Starts the nation and waits until it is ready.
+    pub fn start(options: &RigOptions) -> Result<Self, RunError> {
+        let dir = Scratch::new(&options.scratch)?;
+        let addresses = free_addresses()?;
+        let text = configuration(options, &addresses);
+        let config = dir.path().join("bench.toml");
+        std::fs::write(&config, text)
+            .map_err(|error| RunError::file("write the configuration", &config, &error))?;
+        let mut rig = Self {
+            dir,
+            roles: Vec::new(),
+            banks_at: addresses[1],
+            terminals_at: options.station.then_some(addresses[4]),
+            program: options.program.clone(),
+        };
+        rig.role(RoleName::Hub, &config)?;
+        if options.station {
+            rig.role(RoleName::Station(STATION.to_owned()), &config)?;
+        }
+        Ok(rig)
+    }
+
+    /// The directory.
+    pub fn scratch(&self) -> &Scratch {
+        &self.dir
+    }
+
+    fn role(&mut self, role: RoleName, config: &Path) -> Result<(), RunError> {
+        let errors = self.dir.path().join(format!("{role}.err"));
+        let file =
+            File::create(&errors).map_err(|error| RunError::file("write to", &errors, &error))?;
+        let mut child = Command::new(&self.program)
+            .args(role.arguments())
+            .arg("--dir")
+            .arg(self.dir.path())
+            .arg("--config")
+            .arg(config)
+            .env(SUPERVISOR, std::process::id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| RunError::system(&format!("start {role}"), error))?;
+        let stdout = child.stdout.take();
+        self.roles.push((role.clone(), child));
+        let Some(stdout) = stdout else { return Ok(()) };
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let until = Instant::now() + READY_WAIT;
+        while let Ok(line) = lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            let value: Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(error) = value.get("error") {
+                return Err(serde_json::from_value(error.clone())
+                    .unwrap_or_else(|_| RunError::system("start a role", line)));
+            }
+            if value.get("ready").is_some() {
+                return Ok(());
+            }
+        }
+        let log = std::fs::read_to_string(&errors).unwrap_or_default();
+        let message = format!("{role} was not ready in time: {log}");
+        Err(RunError::new(RunErrorKind::Child, message, role.to_string(), "see its words above"))
+    }
+
+    /// The process of a role.
+    pub fn pid(&self, role: &RoleName) -> Option<u32> {
+        self.roles.iter().find(|(known, _)| known == role).map(|(_, child)| child.id())
+    }
+
+    /// Orders for a generator at this nation: half of the connections ask, half answer.
+    pub fn orders(&self, connections: usize, depth: usize) -> Orders {
+        let half = (connections / 2).max(1);
+        Orders {
+            banks_at: self.banks_at,
+            terminals_at: self.terminals_at,
+            retailer: RETAILER.to_owned(),
+            banks: BANKS.map(|(id, iin)| Bank { id, iin: iin.to_owned() }).to_vec(),
+            asking: half,
+            answering: half,
+            depth,
+            terminals: terminals_each(half),
+            rate: None,
+            warm_up_ms: 0,
+            window_ms: 0,
+            currency: 408,
+            // Asia/Pyongyang has no summer time.
+            utc_offset_s: 9 * 3600,
+        }
+    }
+
+    /// What the hub has done so far, by its own counters.
+    pub fn done(&self) -> Result<Done, RunError> {
+        let socket = Layout::new(self.dir.path()).socket(&RoleName::Hub);
+        let (status, body) = client::get(&socket, "/metrics")?;
+        let text = String::from_utf8_lossy(&body);
+        if status != 200 {
+            return Err(RunError::system("read the hub's counters", text));
+        }
+        let value = |name: &str| -> u64 {
+            let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+            lines.find(|(known, _)| *known == name).and_then(|(_, n)| n.parse().ok()).unwrap_or(0)
+        };
+        Ok(Done {
+            commits: value("bongsu_commits_total"),
+            records: value("bongsu_commit_records_total"),
+            bytes: value("bongsu_commit_bytes_total"),
+            stalls: value("bongsu_commit_stalls_total"),
+            calls: value("bongsu_reads_total") + value("bongsu_writes_total"),
+        })
+    }
+
+    /// Runs a generator as a process of its own; `at` is told of `begin` and `end`.
+    pub fn load(
+        &self,
+        orders: &Orders,
+        mut at: impl FnMut(&str) -> Result<(), RunError>,
+    ) -> Result<Measured, RunError> {
+        let path = self.dir.path().join("orders.json");
+        let text = serde_json::to_vec(orders).map_err(|e| RunError::system("write orders", e))?;
+        std::fs::write(&path, text).map_err(|e| RunError::file("write orders", &path, &e))?;
+        let errors = self.dir.path().join("generator.err");
+        let file = File::create(&errors).map_err(|e| RunError::file("write to", &errors, &e))?;
+        let child = Command::new(&self.program)
+            .args(["bench", "generate"])
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(file)
+            .spawn()
+            .map_err(|error| RunError::system("start the generator", error))?;
+        let mut child = Ending(child);
+        let mut measured = None;
+        if let Some(stdout) = child.0.stdout.take() {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match line.as_str() {
+                    "begin" | "end" => at(&line)?,
+                    json => measured = serde_json::from_str(json).ok(),
+                }
+            }
+        }
+        let status = child.0.wait().map_err(|e| RunError::system("wait for the generator", e))?;
+        measured.filter(|_| status.success()).ok_or_else(|| {
+            let log = std::fs::read_to_string(&errors).unwrap_or_default();
+            RunError::new(RunErrorKind::Child, log, "generator", "see its words above")
+        })
+    }
+}
+
+/// Terminals of each asking connection: together less than the five digits of their names count.
+fn terminals_each(asking: usize) -> u64 {
+    (TERMINALS / asking.max(1) as u64).clamp(1, 1024)
+}
+
+/// A child that does not outlive this.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // One that has ended is past caring.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // In turn, stations before the hub, so that nobody misses anybody.
+        while let Some((_, mut child)) = self.roles.pop() {
+            let pid = rustix::process::Pid::from_child(&child);
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+            let until = Instant::now() + STOP_WAIT;
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Addresses on this machine that nobody listens at now: trunk, banks, the hub's pages, the
+/// station's, its terminals'.
+fn free_addresses() -> Result<[SocketAddr; 5], RunError> {
+    let failed = |error| RunError::system("find free ports", error);
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        held.push(TcpListener::bind(("127.0.0.1", 0)).map_err(failed)?);
+    }
+    let mut addresses = [SocketAddr::from(([127, 0, 0, 1], 0)); 5];
+    for (place, listener) in addresses.iter_mut().zip(&held) {
+        *place = listener.local_addr().map_err(failed)?;
+    }
+    Ok(addresses)
+}
+
+fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
+    let [trunk, banks, http, pages, terminals] = addresses;
+    let channels = match known::explain("security.channels") {
+        Some(_) if options.plain => "channels = \"plain\"\n",
+        Some(_) | None => "",
+    };
+    let mut text = format!(
+        "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
+         currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
+         [security]\nprofile = \"demo\"\n{channels}\
+         [limits]\nconnection_in_flight = 65536\nin_flight = 65536\n\
+         [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
+         [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
+         acquirer = 100001\n\
+         [[listener]]\nstation = \"{STATION}\"\naddress = \"{terminals}\"\n"
+    );
+    for (id, iin) in BANKS {
+        text += &format!(
+            "[[participant]]\nid = {id}\nname = \"Bank {id}\"\niins = [\"{iin}\"]\n\
+             cap = \"9999999999.99\"\n[[link]]\nparticipant = {id}\n"
+        );
+    }
+    if options.station {
+        text += &format!(
+            "[[terminal]]\nstation = \"{STATION}\"\nretailer = \"{RETAILER}\"\n\
+             from = \"BEN00001\"\ncount = {TERMINALS}\n"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_holds() {
+        for station in [false, true] {
+            let options = RigOptions {
+                program: PathBuf::new(),
+                scratch: PathBuf::new(),
+                station,
+                plain: true,
+            };
+            let text = configuration(&options, &free_addresses().unwrap());
+            let config = host::Config::parse(&text, "bench.toml").unwrap();
+            assert_eq!(config.participants.len(), BANKS.len());
+            assert_eq!(config.terminals.len(), if station { TERMINALS as usize } else { 0 });
+        }
+    }
+
+    #[test]
+    fn the_medium_is_that_of_the_nearest_mount() {
+        let mounts = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
+                      30 22 0:26 / /dev/shm rw - tmpfs none rw\n\
+                      31 22 0:27 / /devil rw - xfs /dev/vdb rw\n";
+        let of = |path| medium(mounts, Path::new(path));
+        assert_eq!(of("/tmp/a"), ("ext4 on /dev/vda".to_owned(), true));
+        assert_eq!(of("/dev/shm/a"), ("tmpfs on none".to_owned(), false));
+        assert_eq!(of("/devil/a"), ("xfs on /dev/vdb".to_owned(), true));
+        assert_eq!(medium("", Path::new("/a")).0, "an unknown file system");
+    }
+}
