@@ -173,7 +173,8 @@ mod tests {
         if !command.is_subcommand_required_set() && !command.is_arg_required_else_help_set() {
             out.push(path.to_owned());
         }
-        for sub in command.get_subcommands() {
+        // What is hidden is a process of another command.
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
             leaves(sub, format!("{path} {}", sub.get_name()).trim_start(), out);
         }
     }

@@ -37,10 +37,10 @@ impl At {
 
 /// Payments per second of a hub, or of a station and its hub, over TCP
 ///
-/// Starts the roles as processes of their own on free ports and a temporary directory, and one more
-/// process that plays all banks and terminals on the same cores. Every payment is a purchase
-/// between two banks: 0200, hold durable, 0200 to the issuer, 0210, post durable, 0210. Every answer
-/// is checked.
+/// Starts the roles as processes of their own on free ports and a temporary directory, and one
+/// more process that plays all banks and terminals on the same cores. Every payment is a purchase
+/// between two banks: 0200, hold durable, 0200 to the issuer, 0210, post durable, 0210. Every
+/// answer is checked.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -49,7 +49,8 @@ Example:
 
 Prints with --format json:
   {\"payments_per_s\",\"p50_ms\",\"p99_ms\",\"p999_ms\",\"max_ms\",\"connections\",\"depth\",\
-\"seconds\",\"durable\",\"frames\",\"topology\",\"tls\",\"mac\",\"stalls\",\"declined\",\"errors\"}")]
+\"seconds\",\"durable\",\"frames\",\"topology\",\"tls\",\"mac\",\"stalls\",\"declined\",\
+\"errors\"}")]
 pub(crate) struct SwitchBench {
     /// Where payments come in
     #[arg(long, value_enum, default_value_t = At::Hub)]

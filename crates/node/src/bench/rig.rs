@@ -343,7 +343,7 @@ fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
         "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
          currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
          [security]\nprofile = \"demo\"\n{channels}\
-         [limits]\nconnection_in_flight = 65536\nin_flight = 65536\n\
+         [limits]\nin_flight = 65536\n\
          [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
          [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
          acquirer = 100001\n\
