@@ -1,4 +1,7 @@
-//! `bongsu config`: a configuration file, checked; a key of it, explained.
+//! `bongsu config`: a configuration file, checked, held against the journal and applied to it; a
+//! key of it, explained.
+
+mod change;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +15,7 @@ use crate::error::{Exit, Failure};
 use crate::input;
 use crate::output::{self, Format, FormatArg};
 
-/// Check and explain the nation's configuration
+/// Check, explain, compare and apply the nation's configuration
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,
@@ -29,6 +32,8 @@ pub(crate) struct ConfigCommand {
 enum Action {
     Check(Check),
     Explain(Explain),
+    Diff(change::Diff),
+    Apply(change::Apply),
 }
 
 /// Check a configuration file: all that is wrong with it, each with its line
@@ -61,6 +66,8 @@ impl ConfigCommand {
         match &self.action {
             Action::Check(check) => check.format.format,
             Action::Explain(explain) => explain.format.format,
+            Action::Diff(diff) => diff.format(),
+            Action::Apply(apply) => apply.format(),
         }
     }
 
@@ -68,6 +75,8 @@ impl ConfigCommand {
         match self.action {
             Action::Check(arguments) => check(&arguments.file, arguments.format.format),
             Action::Explain(arguments) => explain(&arguments.key, arguments.format.format),
+            Action::Diff(arguments) => arguments.run(),
+            Action::Apply(arguments) => arguments.run(),
         }
     }
 }

@@ -243,7 +243,7 @@ fn is_running(place: &Place) -> Result<bool, Failure> {
 }
 
 /// The hub's files, no hub running.
-fn offline(place: &Place) -> Result<Offline, Failure> {
+pub(crate) fn offline(place: &Place) -> Result<Offline, Failure> {
     let offline = read(place, false)?;
     if !offline.report().ok {
         output::note(

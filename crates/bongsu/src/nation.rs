@@ -2,7 +2,7 @@
 //! runs, and the answers of running roles.
 
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host::Config;
@@ -51,10 +51,29 @@ impl Place {
 
     /// What a running role answers at this path, as JSON; `None` if it does not run.
     pub(crate) fn ask(&self, role: &RoleName, path: &str) -> Result<Option<Value>, Failure> {
+        self.answer(role, path, |socket| node::client::get(socket, path))
+    }
+
+    /// What a running role answers to this at this path, as JSON; `None` if it does not run.
+    pub(crate) fn tell(
+        &self,
+        role: &RoleName,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Option<Value>, Failure> {
+        self.answer(role, path, |socket| node::client::post(socket, path, body))
+    }
+
+    fn answer(
+        &self,
+        role: &RoleName,
+        path: &str,
+        ask: impl FnOnce(&Path) -> Result<(u16, Vec<u8>), node::RunError>,
+    ) -> Result<Option<Value>, Failure> {
         // Where nobody may look, "it does not run" would be a guess.
         self.has_nation()?;
         let socket = self.layout().socket(role);
-        let (status, body) = match node::client::get(&socket, path) {
+        let (status, body) = match ask(&socket) {
             Ok(answer) => answer,
             Err(error) if error.kind == RunErrorKind::NotRunning => return Ok(None),
             Err(error) => return Err(error.into()),

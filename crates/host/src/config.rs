@@ -10,7 +10,7 @@
 //! What bounds it: [`limits`]. Deliberately absent: secrets, card numbers, reading of files,
 //! clocks. The time zone data is compiled in, so the same file means the same everywhere.
 
-mod business;
+pub(crate) mod business;
 mod card_number;
 mod checks;
 mod error;
@@ -31,6 +31,7 @@ use scheme::{
 use switch::Timers;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use limits::FILE_BYTES_MAX;
 
 /// The text of the example nation, `examples/four-stations/nation.toml`: what `bongsu up` runs
 /// without a configuration.

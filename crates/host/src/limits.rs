@@ -36,3 +36,6 @@ pub const FINDINGS_SHOWN: usize = 20;
 pub const STATUS_EVERY_MS: u64 = 2_000;
 
 const _: () = assert!(STATUS_EVERY_MS * 5 == crate::fires::SILENT_MS);
+
+/// Longest name of the author of a change, bytes: a person and an office.
+pub const AUTHOR_MAX: usize = 64;

@@ -130,6 +130,11 @@ impl Offline {
         &self.report
     }
 
+    /// Where a file's business part differs from the journal's, a line each.
+    pub fn difference(&self, config: &Config) -> Vec<String> {
+        config.business_difference(self.hub.state().directory())
+    }
+
     /// Every account.
     pub fn accounts(&self) -> Vec<AccountView> {
         let directory = self.hub.state().directory();

@@ -222,6 +222,12 @@ impl Host {
     }
 
     fn query(&mut self, ticket: u64, query: &Query) {
+        if let (Core::Hub(hub), Query::Change(change)) = (&mut self.core, query) {
+            let reply = Reply::Change(hub.change(change, &mut self.pipeline));
+            // Leaves behind the records of the change, when they are durable.
+            self.pipeline.act(Action::Reply { ticket, reply });
+            return;
+        }
         let records = self.pipeline.next_record().saturating_sub(1);
         let journal = JournalNow { records, no_room: self.pipeline.has_no_room() };
         let reply: Reply = match &self.core {

@@ -1,7 +1,11 @@
 //! What a role shows of itself: plain values, filled from durable state, for pages, commands and
 //! metrics. Amounts are decimal strings in the nation's currency.
 
-use scheme::{BusinessDate, TerminalId, Timestamp};
+use scheme::{BusinessDate, Currency, TerminalId, Timestamp};
+use switch::record::Fact;
+
+use crate::config::Config;
+use crate::limits::AUTHOR_MAX;
 
 use crate::event::Health;
 use crate::fires::{Fires, Reason};
@@ -17,6 +21,46 @@ pub enum Query {
     Payments(PaymentFilter),
     /// Counters for `/metrics`.
     Metrics,
+    /// What a file's business part would change, and perhaps that it be changed.
+    Change(BusinessChange),
+}
+
+/// The business part of a configuration file, held against the journal's.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BusinessChange {
+    /// What the file says.
+    pub(crate) facts: Vec<Fact>,
+    /// In which money.
+    pub(crate) currency: Currency,
+    /// Who changes it; without one nothing is changed.
+    pub(crate) author: Option<String>,
+}
+
+impl BusinessChange {
+    /// Of this file.
+    pub fn of(config: &Config) -> Self {
+        Self { facts: config.facts(), currency: config.currency, author: None }
+    }
+
+    /// To be made by somebody; `None` if that is no name of 1 to [`AUTHOR_MAX`] bytes without
+    /// control characters.
+    pub fn by(mut self, author: &str) -> Option<Self> {
+        let author = author.trim();
+        let fits = !author.is_empty() && author.len() <= AUTHOR_MAX;
+        self.author = Some(author.to_owned());
+        (fits && !author.chars().any(char::is_control)).then_some(self)
+    }
+}
+
+/// The answer to [`Query::Change`]; it leaves when the change is durable.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ChangeView {
+    /// Where the file differed from the journal, a line each.
+    pub difference: Vec<String>,
+    /// What can't be changed so, a line each; with any of them nothing is changed.
+    pub refused: Vec<String>,
+    /// Records that were journalled; 0 if nothing was changed.
+    pub records: u64,
 }
 
 /// Which payments are asked for; everything given must fit.
@@ -45,6 +89,8 @@ pub enum Reply {
     Payments(Vec<PaymentView>),
     /// To `Metrics`: name, labels in Prometheus form (without braces, empty if none), value.
     Metrics(Vec<Metric>),
+    /// To `Change`.
+    Change(ChangeView),
     /// This role does not know such things.
     NotHere,
 }

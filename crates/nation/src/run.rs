@@ -131,7 +131,13 @@ fn roles(world: &World) -> Vec<Place> {
 fn overview(world: &mut World, place: Place) -> Overview {
     match world.ask(place, Query::Overview) {
         Some(Reply::Overview(overview)) => overview,
-        Some(Reply::Accounts(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere)
+        Some(
+            Reply::Accounts(_)
+            | Reply::Payments(_)
+            | Reply::Metrics(_)
+            | Reply::Change(_)
+            | Reply::NotHere,
+        )
         | None => Overview { role: place.to_string(), in_flight: u64::MAX, ..Overview::default() },
     }
 }
@@ -143,7 +149,13 @@ fn evidence(world: &mut World) -> Evidence {
         .collect();
     let accounts = match world.ask(Place::Hub, Query::Accounts) {
         Some(Reply::Accounts(accounts)) => accounts,
-        Some(Reply::Overview(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere)
+        Some(
+            Reply::Overview(_)
+            | Reply::Payments(_)
+            | Reply::Metrics(_)
+            | Reply::Change(_)
+            | Reply::NotHere,
+        )
         | None => Vec::new(),
     };
     let mut payments = payments(world);
@@ -187,7 +199,13 @@ fn none() -> PaymentFilter {
 fn page(world: &mut World, filter: PaymentFilter) -> Vec<PaymentView> {
     match world.ask(Place::Hub, Query::Payments(filter)) {
         Some(Reply::Payments(payments)) => payments,
-        Some(Reply::Overview(_) | Reply::Accounts(_) | Reply::Metrics(_) | Reply::NotHere)
+        Some(
+            Reply::Overview(_)
+            | Reply::Accounts(_)
+            | Reply::Metrics(_)
+            | Reply::Change(_)
+            | Reply::NotHere,
+        )
         | None => Vec::new(),
     }
 }

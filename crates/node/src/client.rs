@@ -1,5 +1,5 @@
-//! One question to a running role over its socket: HTTP/1.1, GET, one answer, bounded in bytes
-//! and time. For commands, which must not need an asynchronous runtime.
+//! One question to a running role over its socket: HTTP/1.1, one answer, bounded in bytes and
+//! time. For commands, which must not need an asynchronous runtime.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -15,6 +15,15 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// Asks for `path` (as in `/api/v1/overview`) at the socket `DIR/run/ROLE.sock`. Returns status
 /// and body, whatever the status is.
 pub fn get(socket: &Path, path: &str) -> Result<(u16, Vec<u8>), RunError> {
+    ask(socket, "GET", path, &[])
+}
+
+/// Sends `body` to `path` at that socket. Returns status and body, whatever the status is.
+pub fn post(socket: &Path, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>), RunError> {
+    ask(socket, "POST", path, body)
+}
+
+fn ask(socket: &Path, method: &str, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>), RunError> {
     let place = || format!("{} {path}", socket.display());
     let broken = |what: &str| {
         let remedy = "see the role's log; is it of the same version?";
@@ -27,8 +36,13 @@ pub fn get(socket: &Path, path: &str) -> Result<(u16, Vec<u8>), RunError> {
     let until = Instant::now() + ANSWER_WAIT;
     let mut exchange = || -> std::io::Result<Vec<u8>> {
         stream.set_write_timeout(Some(ANSWER_WAIT))?;
-        let request = format!("GET {path} HTTP/1.1\r\nHost: bongsu\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: bongsu\r\nConnection: close\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body)?;
         let mut answer = Vec::new();
         let mut piece = vec![0; 64 * 1024];
         loop {

@@ -3,7 +3,7 @@
 
 mod standing;
 
-use host::view::{AccountView, PaymentView};
+use host::view::{AccountView, ChangeView, PaymentView};
 use serde::Serialize;
 
 pub use standing::{
@@ -161,6 +161,24 @@ pub struct ShopTotals {
     pub malformed: u64,
     /// Payments that wait for their first answer.
     pub unanswered: u64,
+}
+
+/// `POST /api/v1/config/diff` and `apply`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ChangeJson {
+    /// Where the file differed from the journal, a line each.
+    pub difference: Vec<String>,
+    /// What can't be changed so, a line each.
+    pub refused: Vec<String>,
+    /// Records that were journalled.
+    pub records: u64,
+}
+
+impl From<ChangeView> for ChangeJson {
+    fn from(view: ChangeView) -> Self {
+        let ChangeView { difference, refused, records } = view;
+        Self { difference, refused, records }
+    }
 }
 
 impl From<AccountView> for AccountJson {

@@ -157,6 +157,9 @@ impl Directory {
             Removed::HotCard { token } => {
                 self.hot.remove(token);
             }
+            Removed::Retailer { retailer } => {
+                self.refunds.remove(retailer);
+            }
         }
     }
 

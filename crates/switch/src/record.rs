@@ -193,6 +193,11 @@ pub enum Removed {
         /// The card.
         token: Token,
     },
+    /// A retailer's leave to refund without naming a payment.
+    Retailer {
+        /// DE42.
+        retailer: RetailerId,
+    },
 }
 
 /// A request as it was first received: what repeats and reversals are matched against, and what

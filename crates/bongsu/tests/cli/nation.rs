@@ -66,7 +66,7 @@ impl Nation {
     }
 
     /// At the first station, without naming a terminal.
-    fn pay(&self, arguments: &[&str], code: i32) -> Value {
+    pub(crate) fn pay(&self, arguments: &[&str], code: i32) -> Value {
         let to = format!("127.0.0.1:{}", 8583 + self.port_base);
         self.json(&[&["pay", "--to", &to, "--pan", "9408020000000015"], arguments].concat(), code)
     }
@@ -104,6 +104,8 @@ fn beside_a_nation_and_after_it() {
     let again = ["--amount", "12.50", "--repeat", "--stan", stan, "--at"];
     let again = nation.pay(&[&again[..], &[sale["at"].as_str().unwrap()]].concat(), 0);
     assert_eq!((&again["rrn"], &again["approval_code"]), (&sale["rrn"], &sale["approval_code"]));
+
+    crate::change::check(&nation);
 
     // The amount and the trace number of the original come from the running hub.
     let reversal = nation.pay(&["--kind", "reversal", "--original", rrn], 0);
@@ -154,6 +156,7 @@ fn beside_a_nation_and_after_it() {
     assert_eq!(nation.json(&["ledger", "payment", rrn], 0), found);
     crate::transfers::check(&nation, &accounts, payment);
     assert_eq!(nation.json(&["ledger", "verify"], 0)["ok"], true);
+    crate::change::check_stopped(&nation);
     assert_eq!(nation.json(&["bank", "100002", "book"], 2)["error"]["kind"], "not_running");
     damaged(&nation, rrn);
     drop(std::fs::remove_dir_all(&nation.dir));

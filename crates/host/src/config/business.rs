@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use scheme::{Currency, Reason, transfer_id_of_record};
 use switch::business::Directory;
-use switch::record::Fact;
+use switch::record::{Fact, Removed};
 
 use super::Config;
 
 /// Kind of the record that a cap is (`docs/formats/records.md`), the head of its transfer's id.
-const CAP_KIND: u8 = 6;
+pub(crate) const CAP_KIND: u8 = 6;
 
 impl Config {
     /// The business part as the records of the first start: nation, stations, participants,
@@ -60,32 +60,171 @@ impl Config {
     /// Where the file's business part differs from the journal's, a line each for people; empty
     /// when they are equal.
     pub fn business_difference(&self, directory: &Directory) -> Vec<String> {
-        let in_file = described(&self.facts(), self.currency);
-        let mut known = directory.facts();
-        known.extend(directory.caps.iter().map(|(participant, amount)| Fact::Cap {
-            participant: *participant,
-            amount: *amount,
-            transfer: 0,
-        }));
-        let in_journal = described(&known, directory.currency);
-        let mut lines = Vec::new();
-        for (what, value) in &in_file {
-            match in_journal.get(what) {
-                Some(known) if known == value => {}
-                Some(known) => {
-                    lines.push((what, format!("{value} in the file, {known} in the journal")));
-                }
-                None => lines.push((what, format!("{value} in the file, not in the journal"))),
-            }
-        }
-        for (what, known) in &in_journal {
-            if !in_file.contains_key(what) {
-                lines.push((what, format!("not in the file, {known} in the journal")));
-            }
-        }
-        lines.sort();
-        lines.into_iter().map(|((_, what), line)| format!("{what}: {line}")).collect()
+        difference(&self.facts(), self.currency, directory)
     }
+}
+
+/// Where these facts differ from the journal's, a line each for people.
+pub(crate) fn difference(facts: &[Fact], money: Currency, directory: &Directory) -> Vec<String> {
+    let in_file = described(facts, money);
+    let in_journal = described(&known(directory), directory.currency);
+    let mut lines = Vec::new();
+    for (what, value) in &in_file {
+        match in_journal.get(what) {
+            Some(known) if known == value => {}
+            Some(known) => {
+                lines.push((what, format!("{value} in the file, {known} in the journal")));
+            }
+            None => lines.push((what, format!("{value} in the file, not in the journal"))),
+        }
+    }
+    for (what, known) in &in_journal {
+        if !in_file.contains_key(what) {
+            lines.push((what, format!("not in the file, {known} in the journal")));
+        }
+    }
+    lines.sort();
+    lines.into_iter().map(|((_, what), line)| format!("{what}: {line}")).collect()
+}
+
+/// Everything that the journal holds, caps included.
+fn known(directory: &Directory) -> Vec<Fact> {
+    let mut known = directory.facts();
+    known.extend(directory.caps.iter().map(|(participant, amount)| Fact::Cap {
+        participant: *participant,
+        amount: *amount,
+        transfer: 0,
+    }));
+    known
+}
+
+/// The records that make the journal's business part these facts, in the order in which each one
+/// finds what it needs; a cap's transfer has no id yet. An error says all that can't be changed so.
+pub(crate) fn change(facts: &[Fact], directory: &Directory) -> Result<Vec<Fact>, Vec<String>> {
+    let keyed = |facts: Vec<Fact>| -> BTreeMap<Subject, Fact> {
+        facts.into_iter().filter_map(|fact| Some((subject(&fact)?, fact))).collect()
+    };
+    let (wanted, known) = (keyed(facts.to_vec()), keyed(known(directory)));
+    let mut refused = Vec::new();
+    let mut changes = Vec::new();
+    for (subject, fact) in known.iter().rev() {
+        if wanted.contains_key(subject) {
+            continue;
+        }
+        match removal(fact) {
+            Ok(removed) => changes.extend(removed.map(Fact::Removed)),
+            Err(why) => refused.push(why),
+        }
+    }
+    for (subject, fact) in wanted {
+        match known.get(&subject) {
+            Some(known) if same(known, &fact) => {}
+            Some(known) => match fixed(known, &fact) {
+                Some(why) => refused.push(why),
+                None => changes.push(fact),
+            },
+            None => changes.push(fact),
+        }
+    }
+    if refused.is_empty() { Ok(changes) } else { Err(refused) }
+}
+
+/// What a fact is about: its kind's place in the order of records, and which one of the kind.
+type Subject = (u8, u128, String);
+
+fn subject(fact: &Fact) -> Option<Subject> {
+    let number = |kind: u8, number: u64| Some((kind, u128::from(number), String::new()));
+    match fact {
+        Fact::Nation { .. } => number(1, 0),
+        Fact::Station { id, .. } => number(2, u64::from(id.0)),
+        Fact::Participant { id, .. } => number(3, id.get()),
+        Fact::Route { iin, .. } => Some((4, 0, iin.to_string())),
+        Fact::Terminal { acquirer, terminal, .. } => {
+            Some((5, u128::from(acquirer.get()), terminal.as_str().to_owned()))
+        }
+        Fact::Cap { participant, .. } => number(CAP_KIND, participant.get()),
+        Fact::HotCard { token, .. } => Some((7, token.0, String::new())),
+        Fact::Retailer { retailer, .. } => Some((8, 0, retailer.as_str().to_owned())),
+        Fact::Changed { .. }
+        | Fact::Removed(_)
+        | Fact::Epoch { .. }
+        | Fact::Opened(_)
+        | Fact::Declined(_)
+        | Fact::Closed(_)
+        | Fact::Completed(_)
+        | Fact::Reversed(_)
+        | Fact::Tombstone(_)
+        | Fact::Discharged { .. }
+        | Fact::Finding(_)
+        | Fact::OvercapRepaid { .. }
+        | Fact::Cutover { .. }
+        | Fact::Netted { .. } => None,
+    }
+}
+
+/// Whether two facts about the same thing say the same.
+fn same(known: &Fact, wanted: &Fact) -> bool {
+    match (known, wanted) {
+        // The transfer of a cap says how it came to be, not what it is.
+        (Fact::Cap { amount: known, .. }, Fact::Cap { amount: wanted, .. }) => known == wanted,
+        _ => known == wanted,
+    }
+}
+
+/// Why what is known can't become what is wanted.
+fn fixed(known: &Fact, wanted: &Fact) -> Option<String> {
+    match (known, wanted) {
+        (Fact::Nation { currency: known, .. }, Fact::Nation { currency: wanted, .. }) => {
+            let (known, wanted) = (known.alpha(), wanted.alpha());
+            (known != wanted).then(|| {
+                format!("currency: every account is in {known}, and can't be made one in {wanted}")
+            })
+        }
+        (Fact::Station { id, name: known, .. }, Fact::Station { name: wanted, .. }) => {
+            Some(format!(
+                "station {}: it is \"{known}\" with its code, and can't become \"{wanted}\"; \
+                 stations are numbered by their place in the file: add new ones at its end",
+                id.0
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// The record by which something leaves the nation, if it needs one; an error says why it stays.
+fn removal(fact: &Fact) -> Result<Option<Removed>, String> {
+    Ok(match fact {
+        Fact::Station { id, .. } => Some(Removed::Station { id: *id }),
+        Fact::Route { iin, .. } => Some(Removed::Route { iin: *iin }),
+        Fact::Terminal { acquirer, terminal, .. } => {
+            Some(Removed::Terminal { acquirer: *acquirer, terminal: *terminal })
+        }
+        Fact::HotCard { token, .. } => Some(Removed::HotCard { token: *token }),
+        Fact::Retailer { retailer, .. } => Some(Removed::Retailer { retailer: *retailer }),
+        Fact::Participant { id, .. } => {
+            return Err(format!(
+                "participant {id}: its accounts stay, so it does; lower its cap and take its \
+                 terminals away instead"
+            ));
+        }
+        // A cap goes with its participant, which does not; the rest is no part of a file.
+        Fact::Nation { .. }
+        | Fact::Cap { .. }
+        | Fact::Changed { .. }
+        | Fact::Removed(_)
+        | Fact::Epoch { .. }
+        | Fact::Opened(_)
+        | Fact::Declined(_)
+        | Fact::Closed(_)
+        | Fact::Completed(_)
+        | Fact::Reversed(_)
+        | Fact::Tombstone(_)
+        | Fact::Discharged { .. }
+        | Fact::Finding(_)
+        | Fact::OvercapRepaid { .. }
+        | Fact::Cutover { .. }
+        | Fact::Netted { .. } => None,
+    })
 }
 
 /// What each fact is about, in the order of their kinds, and what it says in words.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use scheme::{Timestamp, transfer_id_of_record};
 use switch::business::Directory;
-use switch::record::Fact;
+use switch::record::{Fact, Removed};
 
 use super::known::{Absent, KEYS, SECTIONS, Shape};
 use super::*;
@@ -523,6 +523,63 @@ fn the_business_part_goes_through_the_journal_unchanged() {
     assert_eq!(nation.business_difference(&journal), [""; 0]);
     let token = Token(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
     assert_eq!(journal.hot(token), Some(Reason::Stolen));
+}
+
+type Change<'a> = &'a dyn Fn(&mut Config);
+
+/// Whatever a file changes, and is allowed to: once applied there is no difference.
+#[test]
+fn what_is_applied_differs_no_more() {
+    let nation = with_hot_card();
+    let applied = |change: &dyn Fn(&mut Config)| -> Result<Vec<Fact>, Vec<String>> {
+        let mut changed = nation.clone();
+        change(&mut changed);
+        let mut journal = directory(&nation.facts());
+        let facts = business::change(&changed.facts(), &journal)?;
+        facts.iter().for_each(|fact| journal.apply(fact));
+        assert_eq!(changed.business_difference(&journal), [""; 0]);
+        assert_eq!(business::change(&changed.facts(), &journal), Ok(Vec::new()));
+        Ok(facts)
+    };
+    assert_eq!(applied(&|_| {}), Ok(Vec::new()));
+    let allowed: [(Change<'_>, usize); 10] = [
+        (&|c| c.participants[1].cap = won("4000000.00"), 1),
+        (&|c| c.participants[1].name = "Port Bank".to_owned(), 1),
+        (&|c| c.limits.amount_max = won("1.00"), 1),
+        (&|c| c.terminals.truncate(60), 20),
+        (&|c| c.terminals[0].station = StationId(2), 1),
+        (&|c| c.hot_cards.clear(), 1),
+        (&|c| c.retailers.clear(), nation.retailers.len()),
+        (&|c| c.participants[0].iins[0] = Iin::new("9409").unwrap(), 2),
+        // A station and all of its terminals, which go first.
+        (&|c| drop((c.stations.pop(), c.terminals.truncate(60))), 21),
+        (
+            &|c| {
+                let id = ParticipantId::new(100_005).unwrap();
+                let iins = vec![Iin::new("940805").unwrap()];
+                let fifth = ParticipantSection { id, iins, ..c.participants[0].clone() };
+                c.participants.push(fifth);
+            },
+            3,
+        ),
+    ];
+    for (number, (change, records)) in allowed.into_iter().enumerate() {
+        let facts = applied(change).unwrap();
+        assert_eq!(facts.len(), records, "{number} {facts:?}");
+    }
+    let removed = applied(&|c| drop((c.stations.pop(), c.terminals.truncate(60)))).unwrap();
+    let last = Fact::Removed(Removed::Station { id: StationId(4) });
+    assert_eq!(removed.last(), Some(&last), "a station goes after its terminals");
+    let refused: [(Change<'_>, &str); 4] = [
+        (&|c| drop(c.participants.pop()), "participant 100004: its accounts stay"),
+        (&|c| c.stations[0].name = "kaesong".to_owned(), "station 1: it is \"pyongyang\""),
+        (&|c| c.stations[3].code = *b"S2", "station 4: it is \"sariwon\""),
+        (&|c| c.currency = Currency::new("XTS", 963, 2).unwrap(), "currency: every account is in"),
+    ];
+    for (change, why) in refused {
+        let lines = applied(change).unwrap_err();
+        assert!(lines.iter().any(|line| line.contains(why)), "{lines:?}");
+    }
 }
 
 #[test]

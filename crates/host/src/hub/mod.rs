@@ -1,6 +1,7 @@
 //! The hub as a role: the machine, its books, its banks' connections and its stations' trunks.
 
 mod banks;
+mod change;
 pub(crate) mod query;
 pub(crate) mod replay;
 pub(crate) mod standing;

@@ -23,6 +23,8 @@ impl HubRole {
             Query::Accounts => Reply::Accounts(self.accounts()),
             Query::Payments(filter) => Reply::Payments(self.payments(filter)),
             Query::Metrics => Reply::Metrics(self.metrics(journal)),
+            // Changes something, so the host takes it to `change`.
+            Query::Change(_) => Reply::NotHere,
         }
     }
 

@@ -335,7 +335,7 @@ impl StationRole {
         match query {
             Query::Overview => Reply::Overview(self.overview(journal)),
             Query::Metrics => Reply::Metrics(self.metrics(journal)),
-            Query::Accounts | Query::Payments(_) => Reply::NotHere,
+            Query::Accounts | Query::Payments(_) | Query::Change(_) => Reply::NotHere,
         }
     }
 

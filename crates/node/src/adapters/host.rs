@@ -96,7 +96,11 @@ impl HostDriven {
             }
             (
                 Role::Hub | Role::Station(_),
-                Reply::Accounts(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere,
+                Reply::Accounts(_)
+                | Reply::Payments(_)
+                | Reply::Metrics(_)
+                | Reply::Change(_)
+                | Reply::NotHere,
             ) => false,
         }
     }

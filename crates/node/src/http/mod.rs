@@ -6,6 +6,7 @@
 //! What bounds it: connections, idle time, the desk, the time of an answer ([`crate::limits`]).
 //! Deliberately absent: anything that a payment waits for.
 
+mod commands;
 mod listener;
 mod metrics;
 mod refusal;
@@ -139,9 +140,10 @@ async fn serve(
             let _ = tokio::task::spawn_blocking(move || machine.look()).await;
         }
     };
-    let router = routes::router(Arc::new(pages));
+    let pages = Arc::new(pages);
+    let router = routes::router(Arc::clone(&pages));
     let local = Bounded::new(tokio::net::UnixListener::from_std(unix)?);
-    let local = axum::serve(local, router.clone());
+    let local = axum::serve(local, router.clone().merge(commands::router(pages)));
     let remote = match door {
         Some(door) => {
             let listener = tokio::net::TcpListener::from_std(door.into_listener())?;

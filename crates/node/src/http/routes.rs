@@ -78,7 +78,7 @@ impl Pages {
         answer.map_err(|why| Refusal::no_answer(why, self.role.to_string()))
     }
 
-    async fn ask_host(&self, query: view::Query) -> Result<Reply, Refusal> {
+    pub(super) async fn ask_host(&self, query: view::Query) -> Result<Reply, Refusal> {
         match self.ask(Question::Host(query)).await? {
             Answer::Host(reply) => Ok(reply),
             Answer::Book(_) | Answer::Shops(_) | Answer::Ready(_) | Answer::NotHere => {
@@ -112,7 +112,11 @@ async fn scrape(State(pages): Shared) -> Result<Response, Refusal> {
     };
     let list = match reply {
         Reply::Metrics(list) => list,
-        Reply::Overview(_) | Reply::Accounts(_) | Reply::Payments(_) | Reply::NotHere => Vec::new(),
+        Reply::Overview(_)
+        | Reply::Accounts(_)
+        | Reply::Payments(_)
+        | Reply::Change(_)
+        | Reply::NotHere => Vec::new(),
     };
     let text = metrics::render(list, &pages.turns, pages.commits.as_deref());
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
@@ -166,7 +170,11 @@ async fn accounts(State(pages): Shared) -> Result<Response, Refusal> {
         Reply::Accounts(list) => {
             body(&AccountsJson { accounts: list.into_iter().map(Into::into).collect() })
         }
-        Reply::Overview(_) | Reply::Payments(_) | Reply::Metrics(_) | Reply::NotHere => None,
+        Reply::Overview(_)
+        | Reply::Payments(_)
+        | Reply::Metrics(_)
+        | Reply::Change(_)
+        | Reply::NotHere => None,
     };
     body.map(json).ok_or_else(|| Refusal::not_here("/api/v1/accounts"))
 }
@@ -183,7 +191,11 @@ async fn payments(
         Reply::Payments(list) => {
             body(&PaymentsJson { payments: list.into_iter().map(Into::into).collect() })
         }
-        Reply::Overview(_) | Reply::Accounts(_) | Reply::Metrics(_) | Reply::NotHere => None,
+        Reply::Overview(_)
+        | Reply::Accounts(_)
+        | Reply::Metrics(_)
+        | Reply::Change(_)
+        | Reply::NotHere => None,
     };
     body.map(json).ok_or_else(|| Refusal::not_here("/api/v1/payments"))
 }
@@ -197,11 +209,11 @@ async fn book(State(pages): Shared) -> Result<Response, Refusal> {
 }
 
 /// Our own shapes always are JSON; if one were not, the page is missing, not the process.
-fn body(shape: &impl Serialize) -> Option<Bytes> {
+pub(super) fn body(shape: &impl Serialize) -> Option<Bytes> {
     serde_json::to_vec(shape).ok().map(Bytes::from)
 }
 
-fn json(body: Bytes) -> Response {
+pub(super) fn json(body: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 

@@ -59,7 +59,7 @@ impl Machine {
                 labels: "a=\"b\"".into(),
                 value: 5,
             }]),
-            Query::Accounts => Reply::NotHere,
+            Query::Accounts | Query::Change(_) => Reply::NotHere,
         })
     }
 }

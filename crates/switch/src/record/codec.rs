@@ -307,6 +307,7 @@ fn put_removed(w: &mut Writer<'_>, removed: &Removed) {
         Removed::Terminal { acquirer, terminal } => w.u8(2).u40(acquirer.get()).text(terminal),
         Removed::Route { iin } => w.u8(3).short(alloc::format!("{iin}").as_bytes()),
         Removed::HotCard { token } => w.u8(4).u128(token.0),
+        Removed::Retailer { retailer } => w.u8(5).text(retailer),
     };
 }
 
@@ -316,6 +317,7 @@ fn get_removed(r: &mut Reader<'_>) -> Result<Removed, Corrupt> {
         2 => Removed::Terminal { acquirer: participant(r)?, terminal: r.text("terminal")? },
         3 => Removed::Route { iin: r.checked("IIN", Reader::name, |digits| Iin::new(&digits))? },
         4 => Removed::HotCard { token: Token(r.u128("token")?) },
+        5 => Removed::Retailer { retailer: r.text("retailer")? },
         _ => return Err(r.corrupt("what is removed")),
     })
 }

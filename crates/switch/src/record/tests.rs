@@ -82,6 +82,7 @@ fn business() -> Vec<Fact> {
         Fact::Removed(Removed::Terminal { acquirer: bank(1), terminal: seen().terminal }),
         Fact::Removed(Removed::Route { iin: Iin::new("940801").unwrap() }),
         Fact::Removed(Removed::HotCard { token: Token(6) }),
+        Fact::Removed(Removed::Retailer { retailer: seen().retailer }),
         Fact::Epoch { epoch: u64::MAX },
         Fact::Retailer {
             retailer: seen().retailer,
