@@ -13,6 +13,8 @@ pub const DRAIN_MS: u64 = 60_000;
 pub const DRAIN_STEP_MS: u64 = 250;
 /// How often the accounts are looked at while faults rage.
 pub const LOOK_EVERY_MS: u64 = 1_000;
+/// The same in a nation of the rule book's own delays, whose runs are hours.
+pub const LOOK_EVERY_LONG_MS: u64 = 60_000;
 /// Frames of a bank's or terminal's connection (`host::limits::MESSAGE_MAX`, with room).
 pub const FRAME_MAX: usize = 16 * 1024;
 /// Failures to open a journal in a row: each may be a power cut in recovery, but not so many.

@@ -5,12 +5,12 @@ use host::config::{Config, TerminalRole};
 use host::{HostError, HostKeys, LinkMacs, Role};
 use journal::{Block, NodeId, Options};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
-use parties::bank::{BankConfig, BankTimes};
+use parties::bank::{BankConfig, BankTimes, Refill};
 use parties::shop::{ShopConfig, ShopTimes};
-use scheme::{Iin, StationId};
+use scheme::{Amount, Iin, StationId};
 use switch::Timers;
 
-use crate::scenario::{Place, Scenario};
+use crate::scenario::{Measure, Place, Scenario};
 
 /// A tenth of the rule book's delays (R-TIME); the windows of matching stay.
 pub(crate) const TIMERS: Timers = Timers {
@@ -27,7 +27,13 @@ pub(crate) const TIMERS: Timers = Timers {
 };
 
 /// Terminals wait this long, a tenth of 35 s.
-const TERMINAL_WAIT_MS: u64 = 3_500;
+const TERMINAL_TIMES: ShopTimes = ShopTimes {
+    answer_wait_ms: 3_500,
+    reversal_wait_ms: 3_500,
+    complete_within_ms: 3_000,
+    redial_min_ms: 50,
+    redial_max_ms: 500,
+};
 /// Small segments, so that a run changes them now and then.
 const SEGMENT_BYTES: u64 = 64 * 1024;
 /// Records between two snapshots of the hub: several in every run.
@@ -37,7 +43,7 @@ const SNAPSHOT_RECORDS: u64 = 100;
 pub(crate) fn config(scenario: &Scenario) -> Config {
     let mut config = Config::example();
     let banks = usize::from(scenario.banks);
-    config.timers = TIMERS;
+    config.timers = timers(scenario);
     config.journal.hub_segment_bytes = 2 * SEGMENT_BYTES;
     config.journal.snapshot_records = SNAPSHOT_RECORDS;
     config.journal.segment_bytes = SEGMENT_BYTES;
@@ -62,6 +68,21 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
         }
     }
     config
+}
+
+fn timers(scenario: &Scenario) -> Timers {
+    match scenario.measure {
+        Measure::Tenth => TIMERS,
+        Measure::Example { .. } => Config::example().timers,
+    }
+}
+
+/// How many times the file's own amounts shops ask for.
+fn amounts(scenario: &Scenario) -> u64 {
+    match scenario.measure {
+        Measure::Tenth => 1,
+        Measure::Example { amounts } => amounts,
+    }
 }
 
 /// A disk that tears what lies beside a write needs blocks of its physical sectors.
@@ -109,10 +130,17 @@ pub(crate) fn bank(
     let section = config.participants.get(at)?;
     let seed = scenario.seed.wrapping_mul(31).wrapping_add(u64::from(number));
     let mut bank = BankConfig::example(section.id, *section.iins.first()?, seed);
-    bank.connections = config.simulation.bank_connections;
+    let simulation = &config.simulation;
+    let (first, last) = simulation.shop_accounts;
+    bank.connections = simulation.bank_connections;
+    bank.opening = simulation.opening;
+    // No card may be too empty for one payment and too full for a refill.
+    let most = Amount::new(2 * simulation.amount_max.minor() * amounts(scenario));
+    let below = simulation.refill_below.max(most?);
+    bank.refill = Some(Refill { first, last, below, to: simulation.opening });
     bank.times = BankTimes {
-        echo_after_ms: TIMERS.echo_idle_ms,
-        network_wait_ms: TIMERS.echo_answer_ms,
+        echo_after_ms: config.timers.echo_idle_ms,
+        network_wait_ms: config.timers.echo_answer_ms,
         redial_min_ms: 50,
         redial_max_ms: 500,
         ..BankTimes::default()
@@ -140,17 +168,21 @@ pub(crate) fn shop(config: &Config, scenario: &Scenario, number: u16) -> Option<
     let seed = scenario.seed.wrapping_mul(37).wrapping_add(u64::from(number));
     let zone = config.zone.clone();
     let example = ShopConfig::example(station, "PYO", first.acquirer, iins(config), zone, seed)?;
+    let simulation = &config.simulation;
+    let times = match scenario.measure {
+        Measure::Tenth => TERMINAL_TIMES,
+        Measure::Example { .. } => ShopTimes::default(),
+    };
+    let amounts = amounts(scenario);
     Some(ShopConfig {
+        account_first: simulation.shop_accounts.0,
+        account_last: simulation.shop_accounts.1,
+        amount_min_minor: simulation.amount_min.minor() * amounts,
+        amount_max_minor: simulation.amount_max.minor() * amounts,
         terminals: own(TerminalRole::Shop).map(|terminal| terminal.terminal).collect(),
         retailer: first.retailer,
         rate_per_1000_s: scenario.rate_per_1000_s / u64::from(scenario.stations.max(1)),
-        times: ShopTimes {
-            answer_wait_ms: TERMINAL_WAIT_MS,
-            reversal_wait_ms: TERMINAL_WAIT_MS,
-            redial_min_ms: 50,
-            redial_max_ms: 500,
-            ..ShopTimes::default()
-        },
+        times,
         manners: scenario.manners,
         ..example
     })

@@ -9,9 +9,9 @@ use scheme::TerminalId;
 use crate::actor::Actor;
 use crate::audit::{self, Evidence, Violation};
 use crate::gather;
-use crate::limits::{DRAIN_STEP_MS, LOOK_EVERY_MS};
+use crate::limits::{DRAIN_STEP_MS, LOOK_EVERY_LONG_MS, LOOK_EVERY_MS};
 use crate::machine::state_hash;
-use crate::scenario::{Place, Planned, Planted, Scenario};
+use crate::scenario::{Measure, Place, Planned, Planted, Scenario};
 use crate::world::{MS, World};
 
 /// How a run ended.
@@ -49,6 +49,8 @@ pub struct Stats {
     pub unknown: u64,
     /// Starts of machines after the first.
     pub restarts: u64,
+    /// The furthest that any bank's net position was seen from zero, minor units.
+    pub furthest_minor: u64,
 }
 
 /// Runs a scenario to its end.
@@ -82,9 +84,13 @@ fn live(mut world: World) -> (Outcome, Vec<String>) {
 /// Until the faults end, with a look at the accounts now and then.
 fn rage(world: &mut World) {
     let end = world.scenario.fault_ms * MS;
+    let every = match world.scenario.measure {
+        Measure::Tenth => LOOK_EVERY_MS,
+        Measure::Example { .. } => LOOK_EVERY_LONG_MS,
+    };
     let mut at = 0;
     while at < end && world.broken.is_empty() {
-        at = end.min(at + LOOK_EVERY_MS * MS);
+        at = end.min(at + every * MS);
         world.run_until(at);
         world.look();
     }
@@ -288,6 +294,7 @@ fn finish(mut world: World, drain_ms: u64) -> Outcome {
         }
     }
     stats.events = world.events;
+    stats.furthest_minor = world.furthest_minor;
     stats.simulated_ms = world.schedule.now() / MS;
     world.coverage.retain(|_, count| *count > 0);
     let broken = world.broken.into_iter().map(|(at, broken)| (at / MS, broken)).collect();

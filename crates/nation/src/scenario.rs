@@ -220,6 +220,19 @@ pub enum Planted {
     PublishedTwice,
 }
 
+/// Whose delays and sizes a nation has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Measure {
+    /// A tenth of the rule book's delays, so that a run of seconds sees every one of them.
+    Tenth,
+    /// The example nation's own file; amounts are this many times its own, so that a lower rate
+    /// moves as much money.
+    Example {
+        /// How many times.
+        amounts: u64,
+    },
+}
+
 /// What one simulated bank does wrong with its answers, by chance of the seed.
 pub use parties::bank::BankFaults;
 
@@ -232,6 +245,8 @@ pub struct Scenario {
     pub stations: u16,
     /// Banks: 1 to 4.
     pub banks: u16,
+    /// Whose delays and sizes.
+    pub measure: Measure,
     /// When it begins.
     pub start: Timestamp,
     /// Payments of the whole nation in 1000 s.

@@ -53,7 +53,7 @@ pub struct Totals {
     pub seeds: u64,
     /// Of these, broken.
     pub broken: u64,
-    /// Sums; of the drains, the longest.
+    /// Sums; of the drains, the longest; of positions, the furthest.
     pub stats: Stats,
     /// In how many seeds each fault and each rare thing came.
     pub coverage: BTreeMap<&'static str, u64>,
@@ -118,6 +118,7 @@ impl Totals {
         sum.reversed += one.reversed;
         sum.unknown += one.unknown;
         sum.restarts += one.restarts;
+        sum.furthest_minor = sum.furthest_minor.max(one.furthest_minor);
         for (name, seeds) in &other.coverage {
             *self.coverage.entry(name).or_default() += seeds;
         }

@@ -67,6 +67,8 @@ pub(crate) struct World {
     /// Approvals since everything was healed.
     pub(crate) worked: u64,
     pub(crate) events: u64,
+    /// How far from zero a net position was seen.
+    pub(crate) furthest_minor: u64,
     pub(crate) story: Story,
     disk_dice: Dice,
     replies: BTreeMap<u64, Reply>,
@@ -94,6 +96,7 @@ impl World {
             raging: true,
             worked: 0,
             events: 0,
+            furthest_minor: 0,
             story: Story::default(),
             disk_dice: Dice::new(scenario.seed, "disks"),
             replies: BTreeMap::new(),
@@ -377,6 +380,7 @@ impl World {
             let mut found = Vec::new();
             accounts::sums(&accounts, &mut found);
             accounts::caps(&accounts, &mut found);
+            self.furthest_minor = self.furthest_minor.max(accounts::furthest(&accounts));
             self.count("accounts looked at");
             for violation in found {
                 self.violation(violation);

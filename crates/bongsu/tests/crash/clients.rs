@@ -1,5 +1,6 @@
-//! Clients at one station: ten terminals, each a thread with its own connection. When something
-//! breaks they do what terminals do: repeat, reverse, or walk away.
+//! Clients at one station: ten terminals, each a thread with its own connection, which do every
+//! everyday flow in turn. When something breaks they do what terminals do: repeat, reverse, or walk
+//! away.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,36 +9,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use scheme::{Mti, Timestamp, Zone};
+use ::nation::audit::{Ask, Claim, End};
+use scheme::{
+    Amount, ApprovalCode, Iin, Mti, ParticipantId, Rrn, Stan, TerminalId, Timestamp, Zone,
+};
 use wire::frame::{Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
 
 const TERMINALS: u64 = 10;
+const ACQUIRER: u64 = 100_001;
+const ISSUERS: [&str; 3] = ["940801", "940802", "940803"];
 const ANSWER: Duration = Duration::from_secs(35);
 
-/// What a client knows of one payment.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Seen {
-    pub(crate) terminal: String,
-    pub(crate) stan: String,
-    pub(crate) amount: i64,
-    pub(crate) rrn: String,
-    pub(crate) approval: String,
-    pub(crate) end: End,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum End {
-    Approved,
-    Declined(String),
-    /// A reversal was acknowledged with 00.
-    Reversed,
-    /// The customer left before an answer came.
-    Unknown,
-}
-
 pub(crate) struct Clients {
-    threads: Vec<JoinHandle<Vec<Seen>>>,
+    threads: Vec<JoinHandle<Vec<Claim>>>,
     stop: Arc<AtomicBool>,
     approved: Arc<AtomicU64>,
 }
@@ -53,7 +38,9 @@ impl Clients {
                     terminal: format!("PYO{number:05}"),
                     account: u32::try_from(number).unwrap(),
                     connection: None,
-                    next_stan: 1,
+                    stan: 0,
+                    customers: 0,
+                    claims: Vec::new(),
                     approved: Arc::clone(&approved),
                 };
                 let stop = Arc::clone(&stop);
@@ -76,10 +63,17 @@ impl Clients {
         }
     }
 
-    pub(crate) fn stop(self) -> Vec<Seen> {
+    pub(crate) fn stop(self) -> Vec<Claim> {
         self.stop.store(true, Ordering::Relaxed);
         self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     }
+}
+
+/// A request that was approved.
+struct Paid {
+    request: Message,
+    rrn: String,
+    approval: String,
 }
 
 struct Client {
@@ -87,75 +81,163 @@ struct Client {
     terminal: String,
     account: u32,
     connection: Option<TcpStream>,
-    next_stan: u32,
+    stan: u32,
+    customers: u32,
+    claims: Vec<Claim>,
     approved: Arc<AtomicU64>,
 }
 
 impl Client {
-    fn run(mut self, stop: &AtomicBool, gap: Duration) -> Vec<Seen> {
-        let mut seen = Vec::new();
+    fn run(mut self, stop: &AtomicBool, gap: Duration) -> Vec<Claim> {
         let mut next = Instant::now();
         self.try_a_pin();
         while !stop.load(Ordering::Relaxed) {
-            seen.push(self.pay());
+            self.serve();
             next = (next + gap).max(Instant::now() - gap);
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
-        seen
+        self.claims
     }
 
-    fn pay(&mut self) -> Seen {
-        let stan = self.next_stan;
-        self.next_stan += 1;
-        let amount = i64::from(100 + stan % 5000);
-        let purchase = self.purchase(stan, amount);
-        let mut seen = Seen {
-            terminal: self.terminal.clone(),
-            stan: format!("{stan:06}"),
-            amount,
-            rrn: String::new(),
-            approval: String::new(),
-            end: End::Unknown,
-        };
-        let answer = match self.exchange(&purchase) {
+    /// One customer, and one flow or a chain of them.
+    fn serve(&mut self) {
+        self.customers += 1;
+        let amount = u64::from(100 + self.customers % 5000);
+        match self.customers % 20 {
+            0..=7 => drop(self.pay(Ask::Purchase, amount)),
+            8 | 9 => drop(self.pay(Ask::Cash, amount)),
+            10 => drop(self.pay(Ask::Balance, 0)),
+            11 | 12 => self.refunds(amount, &[amount / 2]),
+            // The rest, and then more than was paid.
+            13 => self.refunds(amount, &[amount / 3, amount - amount / 3, amount / 4]),
+            14 => drop(self.pay(Ask::Refund, 100)),
+            15 => self.hold(amount, &[amount / 2]),
+            // Completed twice: the second moves nothing.
+            16 => self.hold(amount, &[amount, amount]),
+            // More than is held: refused, and the hold stands.
+            17 => self.hold(amount, &[amount + 1]),
+            18 => drop(self.pay(Ask::Hold, amount)),
+            _ => self.dispense(amount),
+        }
+    }
+
+    /// A payment and refunds of it.
+    fn refunds(&mut self, amount: u64, refunds: &[u64]) {
+        let Some(paid) = self.pay(Ask::Purchase, amount) else { return };
+        for refund in refunds {
+            let request = self.request(Ask::Refund, *refund, Some(&paid));
+            self.ask(Ask::Refund, &request, Some(&paid));
+        }
+    }
+
+    /// A pre-authorisation and completions of it, each sent until it is acknowledged.
+    fn hold(&mut self, amount: u64, completions: &[u64]) {
+        let Some(held) = self.pay(Ask::Hold, amount) else { return };
+        for completion in completions {
+            let request = self.request(Ask::Completion, *completion, Some(&held));
+            let answer = self.insist(&request);
+            let end = if code(&answer) == "00" { End::Approved } else { End::Declined };
+            self.write_down(Ask::Completion, &request, Some(&answer), Some(&held), end);
+        }
+    }
+
+    /// Cash of which the machine gave a part only.
+    fn dispense(&mut self, amount: u64) {
+        let kept = amount / 4;
+        if let Some(paid) = self.pay(Ask::Cash, amount) {
+            self.reverse(&paid.request, Some(kept));
+            self.last().end = End::Kept(Amount::new(kept).unwrap());
+        }
+    }
+
+    fn pay(&mut self, ask: Ask, amount: u64) -> Option<Paid> {
+        let request = self.request(ask, amount, None);
+        let paid = self.ask(ask, &request, None)?;
+        // Some customers change their minds.
+        let stays = matches!(ask, Ask::Balance) || !self.customers.is_multiple_of(9);
+        if !stays {
+            self.reverse(&request, None);
+            self.last().end = End::Reversed;
+        }
+        stays.then_some(paid)
+    }
+
+    /// Asks; without an answer it repeats, reverses or walks away. What was approved comes back.
+    fn ask(&mut self, ask: Ask, request: &Message, of: Option<&Paid>) -> Option<Paid> {
+        let answer = match self.exchange(request) {
             Some(answer) => answer,
-            None => match stan % 3 {
-                0 => return seen,
-                1 => return self.reverse(&purchase, seen),
-                _ => self.insist(&repeat_of(&purchase)),
+            None => match self.customers % 3 {
+                _ if ask == Ask::Balance => {
+                    self.write_down(ask, request, None, of, End::Unknown);
+                    return None;
+                }
+                0 => {
+                    self.write_down(ask, request, None, of, End::Unknown);
+                    return None;
+                }
+                1 => {
+                    self.reverse(request, None);
+                    self.write_down(ask, request, None, of, End::Reversed);
+                    return None;
+                }
+                _ => self.insist(&repeat_of(request)),
             },
         };
-        let text = |de: u8| answer.text(de).unwrap_or("").trim().to_owned();
-        if text(39) == "00" {
-            seen.rrn = text(37);
-            seen.approval = text(38);
-            seen.end = End::Approved;
-            self.approved.fetch_add(1, Ordering::Relaxed);
-            // Some customers change their minds.
-            if stan.is_multiple_of(10) {
-                return self.reverse(&purchase, seen);
-            }
-        } else {
-            seen.end = End::Declined(text(39));
+        let approved = code(&answer) == "00";
+        let end = if approved { End::Approved } else { End::Declined };
+        self.write_down(ask, request, Some(&answer), of, end);
+        if !approved {
+            return None;
         }
-        seen
+        self.approved.fetch_add(1, Ordering::Relaxed);
+        Some(Paid { request: request.clone(), rrn: text(&answer, 37), approval: text(&answer, 38) })
     }
 
-    fn reverse(&mut self, purchase: &Message, mut seen: Seen) -> Seen {
-        let stan = self.next_stan;
-        self.next_stan += 1;
+    fn write_down(
+        &mut self,
+        ask: Ask,
+        request: &Message,
+        answer: Option<&Message>,
+        of: Option<&Paid>,
+        end: End,
+    ) {
+        let rrn = answer.map_or(String::new(), |answer| text(answer, 37));
+        let approval = answer.map_or(String::new(), |answer| text(answer, 38));
+        let of = of.map(|paid| (terminal_of(&paid.request), stan_of(&paid.request)));
+        self.claims.push(Claim {
+            acquirer: ParticipantId::new(ACQUIRER).unwrap(),
+            terminal: terminal_of(request),
+            stan: stan_of(request),
+            ask,
+            of,
+            rrn: Rrn::new(rrn.as_bytes()).unwrap_or(Rrn::BLANK),
+            approval: ApprovalCode::new(approval.as_bytes()).unwrap_or(ApprovalCode::BLANK),
+            amount: Amount::new(text(request, 4).parse().unwrap()).unwrap(),
+            issuer: Iin::new(&text(request, 2)[..6]).unwrap(),
+            approved: end == End::Approved,
+            end,
+        });
+    }
+
+    fn last(&mut self) -> &mut Claim {
+        self.claims.last_mut().unwrap()
+    }
+
+    /// A reversal, sent until it is acknowledged; `kept`: what was really paid out (DE95).
+    fn reverse(&mut self, request: &Message, kept: Option<u64>) {
+        let stan = self.next_stan();
         let mut reversal = self.base(420, stan);
         for de in [2, 3, 4, 32, 41, 42, 49] {
-            reversal.set(de, purchase.get(de).unwrap());
+            reversal.set(de, request.get(de).unwrap());
         }
-        reversal.set(39, b"17");
-        let field = |de: u8| purchase.text(de).unwrap();
-        let data = format!("0200{}{}{:0>11}{:011}", field(11), field(7), field(32), 0);
-        reversal.set(90, data.as_bytes());
+        reversal.set(39, if kept.is_some() { b"32" } else { b"17" });
+        reversal.set(90, original(request).as_bytes());
+        if let Some(kept) = kept {
+            let parts = format!("{kept:012}{:012}C{:08}C{:08}", 0, 0, 0);
+            reversal.set(95, parts.as_bytes());
+        }
         let answer = self.insist(&reversal);
         assert_eq!(answer.text(39), Some("00"), "a reversal is always acknowledged");
-        seen.end = End::Reversed;
-        seen
     }
 
     /// Sends until an answer comes: a repeat or a reversal never gives up.
@@ -217,23 +299,44 @@ impl Client {
         message
     }
 
-    fn purchase(&self, stan: u32, amount: i64) -> Message {
+    fn next_stan(&mut self) -> u32 {
+        self.stan += 1;
+        self.stan
+    }
+
+    fn request(&mut self, ask: Ask, amount: u64, of: Option<&Paid>) -> Message {
+        let stan = self.next_stan();
+        let (mti, processing) = match ask {
+            Ask::Purchase => (200, "000000"),
+            Ask::Cash => (200, "010000"),
+            Ask::Refund => (200, "200000"),
+            Ask::Balance => (200, "310000"),
+            Ask::Hold => (100, "000000"),
+            Ask::Completion => (220, "000000"),
+        };
         let local = Zone::fixed(9 * 3600).local(now()).month_time().to_string();
-        let mut message = self.base(200, stan);
+        let mut message = self.base(mti, stan);
         // Every third payment is on-us, the others go to two other banks.
-        let iin = scheme::Iin::new(["940801", "940802", "940803"][stan as usize % 3]).unwrap();
+        let iin = Iin::new(ISSUERS[self.customers as usize % 3]).unwrap();
         let pan = parties::bank::pan(iin, self.account).unwrap();
         message.set(2, pan.digits());
-        message.set(3, b"000000");
+        message.set(3, processing.as_bytes());
         message.set(4, format!("{amount:012}").as_bytes());
         message.set(12, &local.as_bytes()[4..]);
         message.set(13, &local.as_bytes()[..4]);
         message.set(14, b"3112");
-        message.set(32, b"100001");
+        message.set(32, ACQUIRER.to_string().as_bytes());
         message.set(42, b"PYO-SHOP-000001");
         message.set(49, b"408");
-        if stan.is_multiple_of(7) {
-            let track = format!("{}=31121015432100", pan_of(&message));
+        if let Some(paid) = of {
+            message.set(90, original(&paid.request).as_bytes());
+        }
+        if let (Ask::Completion, Some(paid)) = (ask, of) {
+            message.set(37, paid.rrn.as_bytes());
+            message.set(38, paid.approval.as_bytes());
+            message.set(39, b"00");
+        } else if stan.is_multiple_of(7) {
+            let track = format!("{}=31121015432100", text(&message, 2));
             message.set(35, track.as_bytes());
             for de in [45, 48, 55, 62] {
                 message.set(de, planted(de).as_bytes());
@@ -244,7 +347,7 @@ impl Client {
 
     /// A PIN block is refused, wiped, and goes nowhere.
     fn try_a_pin(&mut self) {
-        let mut message = self.purchase(999_999, 100);
+        let mut message = self.request(Ask::Purchase, 100, None);
         message.set(52, &PIN_BLOCK);
         let answer = self.insist(&message);
         assert_eq!((answer.text(39), answer.text(44)), (Some("58"), Some("NO PIN")));
@@ -257,9 +360,9 @@ pub(crate) fn secrets() -> Vec<Vec<u8>> {
     secrets.push(b"=31121015432100".to_vec());
     secrets.push(PIN_BLOCK.to_vec());
     secrets.push(b"C0FFEE0DDBA11E55".to_vec());
-    for iin in ["940801", "940802", "940803"] {
+    for iin in ISSUERS {
         for account in 1..=u32::try_from(TERMINALS).unwrap() {
-            let pan = parties::bank::pan(scheme::Iin::new(iin).unwrap(), account).unwrap();
+            let pan = parties::bank::pan(Iin::new(iin).unwrap(), account).unwrap();
             secrets.push(pan.digits().to_vec());
         }
     }
@@ -272,8 +375,28 @@ fn planted(de: u8) -> String {
     format!("PLANTED IN DE{de}")
 }
 
-fn pan_of(message: &Message) -> String {
-    message.text(2).unwrap().to_owned()
+/// A field without its padding; empty when absent.
+fn text(message: &Message, de: u8) -> String {
+    message.text(de).unwrap_or("").trim().to_owned()
+}
+
+fn code(answer: &Message) -> String {
+    text(answer, 39)
+}
+
+fn terminal_of(request: &Message) -> TerminalId {
+    TerminalId::new(request.get(41).unwrap()).unwrap()
+}
+
+fn stan_of(request: &Message) -> Stan {
+    Stan::new(text(request, 11).parse().unwrap()).unwrap()
+}
+
+/// DE90: MTI, DE11, DE7, DE32, DE33 of the original.
+fn original(request: &Message) -> String {
+    let field = |de: u8| text(request, de);
+    let mti = request.mti();
+    format!("{mti}{}{}{:0>11}{:011}", field(11), field(7), field(32), 0)
 }
 
 fn repeat_of(message: &Message) -> Message {

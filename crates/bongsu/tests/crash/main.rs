@@ -45,10 +45,10 @@ fn killed_processes_lose_and_double_nothing() {
             );
         }
     }
-    let seen = clients.stop();
+    let claims = clients.stop();
     let waited = nation.wait_until_nothing_is_owed(Duration::from_secs(60));
     eprintln!("nothing is owed {waited:.1?} after the last payment");
     let books = nation.bank_books();
     let hub = nation.stop_and_read();
-    audit::check(&seen, &hub, &books);
+    audit::check(claims, hub, &books);
 }

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use ::nation::audit::Line;
+use scheme::{Rrn, TerminalId};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bongsu");
@@ -24,9 +26,6 @@ pub(crate) struct HubBooks {
     pub(crate) payments: Vec<host::view::PaymentView>,
     pub(crate) accounts: Vec<host::view::AccountView>,
 }
-
-/// A bank's own lines: (DE32, DE41, DE37) -> sum of what was added to the account, and lines.
-pub(crate) type BankBook = BTreeMap<(String, String, String), (i64, usize)>;
 
 impl Nation {
     pub(crate) fn start() -> Self {
@@ -111,11 +110,11 @@ impl Nation {
         }
     }
 
-    pub(crate) fn bank_books(&self) -> BTreeMap<String, BankBook> {
+    pub(crate) fn bank_books(&self) -> BTreeMap<String, Vec<Line>> {
         BANKS.iter().map(|bank| ((*bank).to_owned(), self.bank_book(bank))).collect()
     }
 
-    fn bank_book(&self, bank: &str) -> BankBook {
+    fn bank_book(&self, bank: &str) -> Vec<Line> {
         let output = Command::new(PROGRAM)
             .args(["bank", bank, "book", "--format", "json", "--dir"])
             .arg(&self.dir)
@@ -123,17 +122,20 @@ impl Nation {
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let book: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let mut lines = BankBook::new();
+        let mut lines = Vec::new();
         for account in book["accounts"].as_array().unwrap() {
             for entry in account["entries"].as_array().unwrap() {
                 if entry["kind"] == "refill" {
                     continue;
                 }
                 let text = |name: &str| entry[name].as_str().unwrap_or("").trim().to_owned();
-                let key = (text("acquirer"), text("terminal"), text("rrn"));
-                let (sum, count) = lines.entry(key).or_default();
-                *sum += minor(&text("amount"));
-                *count += 1;
+                lines.push(Line {
+                    acquirer: text("acquirer").parse().unwrap(),
+                    terminal: TerminalId::new(text("terminal").as_bytes()).unwrap(),
+                    rrn: Rrn::new(text("rrn").as_bytes()).unwrap(),
+                    effect: minor(&text("amount")),
+                    back: entry["kind"] == "reversal",
+                });
             }
         }
         lines

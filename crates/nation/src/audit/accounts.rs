@@ -70,11 +70,18 @@ pub(crate) fn caps(accounts: &[AccountView], found: &mut Vec<Violation>) {
     }
 }
 
-/// Net position = position + cap + overcap + escrow: what a bank's cards paid at others' shops,
-/// against what others' cards paid at its own. On-us payments stand beside.
-fn positions(evidence: &Evidence, found: &mut Vec<Violation>) {
+/// How far the net position furthest from zero is from it, minor units.
+pub(crate) fn furthest(accounts: &[AccountView]) -> u64 {
+    let net = net(accounts);
+    let positions = net.iter().filter(|((_, kind), _)| *kind == "net");
+    let far = positions.map(|(_, minor)| u64::try_from(minor.unsigned_abs()).unwrap_or(u64::MAX));
+    far.max().unwrap_or(0)
+}
+
+/// Net positions and what is on us, by owner.
+fn net(accounts: &[AccountView]) -> BTreeMap<(u64, &str), i128> {
     let mut ledger: BTreeMap<(u64, &str), i128> = BTreeMap::new();
-    for account in &evidence.accounts {
+    for account in accounts {
         let owner = account.owner.split('@').next().and_then(|owner| owner.parse().ok());
         let kind = match account.kind.as_str() {
             "position" | "cap" | "overcap" | "escrow" => "net",
@@ -85,6 +92,13 @@ fn positions(evidence: &Evidence, found: &mut Vec<Violation>) {
             *ledger.entry((owner, kind)).or_default() += minor(&account.balance).unwrap_or(0);
         }
     }
+    ledger
+}
+
+/// Net position = position + cap + overcap + escrow: what a bank's cards paid at others' shops,
+/// against what others' cards paid at its own. On-us payments stand beside.
+fn positions(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let ledger = net(&evidence.accounts);
     let mut books: BTreeMap<(u64, &str), i128> = BTreeMap::new();
     for bank in &evidence.banks {
         let issuer = bank.id.get();

@@ -2,7 +2,7 @@
 
 use scheme::{Amount, Timestamp};
 
-use super::{BankFaults, Fault, LinkId, Manners, Place, Planned, Rates, Scenario, Way};
+use super::{BankFaults, Fault, LinkId, Manners, Measure, Place, Planned, Rates, Scenario, Way};
 use crate::dice::Dice;
 use crate::limits::DRAIN_MS;
 
@@ -49,6 +49,7 @@ impl Scenario {
             seed,
             stations: 2,
             banks: 2,
+            measure: Measure::Tenth,
             start: NOON,
             rate_per_1000_s: 10_000,
             fault_ms: 5_000,
@@ -66,6 +67,22 @@ impl Scenario {
             clocks_off_ms: 0,
             cap: None,
             planted: None,
+        }
+    }
+
+    /// The example nation at peace for so long, at this rate: amounts are such that as much money
+    /// moves as at the rate of `bongsu up`.
+    pub fn example(seed: u64, hours: u64, rate_per_1000_s: u64) -> Self {
+        let config = host::config::Config::example();
+        let own_rate = 1_000 * u64::from(config.simulation.payments_per_s);
+        Self {
+            stations: 4,
+            banks: 4,
+            measure: Measure::Example { amounts: own_rate / rate_per_1000_s.max(1) },
+            rate_per_1000_s,
+            fault_ms: hours * HOUR_S * 1_000,
+            bank_faults: vec![BankFaults::default(); 4],
+            ..Self::peaceful(seed)
         }
     }
 

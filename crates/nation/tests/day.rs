@@ -1,0 +1,31 @@
+//! A day and a night of the example nation, with the delays, accounts, refills and cutover of its
+//! own file: it still approves, and positions stay balanced.
+#![expect(clippy::print_stdout, reason = "the share is a figure of docs/proofs.md")]
+
+use nation::{Scenario, run};
+
+/// A tenth of a payment a second, of two hundred times the money.
+const RATE_PER_1000_S: u64 = 100;
+/// A quarter of the example's caps (5,000,000.00), minor units.
+const BALANCED: u64 = 125_000_000;
+
+/// `NATION_RATE`, payments in 1000 s; `up` makes 20,000.
+fn rate() -> u64 {
+    let asked = std::env::var("NATION_RATE").ok();
+    asked.and_then(|rate| rate.parse().ok()).unwrap_or(RATE_PER_1000_S)
+}
+
+#[test]
+fn after_a_day_and_a_night_the_nation_still_pays() {
+    let outcome = run(&Scenario::example(1, 24, rate()));
+    let stats = outcome.stats;
+    println!("{stats:#?} {:#?}", outcome.coverage);
+    assert_eq!(outcome.broken, []);
+    assert!(stats.simulated_ms > 24 * 3_600_000);
+    assert!(stats.payments > 24 * 3_600 * rate() / 1_000 * 9 / 10, "{stats:?}");
+    let asked = stats.payments;
+    println!("{} of {asked} purchases declined", stats.declined);
+    assert!(stats.declined * 100 <= asked * 2, "{stats:?}");
+    println!("the furthest position was {} minor units from zero", stats.furthest_minor);
+    assert!(stats.furthest_minor < BALANCED, "{stats:?}");
+}
