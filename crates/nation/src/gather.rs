@@ -2,7 +2,7 @@
 
 use parties::bank::{Entry, EntryKind};
 use parties::shop::{Kind, Outcome, Seen};
-use scheme::ParticipantId;
+use scheme::{Amount, ParticipantId};
 
 use crate::actor::Actor;
 use crate::audit::{Ask, Asker, BankEvidence, Claim, End, Line, Rules};
@@ -96,6 +96,12 @@ fn claim(acquirer: ParticipantId, seen: &Seen) -> Claim {
 }
 
 /// The scheme's numbers.
-pub(crate) fn rules(_world: &World) -> Rules {
-    Rules { holds_stand: true, refund_max: 0, refund_day_max: 0 }
+pub(crate) fn rules(world: &World) -> Rules {
+    let limits = world.config.retailers.iter();
+    let minor = |amount: Option<Amount>| amount.map_or(0, Amount::minor);
+    Rules {
+        holds_stand: world.scenario.hold_ms.is_none(),
+        refund_max: minor(limits.clone().map(|limit| limit.refund_max).max()),
+        refund_day_max: minor(limits.map(|limit| limit.refund_day_max).max()),
+    }
 }

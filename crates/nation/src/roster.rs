@@ -71,10 +71,14 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
 }
 
 fn timers(scenario: &Scenario) -> Timers {
-    match scenario.measure {
+    let mut timers = match scenario.measure {
         Measure::Tenth => TIMERS,
         Measure::Example { .. } => Config::example().timers,
+    };
+    if let Some(hold_ms) = scenario.hold_ms {
+        (timers.preauth_ms, timers.late_completion_ms) = (hold_ms, hold_ms);
     }
+    timers
 }
 
 /// How many times the file's own amounts shops ask for.

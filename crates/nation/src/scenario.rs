@@ -265,6 +265,9 @@ pub struct Scenario {
     pub terminal_rates: Rates,
     /// Of 1000 purchases: those with tracks, chip data and PIN blocks that nobody may keep.
     pub secrets: u16,
+    /// When the hold of a pre-authorisation ends by itself, if within the run; a completion counts
+    /// for as long again.
+    pub hold_ms: Option<u64>,
     /// What banks do wrong, by number.
     pub bank_faults: Vec<BankFaults>,
     /// What staff do.

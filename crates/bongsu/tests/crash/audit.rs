@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use host::config::Config;
-use host::view::Overview;
 use ::nation::audit::{Ask, Asker, BankEvidence, Claim, End, Evidence, Line, Rules, judge};
+use host::config::Config;
+use host::view::{Overview, PaymentView};
 
 use crate::nation::HubBooks;
 
 pub(crate) fn check(claims: Vec<Claim>, hub: HubBooks, books: &BTreeMap<String, Vec<Line>>) {
-    tell(&claims, hub.payments.len());
+    tell(&claims, &hub.payments);
     let config = Config::example();
     let bank = |section: &host::config::ParticipantSection| BankEvidence {
         id: section.id,
@@ -19,8 +19,7 @@ pub(crate) fn check(claims: Vec<Claim>, hub: HubBooks, books: &BTreeMap<String, 
         lines: books[&section.id.to_string()].clone(),
     };
     let cycle = hub.payments.iter().map(|payment| payment.cycle).max().unwrap_or(0);
-    let asker =
-        Asker { name: "the clients".to_owned(), claims, owed: Vec::new(), unanswered: 0 };
+    let asker = Asker { name: "the clients".to_owned(), claims, owed: Vec::new(), unanswered: 0 };
     let evidence = Evidence {
         hub: Overview { cycle, ..Overview::default() },
         stations: Vec::new(),
@@ -34,7 +33,7 @@ pub(crate) fn check(claims: Vec<Claim>, hub: HubBooks, books: &BTreeMap<String, 
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn tell(claims: &[Claim], payments: usize) {
+fn tell(claims: &[Claim], payments: &[PaymentView]) {
     let mut ends: BTreeMap<(Ask, &str), u64> = BTreeMap::new();
     for claim in claims {
         let end = match claim.end {
@@ -48,8 +47,16 @@ fn tell(claims: &[Claim], payments: usize) {
         };
         *ends.entry((claim.ask, end)).or_default() += 1;
     }
-    eprintln!("{} requests, {payments} payments in the hub's books:", claims.len());
+    eprintln!("{} requests, {} payments in the hub's books:", claims.len(), payments.len());
     for ((ask, end), count) in ends {
         eprintln!("  {ask:?} {end}: {count}");
+    }
+    let mut refusals: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for payment in payments.iter().filter(|p| matches!(p.status, "declined" | "voided")) {
+        let text = payment.text.as_deref().unwrap_or_default();
+        *refusals.entry((payment.kind, &payment.response_code, text)).or_default() += 1;
+    }
+    for ((kind, code, text), count) in refusals {
+        eprintln!("  the hub's books: {kind} refused {code} {text}: {count}");
     }
 }

@@ -39,7 +39,8 @@ impl Clients {
                     account: u32::try_from(number).unwrap(),
                     connection: None,
                     stan: 0,
-                    customers: 0,
+                    // Each begins with another flow.
+                    customers: 7 * u32::try_from(number).unwrap(),
                     claims: Vec::new(),
                     approved: Arc::clone(&approved),
                 };
