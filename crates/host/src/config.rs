@@ -52,6 +52,8 @@ pub struct Config {
     pub cutover_s: u32,
     /// What is allowed on which link.
     pub profile: Profile,
+    /// Whether trunks and banks' links have TLS and MACs.
+    pub channels: Channels,
     /// How much is taken at once.
     pub limits: Limits,
     /// Delays and windows of the machines.
@@ -76,10 +78,19 @@ pub struct Config {
     pub simulation: Simulation,
 }
 
+/// How trunks and banks' links run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Channels {
+    /// Mutual TLS 1.3, and on banks' links MACs.
+    Secure,
+    /// Neither: for tests and measurements, in `demo` and on loopback only.
+    Plain,
+}
+
 /// The security profile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
-    /// Links without TLS and MAC are allowed, on loopback only; positions are netted at cutover.
+    /// On loopback only: self-made keys, plain terminals; positions are netted at cutover.
     Demo,
     /// Plaintext and unauthenticated peers are refused.
     Production,

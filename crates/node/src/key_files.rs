@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use keys::file::{parse, print};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use rustix::rand::{GetRandomFlags, getrandom};
+use scheme::ParticipantId;
 
 use crate::error::{RunError, RunErrorKind};
 use crate::layout::{Layout, make_dir, write_whole};
 use crate::role::RoleName;
+use crate::tls::files;
 
 /// Reads the nation's token key and this role's card keys. What is not there yet is made, but only
 /// while nothing has been written with it: the role's cards as long as its journal is empty, the
@@ -36,6 +38,39 @@ pub(crate) fn vault(layout: &Layout, role: &RoleName) -> Result<CardVault, RunEr
     // `parse` returns at least one key; the newest is last.
     let (_, token) = token.pop().ok_or_else(|| RunError::system("read the token key", "empty"))?;
     Ok(CardVault::new(TokenKey::new(token), ring))
+}
+
+/// The MAC keys of a bank's link: of what the bank sends, and of what the hub sends. The newest of
+/// each file is in force.
+pub(crate) fn mac_keys(keys: &Path, bank: ParticipantId) -> Result<(Key128, Key128), RunError> {
+    let one = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            let remedy = "make the nation's keys with `bongsu init`, or copy the two files of this \
+                          link from where they were made";
+            let place = path.display().to_string();
+            RunError::new(RunErrorKind::Keys, format!("no MAC key: {error}"), place, remedy)
+        })?;
+        let mut list = parse(&text).map_err(|error| {
+            let place = format!("{}:{}", path.display(), error.line);
+            let remedy = "put back the file; both ends of the link have the same";
+            RunError::new(RunErrorKind::Keys, error.to_string(), place, remedy)
+        })?;
+        // `parse` returns at least one key; the newest is last.
+        let newest = list.pop().map(|(_, key)| key);
+        newest.ok_or_else(|| RunError::system("read a MAC key", "empty"))
+    };
+    Ok((one(files::mac_from_bank(keys, bank))?, one(files::mac_to_bank(keys, bank))?))
+}
+
+/// Makes those MAC keys of a bank's link that are not there; whether any was made.
+pub(crate) fn make_mac_keys(keys: &Path, bank: ParticipantId) -> Result<bool, RunError> {
+    let paths = [files::mac_from_bank(keys, bank), files::mac_to_bank(keys, bank)];
+    let mut made = false;
+    for path in paths.iter().filter(|path| !path.exists()) {
+        make(path)?;
+        made = true;
+    }
+    Ok(made)
 }
 
 /// Refuses when a journal is there and a key file that it was written with is not.
@@ -62,6 +97,11 @@ fn none_lost(layout: &Layout, role: &RoleName, token: &Path, cards: &Path) -> Re
     let remedy = "put it back, from the backup of the keys: without it the cards in the journal \
                   stay sealed and banks are never told of reversals; nothing was made or changed";
     Err(RunError::new(RunErrorKind::Keys, message, files.join(", "), remedy))
+}
+
+/// Whether journals are there and their keys' directory is not.
+pub(crate) fn are_lost(layout: &Layout) -> Result<bool, RunError> {
+    Ok(!layout.keys().exists() && sealing_journal(layout)?.is_some())
 }
 
 /// Some journal of the hub or of a station; banks seal nothing.

@@ -5,11 +5,12 @@
 //! thread for pages, metrics and questions, which reach the machine through a bounded queue. `up`
 //! is a supervisor of such processes.
 //! What bounds it: [`limits`]. Deliberately absent: any decision about a payment, a batch or a
-//! recovery; TLS, until the keys-and-defence work.
+//! recovery. TLS is below everything that a machine sees: [`tls`].
 #![forbid(unsafe_code)]
 
 mod adapters;
 pub mod bench;
+mod channels;
 pub mod client;
 pub mod clock;
 pub mod commit;
@@ -37,6 +38,7 @@ mod socket_path;
 mod supervisor;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 mod up;
 
 pub use error::{RunError, RunErrorKind};

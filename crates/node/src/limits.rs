@@ -33,6 +33,29 @@ pub const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// A listener that the system refuses (no file descriptors) is tried again after this.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a TLS handshake may take (R-TIME).
+pub const HANDSHAKE_WAIT: Duration = Duration::from_secs(5);
+/// Connections that wait for the handshake thread, and as many that it has made and the loop has
+/// not taken: one storm's worth of a turn's accepts; beyond it a caller is closed and calls again.
+pub const HANDSHAKES_QUEUED: usize = 1024;
+/// Connections in a handshake at once; one more takes the place of whoever has waited longest, so
+/// that silent callers keep nobody out. A handshake holds about 20 KiB.
+pub const HANDSHAKES_MAX: usize = 4096;
+/// How much the handshake thread stands back behind payments, as `nice` has it.
+pub const HANDSHAKE_NICE: i32 = 10;
+/// How often the files of a certificate are looked at for a change.
+pub const FILES_LOOK: Duration = Duration::from_secs(1);
+/// Memory that the plaintext of a turn may keep, bytes, as [`WRITE_QUEUE_KEPT`].
+pub const PLAINTEXT_KEPT: usize = 64 * 1024;
+/// Days that the authority is valid: ten years, as it is in everybody's files.
+pub const AUTHORITY_DAYS: u64 = 3653;
+/// Days that a certificate is valid: a year and a month to renew it in.
+pub const CERTIFICATE_DAYS: u64 = 397;
+/// A certificate with fewer days left is renewed, or shown (R-FIRES).
+pub const CERTIFICATE_DAYS_LOW: u64 = 30;
+/// Days that a new certificate is valid before now: peers' clocks may be behind.
+pub const CLOCK_ALLOWANCE_DAYS: u64 = 1;
+
 /// Orders that wait for the commit thread: one batch, one snapshot and the stop are all there is.
 pub const COMMIT_ORDERS: usize = 4;
 /// A commit that takes longer is counted as a stall of the disk: a hundred times what one takes.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use host::Config;
-use host::config::{EXAMPLE, Profile};
+use host::config::EXAMPLE;
 
 use crate::error::{RunError, RunErrorKind};
 use crate::layout::{Layout, make_dir, write_whole};
@@ -58,7 +58,7 @@ impl RunOptions {
             let remedy = format!("choose at most {most}");
             return Err(RunError::new(RunErrorKind::Config, message, "--port-base", remedy));
         }
-        self.secure(&config, &path)?;
+        self.secure()?;
         Ok((config.shifted(self.port_base, self.http), new.then_some(text)))
     }
 
@@ -75,23 +75,17 @@ impl RunOptions {
             .map_err(|error| RunError::file("write the configuration", &path, &error))
     }
 
-    /// Links are plain so far: only `demo` allows that, and only on this machine. The file's own
-    /// addresses have been checked with the file.
-    fn secure(&self, config: &Config, path: &Path) -> Result<(), RunError> {
-        match (config.profile, self.http) {
-            (Profile::Demo, Some(http)) if !http.ip().is_loopback() => Err(RunError::new(
+    /// Pages are plain: nobody but this machine sees them. The file's own addresses have been
+    /// checked with the file.
+    fn secure(&self) -> Result<(), RunError> {
+        match self.http {
+            Some(http) if !http.ip().is_loopback() => Err(RunError::new(
                 RunErrorKind::Config,
-                format!("profile demo has no TLS and {http} is open to others"),
+                format!("pages have no TLS and {http} is open to others"),
                 "--http",
-                "give a loopback address, as in 127.0.0.1:8080",
+                "give a loopback address, as in 127.0.0.1:8080, and put a proxy with TLS before it",
             )),
-            (Profile::Demo, _) => Ok(()),
-            (Profile::Production, _) => Err(RunError::new(
-                RunErrorKind::Config,
-                "profile production refuses links without TLS, and this version has none",
-                path.display().to_string(),
-                "use `profile = \"demo\"`, on this machine alone and never for real money",
-            )),
+            Some(_) | None => Ok(()),
         }
     }
 }
@@ -120,6 +114,7 @@ fn absent(path: &Path) -> RunError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use host::config::Profile;
 
     fn options(dir: &Path) -> RunOptions {
         RunOptions {
@@ -171,7 +166,8 @@ mod tests {
         assert_eq!(home.configuration().unwrap().hub.http.to_string(), "127.0.0.2:80");
         let text = EXAMPLE.replace("profile = \"demo\"", "profile = \"production\"");
         std::fs::write(dir.join("nation.toml"), text).unwrap();
-        let error = options(&dir).configuration().unwrap_err();
-        assert!(error.message.contains("production"), "{error}");
+        assert_eq!(options(&dir).configuration().unwrap().profile, Profile::Production);
+        let open = RunOptions { http: Some(([0, 0, 0, 0], 80).into()), ..options(&dir) };
+        assert_eq!(open.configuration().unwrap_err().place, "--http");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use host::{Config, Level};
 use rustix::process::{Resource, Signal, getppid, setrlimit};
@@ -22,7 +23,7 @@ use crate::questions::Desk;
 use crate::role::RoleName;
 use crate::roles::unknown;
 use crate::running::{Running, RunningRole};
-use crate::signals::stop_signals;
+use crate::signals::{reload_signal, stop_signals};
 
 /// The environment variable by which a supervisor tells a child its own process number.
 pub(crate) const SUPERVISOR: &str = "BONGSU_SUPERVISOR";
@@ -39,6 +40,7 @@ pub(crate) struct Process {
     version: String,
     supervised: bool,
     signals: UnixStream,
+    reload: Arc<AtomicBool>,
     _lock: Lock,
 }
 
@@ -48,6 +50,7 @@ impl Process {
     pub(crate) fn begin(role: RoleName, options: &RunOptions) -> Result<Self, RunError> {
         let supervised = obey_supervisor()?;
         let signals = stop_signals()?;
+        let reload = reload_signal()?;
         raise_file_limit();
         let layout = options.layout();
         let (config, to_keep) = options.decide()?;
@@ -70,7 +73,18 @@ impl Process {
         log.say(Level::Info, "starting", &values);
         let version = options.version.clone();
         let notices = Vec::new();
-        Ok(Self { role, layout, config, log, notices, version, supervised, signals, _lock: lock })
+        Ok(Self {
+            role,
+            layout,
+            config,
+            log,
+            notices,
+            version,
+            supervised,
+            signals,
+            reload,
+            _lock: lock,
+        })
     }
 
     /// Takes what a person must read: into the log, and to the person or the supervisor's.
@@ -98,6 +112,11 @@ impl Process {
     /// The end of the stop signals, for the loop.
     pub(crate) fn signals(&self) -> Result<UnixStream, RunError> {
         self.signals.try_clone().map_err(|error| RunError::system("take signals", error))
+    }
+
+    /// Set when somebody asks for the certificates to be read again.
+    pub(crate) fn reload(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.reload)
     }
 
     /// Enters the process into `run/nation.json`.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use host::config::{ParticipantSection, TerminalRole};
+use host::config::{Channels, ParticipantSection, TerminalRole};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
 use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
@@ -13,6 +13,7 @@ use parties::{BankHost, Shop};
 use scheme::{Amount, ParticipantId, RetailerId, StationId, TerminalId, Timestamp};
 
 use crate::adapters::{BankDriven, HostDriven, ShopsDriven, Station};
+use crate::channels;
 use crate::clock;
 use crate::commit::Committer;
 use crate::disk::FileDisk;
@@ -26,6 +27,7 @@ use crate::machine::Machine;
 use crate::options::RunOptions;
 use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
+use crate::tls;
 
 /// Runs the hub until it is told to stop.
 pub fn run_hub(options: &RunOptions) -> Result<(), RunError> {
@@ -65,8 +67,14 @@ fn bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Bank(id);
     let known = options.configuration()?;
     let participant = known.participant(id).ok_or_else(|| unknown(&role))?;
-    let mut bank = BankHost::new(bank_config(&known, participant)?);
+    let bank = bank_config(&known, participant)?;
     let process = Process::begin(role, options)?;
+    channels::prepare(&process.layout, &process.config)?;
+    let mac = match known.channels {
+        Channels::Secure => Some(tls::bank_mac(&process.layout.keys(), id)?),
+        Channels::Plain => None,
+    };
+    let mut bank = BankHost::new(BankConfig { mac, ..bank });
     let clocks = clock::read();
     let (writer, recovery) = open_bank(&process, &mut bank, clocks.wall)?;
     report(&process, &recovery);
@@ -91,18 +99,23 @@ fn shops(options: &RunOptions) -> Result<(), RunError> {
 
 fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), RunError> {
     let vault = key_files::vault(&process.layout, &process.role)?;
+    channels::prepare(&process.layout, &process.config)?;
+    let macs = match role {
+        Role::Hub => channels::macs(process)?,
+        Role::Station(_) => LinkMacs::Off,
+    };
     let disk = open_disk(process)?;
     let clocks = clock::read();
-    let opened =
-        Host::open(role, &process.config, HostKeys { vault, macs: LinkMacs::Off }, disk, clocks)
-            .map_err(|error| host_error(process, error))?;
+    let opened = Host::open(role, &process.config, HostKeys { vault, macs }, disk, clocks)
+        .map_err(|error| host_error(process, error))?;
     report(process, &opened.recovery);
     process.note(opened.notices);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
     for door in opened.host.doors() {
         let name = door_name(door.door);
-        doors.push((name, OpenDoor::bind(name, door.address, PREDECESSOR_WAIT)?));
+        let open = OpenDoor::bind(name, door.address, PREDECESSOR_WAIT)?;
+        doors.push((name, open.secured(channels::is_secure(&process.config, door.door))));
         kinds.push(door.door);
     }
     let http = OpenDoor::bind("http", http, PREDECESSOR_WAIT)?;
@@ -142,10 +155,18 @@ fn run<D: Driven>(
     let socket = process.layout.socket(&process.role);
     let server = Server::start(pages, http, &socket, Arc::clone(&process.log))?;
     process.enter(&addresses)?;
+    let handshakes = match process.role {
+        RoleName::Shops => None,
+        RoleName::Hub | RoleName::Station(_) | RoleName::Bank(_) => {
+            channels::handshakes(process, &reactor)?
+        }
+    };
     let parts = Parts {
         driven,
         doors: doors.into_iter().map(|(_, door)| door).collect(),
         committer,
+        calls_are_secure: handshakes.is_some(),
+        handshakes,
         signals: process.signals()?,
         log: Arc::clone(&process.log),
         on_ready: process.announce(&addresses),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use host::config::Profile;
 use host::{Config, Level};
 
+use crate::channels;
 use crate::error::RunError;
 use crate::layout::{Layout, make_dir};
 use crate::limits::PREDECESSOR_WAIT;
@@ -67,6 +68,7 @@ fn begin(options: &RunOptions, layout: &Layout) -> Result<(Config, Lock), RunErr
     make_dir(dir).map_err(|error| RunError::file("make the directory", dir, &error))?;
     let lock = known.map_or_else(take, Ok)?;
     options.keep(to_keep.as_deref())?;
+    channels::prepare(layout, &config)?;
     Ok((config, lock))
 }
 

@@ -9,7 +9,7 @@ use switch::Timers;
 
 use super::reader::{At, Reader, Section};
 use super::sections::{ParticipantDraft, StationDraft, is_allowed};
-use super::{HubSection, Profile, Simulation, TerminalRole, TerminalSection, known};
+use super::{Channels, HubSection, Profile, Simulation, TerminalRole, TerminalSection, known};
 
 type Stations = [At<StationDraft>];
 type Terminals = [At<Vec<TerminalSection>>];
@@ -210,12 +210,31 @@ pub(super) fn addresses(
             let what = format!("{} is taken by {other} (line {line})", address.value);
             r.errors.add(address.at, *key, what, "write another port or address");
         }
-        let is_plain = !key.ends_with(".http");
-        if is_plain && profile.is_some_and(|profile| !is_allowed(profile, address.value)) {
+        let is_page = key.ends_with(".http");
+        if profile.is_some_and(|profile| !is_allowed(profile, is_page, address.value)) {
             let what = format!("{} is not on this machine", address.value.ip());
-            let fix = "profile demo has no TLS: write a loopback address, as in 127.0.0.1";
+            let fix = if is_page {
+                "pages have no TLS: write a loopback address and put a proxy with TLS before it"
+            } else {
+                "profile demo has plain terminals and self-made keys: write a loopback address, as \
+                 in 127.0.0.1"
+            };
             r.errors.add(address.at, *key, what, fix);
         }
+    }
+}
+
+/// Plain channels are for a demo on this machine.
+pub(super) fn channels(
+    r: &mut Reader<'_, '_, '_>,
+    section: &Section<'_, '_>,
+    profile: Option<&At<Profile>>,
+    channels: Option<&At<Channels>>,
+) {
+    let (Some(profile), Some(channels)) = (profile, channels) else { return };
+    if profile.value == Profile::Production && channels.value == Channels::Plain {
+        let what = "profile production refuses plain links";
+        r.errors.add(channels.at, section.key("channels"), what, "remove the key");
     }
 }
 

@@ -131,7 +131,10 @@ pub const KEYS: &[Key] = &[
     value("nation", "cutover", "HH:MM, local", "\"22:00\"", "when the business date changes"),
 
     required("security", "profile", "demo, production", "\"demo\"",
-        "`demo` allows links without TLS and MAC, on loopback only; `production` refuses them"),
+        "`demo`: self-made keys and plain terminals, on loopback only; `production` refuses both"),
+    value("security", "channels", "secure, plain", "\"secure\"",
+        "`secure`: trunks and banks' links have mutual TLS 1.3, banks' links MACs; `plain`: neither, \
+        in `demo` only"),
 
     value("limits", "amount_max", AMOUNT, "\"9999999999.99\"",
         "largest amount of one payment (DE39 13); the default is what DE4 can carry"),

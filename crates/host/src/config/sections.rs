@@ -19,8 +19,8 @@ use super::limits::{
 use super::reader::{At, Reader, Section, check_card_numbers, check_names};
 use super::value::{self, Wrong};
 use super::{
-    Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection, Profile,
-    RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection, zone,
+    Channels, Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection,
+    Profile, RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection, zone,
 };
 use crate::limits::{CONNECTIONS_MAX, WAITING_PER_CONNECTION_MAX};
 
@@ -59,6 +59,8 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
     let currency = nation.as_ref().and_then(|nation| nation.currency);
     let security = r.section("security");
     let profile = r.required(&security, "profile", value::profile);
+    let channels = r.or(&security, "channels", Channels::Secure, value::channels);
+    checks::channels(r, &security, profile.as_ref(), channels.as_ref());
     let limits = read_limits(r, currency);
     let (timers, link_timers) = (read_timers(r), read_link_timers(r));
     let journal = read_journal(r);
@@ -79,6 +81,7 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
         zone: nation.zone?.1,
         cutover_s: nation.cutover_s?,
         profile: profile?.value,
+        channels: channels?.value,
         limits: limits?,
         timers: timers?,
         link_timers: link_timers?,
@@ -646,10 +649,10 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     Some(simulation)
 }
 
-/// The one use of [`Profile`] here: what a profile asks of an address.
-pub(super) fn is_allowed(profile: Profile, address: SocketAddr) -> bool {
+/// What a profile asks of an address. In `demo` pages may be seen from elsewhere: they move nothing.
+pub(super) fn is_allowed(profile: Profile, is_page: bool, address: SocketAddr) -> bool {
     match profile {
-        Profile::Demo => address.ip().is_loopback(),
-        Profile::Production => true,
+        Profile::Demo => is_page || address.ip().is_loopback(),
+        Profile::Production => !is_page || address.ip().is_loopback(),
     }
 }

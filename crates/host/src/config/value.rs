@@ -11,7 +11,7 @@ use toml::de::DeValue;
 use wire::iso8583::Dialect;
 
 use super::limits::{STATION_NAME_MAX, TIMER_MS_MAX};
-use super::{Profile, TerminalRole, known};
+use super::{Channels, Profile, TerminalRole, known};
 
 /// What is wrong with a value, and what to do.
 #[derive(Debug)]
@@ -262,6 +262,11 @@ pub(super) fn expiry(value: &DeValue<'_>) -> Result<[u8; 4], Wrong> {
             wrong(format!("\"{written}\" is no expiry"), "write YYMM, as in \"3112\"")
         }
     }
+}
+
+/// How trunks and banks' links run.
+pub(super) fn channels(value: &DeValue<'_>) -> Result<Channels, Wrong> {
+    choice(value, &[("secure", Channels::Secure), ("plain", Channels::Plain)])
 }
 
 /// The security profile.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use scheme::Timestamp;
+
 /// Counters of a loop.
 #[derive(Debug, Default)]
 pub struct LoopCounts {
@@ -27,6 +29,8 @@ pub struct LoopCounts {
     pub written_bytes: AtomicU64,
     /// Questions answered.
     pub questions: AtomicU64,
+    /// When the role's own certificate ends, seconds since 1970; 0 without one.
+    certificate_ends_s: AtomicU64,
     /// Connections closed, by reason.
     closed: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -34,6 +38,19 @@ pub struct LoopCounts {
 impl LoopCounts {
     pub(super) fn add(counter: &AtomicU64, count: usize) {
         counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    /// Shows when the role's own certificate ends.
+    pub(crate) fn certificate_ends(&self, at: Option<Timestamp>) {
+        self.certificate_ends_s.store(at.map_or(0, Timestamp::seconds), Ordering::Relaxed);
+    }
+
+    /// Whole days until the role's own certificate ends, negative once it has; `None` without one.
+    /// Below 30 somebody should renew it (R-FIRES).
+    pub fn certificate_days(&self, now: Timestamp) -> Option<i64> {
+        let ends = self.certificate_ends_s.load(Ordering::Relaxed);
+        let left = ends.cast_signed() - now.seconds().cast_signed();
+        (ends > 0).then(|| left.div_euclid(86_400))
     }
 
     pub(super) fn closed(&self, why: &'static str) {

@@ -5,7 +5,9 @@
 //! each connection that has something to send. Commits run on their own thread.
 //! What bounds it: [`crate::limits`]: reads and accepts of a turn, unsent bytes of a connection and
 //! of all, connections, the time that a peer may leave bytes unread.
-//! Deliberately absent: TLS (it comes between read and hand-over), decisions about a payment.
+//! Where a door or a call is secure, handshakes happen on a thread of their own ([`crate::tls`]);
+//! after them the loop opens what it reads and seals what a turn sends.
+//! Deliberately absent: decisions about a payment.
 
 mod connection;
 mod counts;
@@ -36,6 +38,7 @@ use crate::limits::{
 use crate::logging::Log;
 use crate::ports;
 use crate::questions::{Desk, Tray};
+use crate::tls::Handshakes;
 use connection::{Connection, Phase};
 
 const WAKER: Token = Token(0);
@@ -87,6 +90,7 @@ impl Reactor {
 pub struct OpenDoor {
     listener: std::net::TcpListener,
     address: SocketAddr,
+    is_secure: bool,
 }
 
 impl OpenDoor {
@@ -114,7 +118,13 @@ impl OpenDoor {
     fn of(listener: std::net::TcpListener) -> std::io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, is_secure: false })
+    }
+
+    /// The same door with TLS behind it.
+    #[must_use]
+    pub fn secured(self, is_secure: bool) -> Self {
+        Self { is_secure, ..self }
     }
 
     /// Where it listens, its port chosen by the system if it was 0.
@@ -136,6 +146,10 @@ pub struct Parts<D> {
     pub doors: Vec<OpenDoor>,
     /// The thread that owns its journal, if it has one.
     pub committer: Option<Committer>,
+    /// The thread of TLS handshakes, if a door or a call is secure.
+    pub handshakes: Option<Handshakes>,
+    /// Whether calls are made over TLS.
+    pub calls_are_secure: bool,
     /// A byte here asks for a stop; a second one for an end at once.
     pub signals: StdUnixStream,
     /// Where to log.
@@ -152,6 +166,7 @@ impl<D> std::fmt::Debug for Parts<D> {
 
 struct Door {
     listener: TcpListener,
+    is_secure: bool,
     /// Whether the system may have more callers than were taken.
     pending: bool,
     /// Not before this, CLOCK_BOOTTIME in ns: the system had no room.
@@ -185,6 +200,12 @@ pub struct EventLoop<D> {
     owed: VecDeque<Owed>,
     out: Vec<Action>,
     buffer: Vec<u8>,
+    handshakes: Option<Handshakes>,
+    calls_are_secure: bool,
+    /// More handshakes may be through than one turn takes in.
+    more_hands: bool,
+    /// Plaintext of what was read last.
+    plain: Vec<u8>,
     signalled: u32,
     stop_by: Option<u64>,
     stopped: bool,
@@ -208,7 +229,8 @@ impl<D: Driven> EventLoop<D> {
             registry
                 .register(&mut listener, Token(DOORS + place), Interest::READABLE)
                 .map_err(failed)?;
-            doors.push(Door { listener, pending: false, retry_at: 0 });
+            let is_secure = door.is_secure;
+            doors.push(Door { listener, is_secure, pending: false, retry_at: 0 });
         }
         parts.signals.set_nonblocking(true).map_err(failed)?;
         let mut signals = UnixStream::from_std(parts.signals);
@@ -230,6 +252,10 @@ impl<D: Driven> EventLoop<D> {
             owed: VecDeque::new(),
             out: Vec::new(),
             buffer: vec![0; READ_BYTES],
+            handshakes: parts.handshakes,
+            calls_are_secure: parts.calls_are_secure,
+            more_hands: false,
+            plain: Vec::new(),
             signalled: 0,
             stop_by: None,
             stopped: false,
@@ -284,6 +310,9 @@ impl<D: Driven> EventLoop<D> {
     /// How long the system may let us sleep.
     fn sleep(&self) -> Duration {
         let pending = |door: &Door| door.pending && door.retry_at == 0;
+        if self.more_hands {
+            return Duration::ZERO;
+        }
         if !self.readable.is_empty() || self.doors.iter().any(pending) || !self.owed.is_empty() {
             return Duration::ZERO;
         }
@@ -325,6 +354,7 @@ impl<D: Driven> EventLoop<D> {
             }
         }
         self.accept_all();
+        self.adopt_all();
         while let Some((ticket, question)) = self.reactor.tray.next() {
             LoopCounts::add(&self.reactor.counts.questions, 1);
             self.tell(Event::Asked { ticket, question });

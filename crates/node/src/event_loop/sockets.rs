@@ -3,20 +3,21 @@
 use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
 
-use host::{ConnId, Level};
+use host::{ConnId, Level, PeerName};
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Phase, Secure};
 use super::write_queue::Flushed;
 use super::{CONNECTIONS, EventLoop, LoopCounts, Owed};
 use crate::clock;
 use crate::driven::{Driven, Event};
 use crate::limits::{
-    ACCEPT_PAUSE, ACCEPTS_PER_TURN, CONNECTIONS_MAX, DIAL_WAIT, LINGER, READS_PER_TURN,
+    ACCEPT_PAUSE, ACCEPTS_PER_TURN, CONNECTIONS_MAX, DIAL_WAIT, LINGER, READ_BYTES, READS_PER_TURN,
     WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
 };
+use crate::tls::{Channel, Handshakes, Opened, Outcome, Refusal, Work};
 
 impl<D: Driven> EventLoop<D> {
     pub(super) fn accept_all(&mut self) {
@@ -56,6 +57,10 @@ impl<D: Driven> EventLoop<D> {
             // Dropping the stream closes it: refused before it costs anything.
             self.reactor.counts.closed("too_many");
             return;
+        }
+        let is_secure = self.doors.get(place).is_some_and(|door| door.is_secure);
+        if is_secure {
+            return self.shake_hands(Work::Door(place), stream, peer);
         }
         LoopCounts::add(&self.reactor.counts.accepted, 1);
         if let Some(conn) = self.add(stream, peer, Phase::Open) {
@@ -105,7 +110,7 @@ impl<D: Driven> EventLoop<D> {
         match connection.phase {
             Phase::Dialling { call } => self.dialled(conn, call),
             Phase::Open | Phase::Closing { .. } => {
-                if connection.queue.unsent() > 0 && !connection.dirty {
+                if connection.unsent() > 0 && !connection.dirty {
                     connection.dirty = true;
                     self.dirty.push(conn);
                 }
@@ -120,6 +125,13 @@ impl<D: Driven> EventLoop<D> {
         let failed = !matches!(connection.stream.take_error(), Ok(None));
         let through = connection.stream.peer_addr();
         match through {
+            Ok(_) if !failed && self.calls_are_secure => {
+                self.set_deadline(conn, None);
+                let Some(mut connection) = self.conns.remove(&conn) else { return };
+                // The handshake thread watches it with a poll of its own.
+                let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
+                self.shake_hands(Work::Call(call), connection.stream, connection.peer);
+            }
             Ok(_) if !failed => {
                 connection.phase = Phase::Open;
                 self.set_deadline(conn, None);
@@ -153,7 +165,9 @@ impl<D: Driven> EventLoop<D> {
             }
             match connection.stream.read(&mut buffer) {
                 Ok(0) => {
-                    self.gone(conn, "peer");
+                    // A peer that ends TLS in order has said so before.
+                    let cut = connection.secure.is_some() && connection.phase == Phase::Open;
+                    self.gone(conn, if cut { "tls_cut" } else { "peer" });
                     break;
                 }
                 Ok(count) => {
@@ -164,7 +178,11 @@ impl<D: Driven> EventLoop<D> {
                     let drained = count < buffer.len() && !connection.ended;
                     // Bytes behind a decision to close are nobody's.
                     if connection.phase == Phase::Open {
-                        self.tell(Event::Received { conn, bytes: &buffer[..count] });
+                        if connection.secure.is_none() {
+                            self.tell(Event::Received { conn, bytes: &buffer[..count] });
+                        } else if !self.open(conn, &buffer[..count]) {
+                            break;
+                        }
                     }
                     if drained {
                         self.buffer = buffer;
@@ -193,12 +211,12 @@ impl<D: Driven> EventLoop<D> {
             return;
         }
         self.unsent += bytes.len();
-        connection.queue.push(bytes);
+        connection.push(bytes);
         if !connection.dirty {
             connection.dirty = true;
             self.dirty.push(conn);
         }
-        let queued = connection.queue.unsent();
+        let queued = connection.unsent();
         if queued > WRITE_QUEUE_BYTES || self.unsent > WRITE_QUEUES_BYTES {
             self.overfull(conn);
         }
@@ -207,7 +225,7 @@ impl<D: Driven> EventLoop<D> {
     /// Too much waits: the system may still take it; if not, the peer does not read.
     fn overfull(&mut self, conn: ConnId) {
         self.flush(conn);
-        let unsent = self.conns.get(&conn).map_or(0, |c| c.queue.unsent());
+        let unsent = self.conns.get(&conn).map_or(0, Connection::unsent);
         if unsent > WRITE_QUEUE_BYTES || (unsent > 0 && self.unsent > WRITE_QUEUES_BYTES) {
             self.gone(conn, "slow_reader");
         }
@@ -239,7 +257,10 @@ impl<D: Driven> EventLoop<D> {
     fn flush(&mut self, conn: ConnId) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let mut written = 0;
+        let before = connection.unsent();
+        connection.seal();
         let had = connection.queue.unsent();
+        self.unsent = self.unsent + had - before;
         let flushed = connection.queue.flush(&mut connection.stream, &mut written);
         self.unsent -= written;
         LoopCounts::add(&self.reactor.counts.writes, usize::from(had > 0));
@@ -257,6 +278,118 @@ impl<D: Driven> EventLoop<D> {
             }
             (Err(_), _) => self.gone(conn, "error"),
         }
+    }
+
+    /// Hands a connection to the handshake thread.
+    fn shake_hands(&mut self, work: Work, stream: TcpStream, peer: SocketAddr) {
+        let taken = self.handshakes.as_ref().is_some_and(|h| h.begin(work, peer, stream));
+        if !taken {
+            self.not_shaken(work, peer, &Refusal::busy());
+        }
+    }
+
+    /// Takes in connections whose handshake is through, a bounded number a turn.
+    pub(super) fn adopt_all(&mut self) {
+        self.more_hands = false;
+        for _ in 0..ACCEPTS_PER_TURN {
+            let outcome = self.handshakes.as_ref().and_then(Handshakes::take);
+            let Some(Outcome { work, peer, result }) = outcome else { return };
+            match result {
+                Ok((stream, channel, name)) => self.adopt(work, stream, peer, channel, name),
+                Err(refusal) => self.not_shaken(work, peer, &refusal),
+            }
+        }
+        self.more_hands = true;
+    }
+
+    fn adopt(
+        &mut self,
+        work: Work,
+        stream: TcpStream,
+        peer: SocketAddr,
+        channel: Channel,
+        name: PeerName,
+    ) {
+        let is_full = self.conns.len() >= CONNECTIONS_MAX;
+        let conn = if is_full { None } else { self.add(stream, peer, Phase::Open) };
+        let Some(conn) = conn else {
+            return self.not_shaken(work, peer, &Refusal::busy());
+        };
+        if let Some(connection) = self.conns.get_mut(&conn) {
+            connection.secure = Some(Box::new(Secure::new(channel)));
+        }
+        let identity = Some(name);
+        match work {
+            Work::Door(door) => {
+                LoopCounts::add(&self.reactor.counts.accepted, 1);
+                self.tell(Event::Accepted { conn, door, identity });
+            }
+            Work::Call(call) => {
+                LoopCounts::add(&self.reactor.counts.dialled, 1);
+                self.tell(Event::Dialled { conn, call, identity });
+            }
+        }
+        // What came right behind the handshake is in the channel already.
+        if self.open(conn, &[]) {
+            self.queue_read(conn, false);
+        }
+    }
+
+    fn not_shaken(&mut self, work: Work, peer: SocketAddr, refusal: &Refusal) {
+        self.reactor.counts.closed(refusal.why);
+        self.tell_refusal(peer, refusal);
+        if let Work::Call(call) = work {
+            LoopCounts::add(&self.reactor.counts.dials_failed, 1);
+            self.owed.push_back(Owed::DialFailed(call));
+        }
+    }
+
+    fn tell_refusal(&self, peer: SocketAddr, refusal: &Refusal) {
+        let values = [
+            ("why", refusal.why.into()),
+            ("peer", peer.to_string().into()),
+            ("what", refusal.what.as_str().into()),
+            ("do", refusal.remedy.into()),
+        ];
+        self.log.say(Level::Warn, "channel_refused", &values);
+    }
+
+    /// Opens what came and hands its plaintext over as one buffer; `false` when the connection is
+    /// no more.
+    fn open(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
+        let Some(connection) = self.conns.get_mut(&conn) else { return false };
+        let Some(secure) = &mut connection.secure else { return true };
+        let mut plain = std::mem::take(&mut self.plain);
+        plain.clear();
+        let opened = secure.channel.open(bytes, &mut plain);
+        if secure.channel.has_to_send() && !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(conn);
+        }
+        if connection.phase == Phase::Open && !plain.is_empty() {
+            self.tell(Event::Received { conn, bytes: &plain });
+        }
+        plain.shrink_to(READ_BYTES);
+        self.plain = plain;
+        match opened {
+            Ok(Opened::Open) => return true,
+            Ok(Opened::Ended) => {
+                // What was answered to its last bytes may still reach a peer that only ended its
+                // own side.
+                self.flush(conn);
+                self.gone(conn, "peer");
+            }
+            Err(error) => {
+                let refusal = Refusal::of(&error);
+                if let Some(connection) = self.conns.get(&conn) {
+                    self.tell_refusal(connection.peer, &refusal);
+                }
+                // The alert that tells the peer why.
+                self.flush(conn);
+                self.gone(conn, refusal.why);
+            }
+        }
+        false
     }
 
     /// Ends our side; the machine is told that it is over.
@@ -279,7 +412,7 @@ impl<D: Driven> EventLoop<D> {
     pub(super) fn gone(&mut self, conn: ConnId, why: &'static str) {
         self.set_deadline(conn, None);
         let Some(mut connection) = self.conns.remove(&conn) else { return };
-        self.unsent -= connection.queue.unsent();
+        self.unsent -= connection.unsent();
         // The system forgets a closed descriptor anyway.
         let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
         match connection.phase {

@@ -122,6 +122,8 @@ impl Rig {
                 driven: echo,
                 doors: vec![door],
                 committer: None,
+                handshakes: None,
+                calls_are_secure: false,
                 signals: reader,
                 log: Arc::new(Log::quiet()),
                 on_ready: Box::new(|| ()),

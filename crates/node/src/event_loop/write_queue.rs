@@ -30,6 +30,11 @@ impl WriteQueue {
         }
     }
 
+    /// Where bytes are added in place, behind the others.
+    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
     /// Bytes that have not been handed to the system.
     pub(super) fn unsent(&self) -> usize {
         self.bytes.len() - self.sent

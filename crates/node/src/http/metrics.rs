@@ -58,6 +58,11 @@ fn of_loop(turns: &LoopCounts) -> Vec<Metric> {
     ];
     let connections = turns.connections.load(Ordering::Relaxed);
     list.push(metric("bongsu_connections", "Connections now.", false, connections));
+    if let Some(days) = turns.certificate_days(crate::clock::read().wall) {
+        let help = "Days until the role's certificate ends, 0 once it has.";
+        let left = u64::try_from(days).unwrap_or(0);
+        list.push(metric("bongsu_certificate_days", help, false, left));
+    }
     for (why, value) in turns.closed_by_reason() {
         let (name, help) = ("bongsu_connections_closed_total", "Connections closed, by reason.");
         let labels = format!("reason=\"{why}\"");

@@ -106,6 +106,8 @@ fn start() -> Rig {
             driven: Machine { overviews: 0 },
             doors: Vec::new(),
             committer: None,
+            handshakes: None,
+            calls_are_secure: false,
             signals: reader,
             log,
             on_ready: Box::new(|| ()),
