@@ -1,4 +1,5 @@
-//! SIGHUP as a flag; SIGTERM and SIGINT as bytes on a socket, for a loop that waits for sockets anyway.
+//! SIGHUP as a flag; SIGTERM and SIGINT as bytes on a socket, for a loop that waits for sockets
+//! anyway.
 
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

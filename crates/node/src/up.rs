@@ -36,7 +36,8 @@ pub fn up(options: &RunOptions) -> Result<(), RunError> {
     let (config, _lock) = begin(options, &layout)?;
     let log = Arc::new(Log::new("supervisor", None));
     if config.profile == Profile::Demo {
-        let what = "self-made keys and plain links, on this machine alone; never for real money";
+        let what =
+            "self-made keys and plain terminals, on this machine alone; never for real money";
         log.say(Level::Warn, "profile_demo", &[("what", what.into())]);
     }
     Running::clear(&layout)?;

@@ -133,8 +133,8 @@ pub const KEYS: &[Key] = &[
     required("security", "profile", "demo, production", "\"demo\"",
         "`demo`: self-made keys and plain terminals, on loopback only; `production` refuses both"),
     value("security", "channels", "secure, plain", "\"secure\"",
-        "`secure`: trunks and banks' links have mutual TLS 1.3, banks' links MACs; `plain`: neither, \
-        in `demo` only"),
+        "`secure`: trunks and banks' links have mutual TLS 1.3, banks' links MACs; `plain`: \
+        neither, in `demo` only"),
 
     value("limits", "amount_max", AMOUNT, "\"9999999999.99\"",
         "largest amount of one payment (DE39 13); the default is what DE4 can carry"),

@@ -649,7 +649,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     Some(simulation)
 }
 
-/// What a profile asks of an address. In `demo` pages may be seen from elsewhere: they move nothing.
+/// What a profile asks of an address. In `demo` pages may be seen from elsewhere.
 pub(super) fn is_allowed(profile: Profile, is_page: bool, address: SocketAddr) -> bool {
     match profile {
         Profile::Demo => is_page || address.ip().is_loopback(),

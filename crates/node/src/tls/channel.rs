@@ -22,7 +22,7 @@ pub enum Opened {
 impl Channel {
     /// A connection whose handshake is over.
     pub(super) fn new(mut tls: Connection) -> Self {
-        // What may wait is bounded by whoever writes: what is sealed leaves rustls in the same call.
+        // Whoever writes bounds what waits: what is sealed leaves rustls in the same call.
         tls.set_buffer_limit(None);
         Self { tls }
     }
