@@ -24,6 +24,10 @@ mod words;
 
 use std::process::ExitCode;
 
+/// Faster than the system's own with many small pieces, and it gives memory back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     ExitCode::from(cli::run(std::env::args_os().collect()).code())
 }

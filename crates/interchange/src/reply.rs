@@ -50,10 +50,10 @@ pub(crate) fn filled(message: &Message, request: &Request) -> Message {
     echo
 }
 
-/// The message that answers a request; `None` when it may not be answered.
-pub(crate) fn to_message(echo: &Message, answer: &Answer) -> Option<Message> {
-    let mut message = echo.clone();
-    let mti = answer_mti(echo)?;
+/// The message that answers a request, made of its echo; `None` when it may not be answered.
+pub(crate) fn to_message(echo: Message, answer: &Answer) -> Option<Message> {
+    let mti = answer_mti(&echo)?;
+    let mut message = echo;
     message.set_mti(mti);
     for (de, value) in answer.carried.iter() {
         // Balances are in an 0210 alone.

@@ -40,7 +40,7 @@ pub enum Broken {
 
 /// What the answer to a request will echo.
 #[derive(Debug)]
-pub struct Echo(Message);
+pub struct Echo(Box<Message>);
 
 /// The state of one connection.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ pub struct Session {
     deframer: Deframer,
     allowed: Vec<&'static Dialect>,
     dialect: Option<&'static Dialect>,
-    waiting: BTreeMap<u64, Message>,
+    /// Boxed, because a map moves its neighbours whenever one comes or goes.
+    waiting: BTreeMap<u64, Box<Message>>,
     waiting_max: usize,
     mac: Option<LinkMac>,
 }
@@ -159,7 +160,7 @@ impl Session {
     pub fn expect_answer(&mut self, ticket: u64, message: &Message, request: &Request) -> bool {
         let room = self.waiting.len() < self.waiting_max;
         if room {
-            self.waiting.insert(ticket, reply::filled(message, request));
+            self.waiting.insert(ticket, Box::new(reply::filled(message, request)));
         }
         room
     }
@@ -169,7 +170,7 @@ impl Session {
         let Some(echo) = self.waiting.remove(&ticket) else {
             return false;
         };
-        if let Some(message) = reply::to_message(&echo, answer) {
+        if let Some(message) = reply::to_message(*echo, answer) {
             self.frame(&message, out);
         }
         true
@@ -178,7 +179,7 @@ impl Session {
     /// Frames the answer to a request of another connection of the same peer, which took with it
     /// what the answer echoes.
     pub fn answer_for(&self, echo: &Echo, answer: &Answer, out: &mut Vec<u8>) {
-        if let Some(message) = reply::to_message(&echo.0, answer) {
+        if let Some(message) = reply::to_message((*echo.0).clone(), answer) {
             self.frame(&message, out);
         }
     }
@@ -192,7 +193,7 @@ impl Session {
     pub fn refuse(&self, request: &Message, reason: Reason, out: &mut Vec<u8>) {
         let echo = reply::echo_of(request);
         let answer = Answer::refusal(reason, scheme::Rrn::BLANK);
-        if let Some(message) = reply::to_message(&echo, &answer) {
+        if let Some(message) = reply::to_message(echo, &answer) {
             self.frame(&message, out);
         }
     }
