@@ -33,6 +33,6 @@ pub use books::{Books, Capacity, SnapshotError};
 pub use embedded::{Embedded, EmbeddedError};
 pub use engine::Engine;
 pub use naive::NaiveModel;
-pub use spread::SpreadMap;
+pub use spread::SpreadTable;
 pub use status::{AccountStatus, TransferStatus};
 pub use transfer::{Transfer, TransferFlags};

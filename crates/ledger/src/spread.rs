@@ -1,106 +1,101 @@
-//! A hash map that never pauses: many small maps, each of which grows on its own, so that the
-//! longest pause is that of one part and not of the whole (a map of two million entries takes 100
-//! ms to double). The order of iteration is that of the parts: fixed by the hash, never random.
+//! An index of rows that never pauses: many small tables, each of which grows on its own, so that
+//! the longest pause is that of one part and not of the whole (a map of two million entries takes
+//! 100 ms to double). What the rows hold, their owner knows.
 
 use alloc::vec::Vec;
-use core::hash::{BuildHasher, Hash};
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use crate::limits::SPREAD_PARTS;
 
-/// A map in parts.
+/// Numbers of rows by the hash of what they hold.
 #[derive(Clone, Debug)]
-pub struct SpreadMap<K, V> {
-    parts: Vec<HashMap<K, V, FixedState>>,
-    len: usize,
+pub struct SpreadTable {
+    parts: Vec<HashTable<u32>>,
 }
 
-impl<K, V> Default for SpreadMap<K, V> {
+impl Default for SpreadTable {
     fn default() -> Self {
+        Self::with_capacity(0)
+    }
+}
+
+impl SpreadTable {
+    /// Room for that many rows.
+    pub fn with_capacity(rows: usize) -> Self {
+        let share = rows.checked_div(SPREAD_PARTS).unwrap_or(0);
         let mut parts = Vec::with_capacity(SPREAD_PARTS);
-        parts.resize_with(SPREAD_PARTS, HashMap::default);
-        Self { parts, len: 0 }
+        parts.resize_with(SPREAD_PARTS, || HashTable::with_capacity(share));
+        Self { parts }
+    }
+
+    /// The row of that hash that is the one.
+    pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.parts[part_of(hash)].find(hash, |row| is_it(*row)).copied()
+    }
+
+    /// Adds a row; `hash_of` gives the hashes of the others again when a part grows.
+    pub fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
+        self.parts[part_of(hash)].insert_unique(hash, row, |row| hash_of(*row));
+    }
+
+    /// Puts a row in the place of another of the same hash.
+    pub fn replace(&mut self, hash: u64, row: u32, by: u32) {
+        if let Some(found) = self.parts[part_of(hash)].find_mut(hash, |known| *known == row) {
+            *found = by;
+        }
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, hash: u64, row: u32) {
+        if let Ok(found) = self.parts[part_of(hash)].find_entry(hash, |known| *known == row) {
+            found.remove();
+        }
     }
 }
 
-impl<K: Hash + Eq, V> SpreadMap<K, V> {
-    /// The value of a key.
-    pub fn get(&self, key: &K) -> Option<&V> {
-        self.parts[part_of_key(key)].get(key)
-    }
-
-    /// The value of a key, to be changed.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.parts[part_of_key(key)].get_mut(key)
-    }
-
-    /// Puts a value and gives back the one that it replaces.
-    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let replaced = self.parts[part_of_key(&key)].insert(key, value);
-        self.len = self.len.saturating_add(usize::from(replaced.is_none()));
-        replaced
-    }
-
-    /// Takes a value out.
-    pub fn remove(&mut self, key: &K) -> Option<V> {
-        let removed = self.parts[part_of_key(key)].remove(key);
-        self.len = self.len.saturating_sub(usize::from(removed.is_some()));
-        removed
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
-fn part_of_key<K: Hash>(key: &K) -> usize {
-    part_of(FixedState::default().hash_one(key))
-}
-
-/// The part that a hash belongs to. A map finds its place by the lowest bits of a hash and tags it
-/// with the highest: the part comes from those between.
+/// The part that a hash belongs to. A table finds its place by the lowest bits of a hash and tags
+/// it with the highest: the part comes from those between.
 #[expect(clippy::cast_possible_truncation, reason = "the remainder is below SPREAD_PARTS")]
-pub(crate) fn part_of(hash: u64) -> usize {
+fn part_of(hash: u64) -> usize {
     ((hash >> 40) % SPREAD_PARTS as u64) as usize
 }
 
 #[cfg(test)]
 mod tests {
+    use core::hash::BuildHasher;
+
+    use foldhash::fast::FixedState;
+
     use super::*;
 
-    #[test]
-    fn it_is_a_map() {
-        let mut map = SpreadMap::default();
-        for key in 0..10_000u64 {
-            assert_eq!(map.insert(key, key + 1), None);
-        }
-        assert_eq!(map.insert(7, 70), Some(8));
-        assert_eq!(map.len(), 10_000);
-        for key in (0..10_000).step_by(2) {
-            assert_eq!(map.remove(&key), Some(key + 1));
-        }
-        assert_eq!((map.remove(&0), map.len(), map.is_empty()), (None, 5_000, false));
-        *map.get_mut(&9).unwrap() = 90;
-        let kept: Vec<_> = (0..12).filter_map(|key| map.get(&key).copied()).collect();
-        assert_eq!(kept, [2, 4, 6, 70, 90, 12]);
+    fn hash(row: u32) -> u64 {
+        FixedState::default().hash_one(u128::from(row) << 40)
     }
 
-    /// No part holds much more than its share, or the pause would be as long as of one map.
     #[test]
-    fn keys_spread_evenly() {
-        let mut map = SpreadMap::default();
-        for key in 0..256_000u128 {
-            map.insert(key << 40, ());
+    fn a_row_is_found_until_it_is_replaced_or_removed() {
+        let mut table = SpreadTable::default();
+        for row in 0..10_000 {
+            table.insert(hash(row), row, hash);
         }
-        let largest = map.parts.iter().map(HashMap::len).max().unwrap();
+        for row in (0..10_000).step_by(2) {
+            table.remove(hash(row), row);
+        }
+        table.replace(hash(9), 9, 90_000);
+        let found = |row: u32| table.find(hash(row), |known| known == row || known == row * 10_000);
+        assert_eq!((found(2), found(7), found(9)), (None, Some(7), Some(90_000)));
+        assert_eq!((1..10_000).filter(|row| found(*row).is_some()).count(), 5_000);
+    }
+
+    /// No part holds much more than its share, or the pause would be as long as of one table.
+    #[test]
+    fn rows_spread_evenly() {
+        let mut table = SpreadTable::default();
+        for row in 0..256_000 {
+            table.insert(hash(row), row, hash);
+        }
+        let largest = table.parts.iter().map(HashTable::len).max().unwrap();
         assert!(largest < 1_300, "{largest} of 256,000 in one of 256 parts");
     }
 }

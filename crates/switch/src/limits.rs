@@ -52,3 +52,7 @@ pub const NAME_MAX: usize = 64;
 const _: () = assert!(STATION_IN_FLIGHT_MAX <= IN_FLIGHT_MAX);
 const _: () = assert!(OWED_IN_FLIGHT_MAX < STATION_IN_FLIGHT_MAX);
 const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);
+
+/// Payments of one piece of their table, which grows piece by piece so that nothing is moved: some
+/// 90 KiB.
+pub const PAYMENTS_OF_PIECE: usize = 256;

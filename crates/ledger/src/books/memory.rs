@@ -7,11 +7,10 @@ use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
 
 use crate::TransferFlags;
-use crate::limits::{ROWS_MAX, ROWS_OF_PIECE, SPREAD_PARTS};
-use crate::spread::part_of;
+use crate::limits::{ROWS_MAX, ROWS_OF_PIECE};
+use crate::spread::SpreadTable;
 
 /// What has become of a remembered transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -90,13 +89,12 @@ pub(super) struct UserData {
 
 /// All remembered transfers, in the order in which they happened.
 ///
-/// Nothing in it is moved as it grows: rows stand in pieces, ids in [`SPREAD_PARTS`] tables that
-/// grow one by one.
+/// Nothing in it is moved as it grows: rows stand in pieces, ids in an index of many parts.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     pieces: Vec<Vec<Entry>>,
     users: Vec<UserData>,
-    rows: Vec<HashTable<u32>>,
+    rows: SpreadTable,
     hasher: FixedState,
 }
 
@@ -109,9 +107,7 @@ impl Default for Memory {
 impl Memory {
     /// Room for the ids of that many transfers.
     pub(super) fn with_capacity(transfers: usize) -> Self {
-        let share = transfers.checked_div(SPREAD_PARTS).unwrap_or(0);
-        let mut rows = Vec::with_capacity(SPREAD_PARTS);
-        rows.resize_with(SPREAD_PARTS, || HashTable::with_capacity(share));
+        let rows = SpreadTable::with_capacity(transfers);
         Self { pieces: Vec::new(), users: Vec::new(), rows, hasher: FixedState::default() }
     }
 
@@ -132,7 +128,7 @@ impl Memory {
     /// The row of an id.
     pub(super) fn find(&self, id: u128) -> Option<u32> {
         let hash = self.hasher.hash_one(id);
-        self.rows[part_of(hash)].find(hash, |row| self.get(*row).id == id).copied()
+        self.rows.find(hash, |row| self.get(row).id == id)
     }
 
     /// The transfer of a row that `find` or `push` gave.
@@ -181,8 +177,7 @@ impl Memory {
             }
         }
         let (pieces, hasher) = (&self.pieces, &self.hasher);
-        let part = &mut self.rows[part_of(hash)];
-        part.insert_unique(hash, row, |row| hasher.hash_one(at(pieces, *row).id));
+        self.rows.insert(hash, row, |row| hasher.hash_one(at(pieces, row).id));
         row
     }
 
@@ -200,9 +195,7 @@ impl Memory {
         }
         let row = row_number(self.len());
         let hash = self.hasher.hash_one(entry.id);
-        if let Ok(found) = self.rows[part_of(hash)].find_entry(hash, |r| *r == row) {
-            found.remove();
-        }
+        self.rows.remove(hash, row);
         self.users.truncate(users);
     }
 

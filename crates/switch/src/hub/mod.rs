@@ -29,6 +29,7 @@ mod refund;
 mod reverse;
 mod snapshot;
 pub mod state;
+mod table;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;

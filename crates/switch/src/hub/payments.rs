@@ -1,15 +1,11 @@
 //! Payments that are still of interest: under way, or inside the match window.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
-use core::hash::Hash;
-
-use ledger::SpreadMap;
 use scheme::{
     Amount, ApprovalCode, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan,
     TerminalId, Timestamp,
 };
 
+use super::table::{Key, Table};
 use crate::fingerprint::Fingerprint;
 use crate::record::{Closed, Declined, Opened, Outcome, Reversed, Seen};
 use crate::request::{Text25, Trace, text25};
@@ -155,61 +151,17 @@ impl Payment {
     }
 }
 
-type StanKey = (ParticipantId, TerminalId, Stan);
-type RrnKey = (ParticipantId, TerminalId, Rrn);
-
-/// Payments that share a key, in the order in which they came. Nearly always it is one, which
-/// needs no allocation.
-#[derive(Clone, Debug)]
-struct Ids {
-    first: PaymentId,
-    others: Vec<PaymentId>,
-}
-
-impl Ids {
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &PaymentId> {
-        core::iter::once(&self.first).chain(&self.others)
-    }
-
-    fn len(&self) -> usize {
-        self.others.len().saturating_add(1)
-    }
-
-    fn insert(&mut self, place: usize, id: PaymentId) {
-        match place.checked_sub(1) {
-            Some(place) => self.others.insert(place, id),
-            None => self.others.insert(0, core::mem::replace(&mut self.first, id)),
-        }
-    }
-
-    /// Takes an id out; whether none is left.
-    fn remove(&mut self, id: PaymentId) -> bool {
-        if self.first == id {
-            if self.others.is_empty() {
-                return true;
-            }
-            self.first = self.others.remove(0);
-        } else {
-            self.others.retain(|known| *known != id);
-        }
-        false
-    }
-}
-
-/// The table, its match keys, and the order in which payments leave the window.
+/// The table, and its fingerprint.
 #[derive(Clone, Debug, Default)]
 pub struct Payments {
-    by_id: SpreadMap<PaymentId, Payment>,
-    by_stan: SpreadMap<StanKey, Ids>,
-    by_rrn: SpreadMap<RrnKey, Ids>,
-    window: VecDeque<PaymentId>,
+    table: Table,
     fingerprint: Fingerprint,
 }
 
 impl Payments {
     /// A payment by its id.
     pub fn get(&self, id: PaymentId) -> Option<&Payment> {
-        self.by_id.get(&id)
+        self.table.get(id)
     }
 
     /// Payments with this acquirer, terminal and DE11, newest first.
@@ -219,13 +171,12 @@ impl Payments {
         terminal: TerminalId,
         stan: Stan,
     ) -> impl Iterator<Item = &Payment> {
-        let ids = self.by_stan.get(&(acquirer, terminal, stan));
-        ids.into_iter().flat_map(Ids::iter).rev().filter_map(|id| self.by_id.get(id))
+        self.table.chain(Key::Stan(acquirer, terminal, stan))
     }
 
     /// How many payments share an acquirer, terminal and DE11.
     pub fn count_by_stan(&self, a: ParticipantId, t: TerminalId, stan: Stan) -> usize {
-        self.by_stan.get(&(a, t, stan)).map_or(0, Ids::len)
+        self.by_stan(a, t, stan).count()
     }
 
     /// Payments with this acquirer, terminal and DE37, newest first.
@@ -235,23 +186,22 @@ impl Payments {
         terminal: TerminalId,
         rrn: Rrn,
     ) -> impl Iterator<Item = &Payment> {
-        let ids = self.by_rrn.get(&(acquirer, terminal, rrn));
-        ids.into_iter().flat_map(Ids::iter).rev().filter_map(|id| self.by_id.get(id))
+        self.table.chain(Key::Rrn(acquirer, terminal, rrn))
     }
 
     /// Every payment in the window, in the order in which they came.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
-        self.window.iter().filter_map(|id| self.by_id.get(id))
+        self.table.iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.table.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.table.len() == 0
     }
 
     /// The set of payments.
@@ -260,20 +210,14 @@ impl Payments {
     }
 
     pub(crate) fn insert(&mut self, payment: Payment) {
-        let (seen, id, at) = (payment.seen, payment.id, payment.at);
-        self.fingerprint.add(&payment);
-        let replaced = self.by_id.insert(id, payment);
         // An id is derived from the match key K1, and a K1 match is never a new payment.
-        assert!(replaced.is_none(), "payment {id} exists already");
-        let stan_key = (seen.acquirer, seen.terminal, seen.stan);
-        link(&self.by_id, &mut self.by_stan, stan_key, at, id);
-        let rrn_key = (seen.acquirer, seen.terminal, seen.rrn);
-        link(&self.by_id, &mut self.by_rrn, rrn_key, at, id);
-        self.window.push_back(id);
+        assert!(self.get(payment.id).is_none(), "payment {} exists already", payment.id);
+        self.fingerprint.add(&payment);
+        self.table.insert(payment);
     }
 
     pub(crate) fn change(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
-        if let Some(payment) = self.by_id.get_mut(&id) {
+        if let Some(payment) = self.table.get_mut(id) {
             self.fingerprint.remove(payment);
             change(payment);
             self.fingerprint.add(payment);
@@ -289,53 +233,95 @@ impl Payments {
         mut kept: impl FnMut(&Payment) -> bool,
         mut goes: impl FnMut(&Payment),
     ) {
-        for _ in 0..self.window.len() {
-            let Some(id) = self.window.front().copied() else {
-                return;
-            };
-            let Some(payment) = self.by_id.get(&id) else {
-                return;
-            };
-            if payment.at >= horizon {
-                return;
-            }
-            self.window.pop_front();
+        while let Some(payment) = self.table.first().filter(|payment| payment.at < horizon) {
             if kept(payment) {
-                self.window.push_back(id);
-                return;
+                return self.table.keep_first();
             }
-            self.fingerprint.remove(payment);
-            goes(payment);
-            let seen = payment.seen;
-            unlink(&mut self.by_stan, &(seen.acquirer, seen.terminal, seen.stan), id);
-            unlink(&mut self.by_rrn, &(seen.acquirer, seen.terminal, seen.rrn), id);
-            self.by_id.remove(&id);
+            let Some(payment) = self.table.pop_first() else { return };
+            self.fingerprint.remove(&payment);
+            goes(&payment);
         }
     }
 }
 
-/// Adds an id in the order in which payments came. That is the end, but for a snapshot, which
-/// holds them in the order in which they will be forgotten.
-fn link<K: Hash + Eq>(
-    by_id: &SpreadMap<PaymentId, Payment>,
-    index: &mut SpreadMap<K, Ids>,
-    key: K,
-    at: Timestamp,
-    id: PaymentId,
-) {
-    let Some(ids) = index.get_mut(&key) else {
-        index.insert(key, Ids { first: id, others: Vec::new() });
-        return;
-    };
-    let before = |known: &&PaymentId| {
-        by_id.get(known).is_none_or(|payment| (payment.at, payment.id) <= (at, id))
-    };
-    let place = ids.iter().take_while(before).count();
-    ids.insert(place, id);
-}
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
 
-fn unlink<K: Hash + Eq>(index: &mut SpreadMap<K, Ids>, key: &K, id: PaymentId) {
-    if index.get_mut(key).is_some_and(|ids| ids.remove(id)) {
-        index.remove(key);
+    use scheme::{LocalTime, MonthTime, Mti, Processing, RetailerId};
+
+    use super::*;
+    use crate::record::Opened;
+
+    fn payment(id: u128, stan: u32, rrn: &[u8; 12], at: u64) -> Payment {
+        let bank = ParticipantId::new(7).unwrap();
+        let seen = Seen {
+            mti: Mti::new(200).unwrap(),
+            acquirer: bank,
+            terminal: TerminalId::new(b"PYO00001").unwrap(),
+            retailer: RetailerId::default(),
+            stan: Stan::new(stan).unwrap(),
+            transmitted: MonthTime::default(),
+            local: LocalTime::default(),
+            rrn: Rrn::new(rrn).unwrap(),
+            rrn_sent: true,
+            processing: Processing::new(0).unwrap(),
+            amount: Amount::ZERO,
+            currency: 408,
+            card: None,
+            forwarding: 0,
+            station: None,
+            first_received: Timestamp(at),
+        };
+        let trace = Trace { stan: seen.stan, transmitted: seen.transmitted };
+        let (business_date, cycle) = (BusinessDate::default(), 1);
+        let id = PaymentId::of_transfer(id << 4);
+        let opened = Opened { id, seen, issuer: bank, trace, business_date, cycle, original: None };
+        Payment::opened(&opened, Timestamp(at))
+    }
+
+    /// Against a plain list: chains stay in order whatever comes, goes, or is kept, and rows that
+    /// were given up are used again.
+    #[test]
+    fn r_match_chains_are_the_lists_that_they_stand_for() {
+        let mut payments = Payments::default();
+        let mut list: Vec<Payment> = vec![];
+        let mut dice = 1u64;
+        for step in 0..1_200u64 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
+            let stan = (dice >> 33) as u32 % 5;
+            let rrn = if dice >> 60 == 0 { b"000000000001" } else { b"000000000002" };
+            let at = step + (dice >> 40) % 3;
+            let new = payment(u128::from(step) + 1, stan, rrn, at);
+            payments.insert(new.clone());
+            list.push(new);
+            if step % 3 == 0 {
+                let horizon = Timestamp(step.saturating_sub(40));
+                let kept = |p: &Payment| p.at.0.is_multiple_of(11);
+                payments.forget(horizon, kept, |_| {});
+                while let Some(first) = list.first().cloned().filter(|p| p.at < horizon) {
+                    list.remove(0);
+                    if kept(&first) {
+                        list.push(first);
+                        break;
+                    }
+                }
+            }
+            let (bank, terminal) = (list[0].seen.acquirer, list[0].seen.terminal);
+            let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();
+            let mut alike: Vec<_> = list.iter().filter(|p| p.seen.stan.get() == stan).collect();
+            alike.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
+            let found = payments.by_stan(bank, terminal, Stan::new(stan).unwrap()).collect();
+            assert_eq!(ids(found), ids(alike), "step {step}");
+            let mut alike: Vec<_> = list.iter().filter(|p| p.seen.rrn.bytes() == rrn).collect();
+            alike.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
+            let found = payments.by_rrn(bank, terminal, Rrn::new(rrn).unwrap()).collect();
+            assert_eq!(ids(found), ids(alike), "step {step}");
+            assert_eq!(ids(payments.iter().collect()), ids(list.iter().collect()));
+        }
+        assert!(list.len() < 400, "{} of 1,200 are left", list.len());
+        assert!(list.iter().all(|p| payments.get(p.id) == Some(p)));
+        assert_eq!(payments.get(PaymentId::of_transfer(1 << 4)), None);
     }
 }

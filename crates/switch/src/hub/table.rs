@@ -1,0 +1,264 @@
+//! Rows of payments, found by id, by DE11 and by DE37, in the order in which they came.
+//!
+//! A payment stands in one row and is never moved while the table grows; an index holds the
+//! numbers of rows alone. Payments that share a key are a chain from the newest to the oldest,
+//! through their rows; a row that was given up is used again.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use ledger::SpreadTable;
+use scheme::{ParticipantId, PaymentId, Rrn, Stan, TerminalId};
+
+use super::payments::Payment;
+use crate::limits::PAYMENTS_OF_PIECE;
+
+/// No row.
+const NONE: u32 = u32::MAX;
+
+/// By what payments are chained.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Key {
+    /// Acquirer, terminal, DE11.
+    Stan(ParticipantId, TerminalId, Stan),
+    /// Acquirer, terminal, DE37.
+    Rrn(ParticipantId, TerminalId, Rrn),
+}
+
+impl Key {
+    fn both_of(payment: &Payment) -> [Self; 2] {
+        let seen = &payment.seen;
+        [
+            Self::Stan(seen.acquirer, seen.terminal, seen.stan),
+            Self::Rrn(seen.acquirer, seen.terminal, seen.rrn),
+        ]
+    }
+
+    fn hash(self) -> u64 {
+        match self {
+            Self::Stan(acquirer, terminal, stan) => hash_of(&(acquirer, terminal, stan)),
+            Self::Rrn(acquirer, terminal, rrn) => hash_of(&(acquirer, terminal, rrn)),
+        }
+    }
+
+    fn is_of(self, payment: &Payment) -> bool {
+        let seen = &payment.seen;
+        let at = |acquirer, terminal| seen.acquirer == acquirer && seen.terminal == terminal;
+        match self {
+            Self::Stan(acquirer, terminal, stan) => at(acquirer, terminal) && seen.stan == stan,
+            Self::Rrn(acquirer, terminal, rrn) => at(acquirer, terminal) && seen.rrn == rrn,
+        }
+    }
+
+    /// The place of its chain in a row, and of its index in the table.
+    fn number(self) -> usize {
+        match self {
+            Self::Stan(..) => 0,
+            Self::Rrn(..) => 1,
+        }
+    }
+}
+
+fn hash_of(key: &impl core::hash::Hash) -> u64 {
+    FixedState::default().hash_one(key)
+}
+
+/// The neighbours of a row in a chain.
+#[derive(Clone, Copy, Debug)]
+struct Links {
+    newer: u32,
+    older: u32,
+}
+
+const ALONE: Links = Links { newer: NONE, older: NONE };
+
+#[derive(Clone, Debug)]
+struct Row {
+    payment: Option<Payment>,
+    links: [Links; 2],
+}
+
+/// The table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pieces: Vec<Vec<Row>>,
+    free: Vec<u32>,
+    order: VecDeque<u32>,
+    by_id: SpreadTable,
+    /// The newest row of each chain.
+    chains: [SpreadTable; 2],
+}
+
+impl Table {
+    pub(super) fn get(&self, id: PaymentId) -> Option<&Payment> {
+        self.payment(self.find(id)?)
+    }
+
+    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<&mut Payment> {
+        let row = self.find(id)?;
+        row_mut(&mut self.pieces, row).and_then(|row| row.payment.as_mut())
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// All of them, in the order in which they came.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
+        self.order.iter().filter_map(|row| self.payment(*row))
+    }
+
+    /// Those that share a key, the newest first.
+    pub(super) fn chain(&self, key: Key) -> impl Iterator<Item = &Payment> {
+        let newest = self.newest(key);
+        core::iter::successors(newest, move |row| self.links(*row, key).map(|links| links.older))
+            .take_while(|row| *row != NONE)
+            .filter_map(|row| self.payment(row))
+    }
+
+    /// Puts a payment that is not there yet.
+    pub(super) fn insert(&mut self, payment: Payment) {
+        let (id, keys) = (payment.id, Key::both_of(&payment));
+        let row = self.place(payment);
+        for key in keys {
+            self.link(row, key);
+        }
+        let pieces = &self.pieces;
+        self.by_id.insert(hash_of(&id), row, |row| at(pieces, row).map_or(0, |p| hash_of(&p.id)));
+        self.order.push_back(row);
+    }
+
+    /// The payment that came first, or was kept longest ago.
+    pub(super) fn first(&self) -> Option<&Payment> {
+        self.order.front().and_then(|row| self.payment(*row))
+    }
+
+    /// Keeps the first: it comes round again behind all others.
+    pub(super) fn keep_first(&mut self) {
+        if let Some(row) = self.order.pop_front() {
+            self.order.push_back(row);
+        }
+    }
+
+    /// Takes the first out.
+    pub(super) fn pop_first(&mut self) -> Option<Payment> {
+        let row = self.order.pop_front()?;
+        let keys = Key::both_of(self.payment(row)?);
+        for key in keys {
+            self.unlink(row, key);
+        }
+        let payment = row_mut(&mut self.pieces, row)?.payment.take()?;
+        self.by_id.remove(hash_of(&payment.id), row);
+        self.free.push(row);
+        Some(payment)
+    }
+
+    fn find(&self, id: PaymentId) -> Option<u32> {
+        self.by_id.find(hash_of(&id), |row| self.payment(row).is_some_and(|p| p.id == id))
+    }
+
+    fn newest(&self, key: Key) -> Option<u32> {
+        let of_key = |row| self.payment(row).is_some_and(|payment| key.is_of(payment));
+        self.chains[key.number()].find(key.hash(), of_key)
+    }
+
+    fn payment(&self, row: u32) -> Option<&Payment> {
+        at(&self.pieces, row)
+    }
+
+    fn links(&self, row: u32, key: Key) -> Option<Links> {
+        row_at(&self.pieces, row).map(|row| row.links[key.number()])
+    }
+
+    /// A row for a payment: one that was given up, or a new one.
+    fn place(&mut self, payment: Payment) -> u32 {
+        let new = Row { payment: Some(payment), links: [ALONE; 2] };
+        if let Some(row) = self.free.pop() {
+            if let Some(old) = row_mut(&mut self.pieces, row) {
+                *old = new;
+            }
+            return row;
+        }
+        if self.pieces.last().is_none_or(|piece| piece.len() == PAYMENTS_OF_PIECE) {
+            self.pieces.push(Vec::with_capacity(PAYMENTS_OF_PIECE));
+        }
+        let before = self.pieces.len().saturating_sub(1).saturating_mul(PAYMENTS_OF_PIECE);
+        let piece = self.pieces.last_mut().expect("one was pushed if none had room");
+        let row = before.saturating_add(piece.len());
+        piece.push(new);
+        u32::try_from(row).expect("memory ends before the rows do: 2^32 payments are a TiB")
+    }
+
+    /// Puts a row into its chain, by the order in which payments came. That is before all others,
+    /// but for a snapshot, which holds them in the order in which they will be forgotten.
+    fn link(&mut self, row: u32, key: Key) {
+        let came = |payment: Option<&Payment>| payment.map(|p| (p.at, p.id));
+        let own = came(self.payment(row));
+        let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
+            let pieces = &self.pieces;
+            let hash = |row| rehash(pieces, row, key);
+            return self.chains[key.number()].insert(key.hash(), row, hash);
+        };
+        let (mut newer, mut older) = (NONE, newest);
+        while older != NONE && came(self.payment(older)) > own {
+            newer = older;
+            older = self.links(older, key).map_or(NONE, |links| links.older);
+        }
+        self.set_links(row, key, Links { newer, older });
+        self.join(newer, row, key);
+        self.join(row, older, key);
+        if newer == NONE {
+            self.chains[key.number()].replace(key.hash(), newest, row);
+        }
+    }
+
+    fn unlink(&mut self, row: u32, key: Key) {
+        let Some(Links { newer, older }) = self.links(row, key) else { return };
+        if newer != NONE {
+            return self.join(newer, older, key);
+        }
+        if older == NONE {
+            return self.chains[key.number()].remove(key.hash(), row);
+        }
+        self.join(NONE, older, key);
+        self.chains[key.number()].replace(key.hash(), row, older);
+    }
+
+    /// Makes two rows neighbours.
+    fn join(&mut self, newer: u32, older: u32, key: Key) {
+        if let Some(row) = row_mut(&mut self.pieces, newer) {
+            row.links[key.number()].older = older;
+        }
+        if let Some(row) = row_mut(&mut self.pieces, older) {
+            row.links[key.number()].newer = newer;
+        }
+    }
+
+    fn set_links(&mut self, row: u32, key: Key, links: Links) {
+        if let Some(row) = row_mut(&mut self.pieces, row) {
+            row.links[key.number()] = links;
+        }
+    }
+}
+
+/// The hash under which the chain of that row's payment stands.
+fn rehash(pieces: &[Vec<Row>], row: u32, alike: Key) -> u64 {
+    at(pieces, row).map_or(0, |payment| Key::both_of(payment)[alike.number()].hash())
+}
+
+fn at(pieces: &[Vec<Row>], row: u32) -> Option<&Payment> {
+    row_at(pieces, row).and_then(|row| row.payment.as_ref())
+}
+
+fn row_at(pieces: &[Vec<Row>], row: u32) -> Option<&Row> {
+    let row = row as usize;
+    pieces.get(row / PAYMENTS_OF_PIECE)?.get(row % PAYMENTS_OF_PIECE)
+}
+
+fn row_mut(pieces: &mut [Vec<Row>], row: u32) -> Option<&mut Row> {
+    let row = row as usize;
+    pieces.get_mut(row / PAYMENTS_OF_PIECE)?.get_mut(row % PAYMENTS_OF_PIECE)
+}
