@@ -108,6 +108,12 @@ impl Mti {
         matches!(self.digits()[3], b'1' | b'3' | b'5')
     }
 
+    /// Whether it tells of what has happened: a reversal or an advice. It is never refused for
+    /// overload, and a hop that cannot pass it on keeps it.
+    pub const fn tells(self) -> bool {
+        matches!(self.class(), MtiClass::Reversal) || matches!(self.function(), MtiFunction::Advice)
+    }
+
     /// The same message without its repeat flag.
     pub const fn first(self) -> Self {
         if self.is_repeat() { Self(self.0.saturating_sub(1)) } else { self }

@@ -319,8 +319,7 @@ impl HubRole {
         let Some(bank) = self.signed_on(conn) else {
             return self.refuse_bank(conn, message, Reason::IssuerDown, pipeline);
         };
-        let reversal = message.mti().class() == MtiClass::Reversal;
-        if !reversal && pipeline.overloaded(self.now) {
+        if !message.mti().tells() && pipeline.overloaded(self.now) {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
         let place = Place {

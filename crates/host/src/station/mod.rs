@@ -279,11 +279,11 @@ impl StationRole {
                 pipeline.record(at, |payload| record::encode(&fact, payload));
             }
             Effect::Send { ticket, request } => {
-                let reversal = request.mti.class() == MtiClass::Reversal;
+                let tells = request.mti.tells();
                 let payload = payload::write_request(ticket, &request, &self.vault);
                 pipeline.defer(Deferred::Trunk {
                     station: StationId(0),
-                    kind: if reversal { Kind::Reversal } else { Kind::Request },
+                    kind: if tells { Kind::Reversal } else { Kind::Request },
                     ticket,
                     payload,
                 });

@@ -126,8 +126,7 @@ impl StationRole {
     }
 
     fn terminal_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
-        let reversal = message.mti().class() == MtiClass::Reversal;
-        if !reversal && pipeline.overloaded(self.now) {
+        if !message.mti().tells() && pipeline.overloaded(self.now) {
             return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
         }
         let place = Place {

@@ -34,7 +34,7 @@ pub enum Kind {
     Acknowledge = 5,
     /// I am here, and this is the last heartbeat of yours that I heard.
     Heartbeat = 10,
-    /// A reversal.
+    /// A reversal or an advice: what tells of something is never refused for overload.
     Reversal = 14,
     /// A request that was answered without the hub: nothing is left of it but its number.
     Withdraw = 16,

@@ -1,7 +1,7 @@
 //! Which payment a message speaks of (R-MATCH): found by matching, never recomputed, because
 //! repeats and reversals do not carry what the id was made of.
 
-use scheme::{CivilDateTime, MonthTime, Mti, MtiClass, MtiFunction, Stan, Timestamp};
+use scheme::{CivilDateTime, MonthTime, Mti, MtiClass, Stan, Timestamp};
 
 use super::payments::Payment;
 use super::state::State;
@@ -42,9 +42,7 @@ pub fn stan_of(request: &Request) -> Stan {
 
 /// DE11 of the payment that a message waits behind while something is decided about it.
 pub fn waits_at(request: &Request) -> Stan {
-    let speaks_of_another =
-        request.mti.class() == MtiClass::Reversal || request.mti.function() == MtiFunction::Advice;
-    if speaks_of_another { stan_of(request) } else { request.stan }
+    if request.mti.tells() { stan_of(request) } else { request.stan }
 }
 
 /// Finds out what a 0100, 0200, 0101 or 0201 is.
@@ -150,7 +148,7 @@ pub(super) fn is_named(named: &OriginalRef, seen: &Seen, transmitted: MonthTime)
 }
 
 /// The class of the message that DE90 names, if it says one.
-pub(super) fn named_class(original: Option<OriginalRef>) -> Option<MtiClass> {
+pub(crate) fn named_class(original: Option<OriginalRef>) -> Option<MtiClass> {
     let mti = original.map(|original| original.mti).filter(|mti| *mti != 0)?;
     Mti::new(mti).map(Mti::class)
 }

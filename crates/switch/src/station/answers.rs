@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use scheme::{Amount, LocalTime, ParticipantId, Rrn, Stan, TerminalId, Timestamp, Token};
+use scheme::{Amount, LocalTime, MtiClass, ParticipantId, Rrn, Stan, TerminalId, Timestamp, Token};
 
 use crate::limits::{ANSWERS_MAX, ANSWERS_MS};
 use crate::request::{Answer, Carried, Request};
@@ -23,6 +23,7 @@ struct Given {
     since: Timestamp,
     local: LocalTime,
     first_received: Timestamp,
+    class: MtiClass,
     transaction: u8,
     amount: Amount,
     token: Option<Token>,
@@ -49,6 +50,7 @@ impl Answers {
             since: now,
             local: request.local,
             first_received: request.first_received,
+            class: request.mti.class(),
             transaction: request.processing.transaction(),
             amount: request.amount,
             token: request.card.map(|card| card.token),
@@ -108,6 +110,7 @@ impl Given {
         let window =
             if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
         !other_rrn
+            && self.class == request.mti.class()
             && self.transaction == request.processing.transaction()
             && self.amount == request.amount
             && self.token == request.card.map(|card| card.token)

@@ -2,8 +2,8 @@
 //!
 //! A station promises little. A request passes through to the hub without a disk wait; only what
 //! the station itself has to bring to an end is durable here: the reversal of a request that it
-//! answered 91 for lack of an answer, and a reversal that it accepted while the trunk was cut.
-//! Those are sent up, in order, until the hub has answered them (R-TRUNK).
+//! answered 91 for lack of an answer, and a reversal or an advice that it accepted while the trunk
+//! was cut. Those are sent up, in order, until the hub has answered them (R-TRUNK).
 //!
 //! Deliberately absent until escrow exists: standing in for the hub. Without a trunk a purchase is
 //! refused with 91.
@@ -25,9 +25,10 @@ use scheme::{
 pub use record::{Owed, StationFact, StationRecord};
 
 use crate::fingerprint::Fingerprint;
-use crate::hub::matching::{gap_ms, stan_of};
+use crate::hub::matching::{gap_ms, named_class, stan_of};
 use crate::limits::{
-    OWED_IN_FLIGHT_MAX, OWED_PER_TERMINAL_MAX, RRN_BLOCK, STATION_OWED_MAX, WAITERS_MAX,
+    ENQUIRIES_PERCENT, OWED_IN_FLIGHT_MAX, OWED_PER_TERMINAL_MAX, RRN_BLOCK, STATION_OWED_MAX,
+    WAITERS_MAX,
 };
 use crate::record::Seen;
 use crate::request::{Answer, Carried, OriginalRef, ReplyTo, Request, candidate};
@@ -168,8 +169,10 @@ pub struct Station {
     flights: BTreeMap<u64, Flight>,
     by_key: HashMap<MatchKey, Vec<u64>, FixedState>,
     deadlines: BTreeSet<(Timestamp, u64)>,
-    /// Owed reversals that are under way.
+    /// What is owed and under way.
     owed_sent: BTreeSet<u64>,
+    /// What is owed and has never been sent up, by this process or one before it.
+    owed_fresh: BTreeSet<u64>,
     answers: answers::Answers,
 }
 
@@ -191,6 +194,7 @@ impl Station {
             by_key: HashMap::default(),
             deadlines: BTreeSet::new(),
             owed_sent: BTreeSet::new(),
+            owed_fresh: BTreeSet::new(),
             answers: answers::Answers::default(),
         }
     }
@@ -230,6 +234,7 @@ impl Station {
                 state.owed_made = state.owed_made.saturating_add(1);
             }
             StationFact::Settled { number } => {
+                self.owed_fresh.remove(number);
                 if let Some(owed) = state.owed.remove(*number) {
                     state.fingerprint.remove(&(*number, &owed));
                 }
@@ -297,6 +302,7 @@ impl Station {
             return;
         }
         let reversal = request.mti.class() == MtiClass::Reversal;
+        let tells = request.mti.tells();
         if request.rrn.is_blank() && !reversal {
             request.rrn = self.make_rrn(out);
         }
@@ -304,8 +310,8 @@ impl Station {
             out.push(Effect::Answer { to: from, answer });
             return;
         }
-        // A reversal may carry its original's own DE11; it is no copy of it.
-        let copy = self.answers.find(&request, &self.config.timers).filter(|_| !reversal);
+        // A reversal or completion may carry its original's own DE11; it is no copy of it.
+        let copy = self.answers.find(&request, &self.config.timers).filter(|_| !tells);
         if let Some(answer) = copy.cloned() {
             out.push(Effect::Answer { to: from, answer });
             return;
@@ -313,16 +319,18 @@ impl Station {
         if self.join(from, &request) {
             return;
         }
-        // A reversal is never refused for lack of room: what cannot go up now goes later.
-        let full = self.flights.len() >= self.config.in_flight_max;
+        // What tells of something that has happened is never refused for lack of room: what cannot
+        // go up now goes later, and what comes after an advice that is owed goes after it.
+        let full = self.flights.len() >= self.room_for(&request);
         let owing = self.state.owed.len() >= STATION_OWED_MAX;
+        let after = self.state.owed.advices_of(request.acquirer, request.terminal) > 0;
         match self.trunk {
-            TrunkState::Cut if reversal => self.accept(from, request, out),
+            TrunkState::Cut if tells => self.accept(from, request, out),
             TrunkState::Cut => self.turn_away(from, &request, out),
-            TrunkState::Up { .. } | TrunkState::Suspect if reversal && full => {
+            TrunkState::Up { .. } | TrunkState::Suspect if tells && (full || after) => {
                 self.accept(from, request, out);
             }
-            TrunkState::Up { .. } | TrunkState::Suspect if !reversal && (full || owing) => {
+            TrunkState::Up { .. } | TrunkState::Suspect if !tells && (full || owing) => {
                 self.refuse(from, Reason::Overload, request.rrn, out);
             }
             TrunkState::Up { .. } | TrunkState::Suspect => {
@@ -331,13 +339,34 @@ impl Station {
         }
     }
 
+    /// Balance enquiries give way to payments.
+    fn room_for(&self, request: &Request) -> usize {
+        let room = self.config.in_flight_max;
+        let balance = request.processing.kind() == Some(TransactionKind::Balance);
+        if balance { room.saturating_mul(ENQUIRIES_PERCENT) / 100 } else { room }
+    }
+
     /// What the station answers from what it owes the hub (R-STANDIN: it matches first against its
     /// own, and answers those itself).
     fn own(&self, request: &Request) -> Option<Answer> {
         let reversal = request.mti.class() == MtiClass::Reversal;
+        let advice = !reversal && request.mti.function() == MtiFunction::Advice;
+        let class = named_class(request.original).filter(|_| reversal);
         let known = &self.state.owed;
         known.of(request.acquirer, request.terminal, stan_of(request)).find_map(|owed| {
             let seen = &owed.seen;
+            if owed.is_advice() {
+                let same = advice && seen.mti == request.mti.first() && seen.stan == request.stan;
+                let same = same && seen.amount == request.amount;
+                return same.then(|| Answer::acknowledgement(seen.rrn));
+            }
+            // Another kind of message under the same trace number is another payment.
+            let named = named_class(owed.original);
+            let other = class.is_some_and(|class| named.is_some_and(|named| named != class))
+                || !reversal && named.is_some_and(|named| named != request.mti.class());
+            if advice || other {
+                return None;
+            }
             let content = seen.amount == request.amount
                 && seen.processing.transaction() == request.processing.transaction()
                 && (request.card.is_none()
@@ -460,21 +489,20 @@ impl Station {
             return;
         }
         let request = flight.request;
-        let reversal = request.mti.class() == MtiClass::Reversal;
-        let advice = reversal || request.mti.function() == MtiFunction::Advice;
-        if reversal {
+        let tells = request.mti.tells();
+        if tells {
             self.owe(owed_of(&request), out);
-        } else if !advice {
+        } else if request.processing.kind() != Some(TransactionKind::Balance) {
             self.owe(undo(&request), out);
         }
-        let answer = if reversal {
+        let answer = if tells {
             Answer::acknowledgement(request.rrn)
         } else {
             Answer::refusal(Reason::TrunkDown, request.rrn)
         };
         self.remember(&request, &answer);
         for to in flight.waiters {
-            if !reversal {
+            if !tells {
                 out.push(Effect::Count(Count::Refused(Reason::TrunkDown)));
             }
             out.push(Effect::Answer { to, answer: answer.clone() });
@@ -484,7 +512,8 @@ impl Station {
     /// The trunk is cut, and this was not sent up. A repeat may be of a request that was, before
     /// this station restarted: then it is answered for lack of an answer, and undone first.
     fn turn_away(&mut self, from: ReplyTo, request: &Request, out: &mut Effects) {
-        if request.mti.is_repeat() && request.mti.function() == MtiFunction::Request {
+        let balance = request.processing.kind() == Some(TransactionKind::Balance);
+        if request.mti.is_repeat() && !balance {
             self.owe(undo(request), out);
         }
         self.remember(request, &Answer::refusal(Reason::TrunkDown, request.rrn));
@@ -507,8 +536,8 @@ impl Station {
         }
     }
 
-    /// A reversal that cannot go up now: durable here, acknowledged, and sent up later. Only a
-    /// terminal that has made thousands of them meets a bound.
+    /// A reversal or an advice that cannot go up now: durable here, acknowledged, and sent up later.
+    /// Only a terminal that has made thousands of them meets a bound.
     fn accept(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
         let made = self.state.owed.of_terminal(request.acquirer, request.terminal);
         if made >= OWED_PER_TERMINAL_MAX {
@@ -517,6 +546,7 @@ impl Station {
         }
         let answer = Answer::acknowledgement(request.rrn);
         self.remember(&request, &answer);
+        self.owed_fresh.insert(self.state.owed_made);
         self.owe(owed_of(&request), out);
         out.push(Effect::Answer { to: from, answer });
     }
@@ -537,11 +567,13 @@ impl Station {
             .take(room)
             .map(|(number, owed)| {
                 let clock = self.config.zone.local(owed.seen.first_received);
-                (number, request_of(owed, clock))
+                let again = !self.owed_fresh.contains(&number);
+                (number, request_of(owed, clock, again))
             })
             .collect();
         for (number, request) in next {
             self.owed_sent.insert(number);
+            self.owed_fresh.remove(&number);
             self.send(request, Vec::new(), Some(number), out);
         }
     }
@@ -623,13 +655,14 @@ fn digit36(value: u64) -> u8 {
     usize::try_from(value).ok().and_then(|at| digits.get(at)).copied().unwrap_or(b'0')
 }
 
-/// A terminal's own reversal, to be kept.
-fn owed_of(reversal: &Request) -> Owed {
+/// A terminal's own reversal or advice, to be kept.
+fn owed_of(request: &Request) -> Owed {
     Owed {
-        seen: reversal.seen(None),
-        original: reversal.original,
-        actual: reversal.actual,
-        reason: reversal.reason,
+        seen: request.seen(None),
+        original: request.original,
+        actual: request.actual,
+        reason: request.reason,
+        approval: request.approval,
         ours: false,
     }
 }
@@ -648,15 +681,16 @@ fn undo(request: &Request) -> Owed {
         }),
         actual: None,
         reason: Some(ResponseCode::of(b"68")),
+        approval: ApprovalCode::BLANK,
         ours: true,
     }
 }
 
-/// An owed reversal as a request for the trunk.
-fn request_of(owed: &Owed, local: scheme::CivilDateTime) -> Request {
+/// What is owed as a request for the trunk; `again` when it may have been sent before.
+fn request_of(owed: &Owed, local: scheme::CivilDateTime, again: bool) -> Request {
     let seen = &owed.seen;
     Request {
-        mti: seen.mti,
+        mti: if again && owed.is_advice() { seen.mti.repeat() } else { seen.mti },
         acquirer: seen.acquirer,
         terminal: seen.terminal,
         retailer: seen.retailer,
@@ -676,7 +710,7 @@ fn request_of(owed: &Owed, local: scheme::CivilDateTime) -> Request {
         original: owed.original,
         actual: owed.actual,
         reason: owed.reason,
-        approval: ApprovalCode::BLANK,
+        approval: owed.approval,
         first_received: seen.first_received,
         age_ms: 0,
         candidate: candidate(seen, local),

@@ -1,4 +1,4 @@
-//! The reversals that a station owes the hub, in order, and where to find them: a cut of days may
+//! The reversals and advices that a station owes the hub, in order, and where to find them: a cut of days may
 //! gather tens of thousands.
 
 use alloc::collections::BTreeMap;
@@ -19,6 +19,8 @@ pub(super) struct OwedList {
     /// By the DE11 of the original, within its terminal.
     by_original: HashMap<(Terminal, Stan), Vec<u64>, FixedState>,
     of_terminal: HashMap<Terminal, usize, FixedState>,
+    /// Advices alone: few terminals have any.
+    advices: BTreeMap<Terminal, usize>,
 }
 
 impl OwedList {
@@ -27,6 +29,10 @@ impl OwedList {
         self.by_original.entry((terminal, stan)).or_default().push(number);
         let count = self.of_terminal.entry(terminal).or_default();
         *count = count.saturating_add(1);
+        if owed.is_advice() {
+            let count = self.advices.entry(terminal).or_default();
+            *count = count.saturating_add(1);
+        }
         self.items.insert(number, owed);
     }
 
@@ -45,6 +51,14 @@ impl OwedList {
                 self.of_terminal.remove(&terminal);
             }
         }
+        if owed.is_advice()
+            && let Some(count) = self.advices.get_mut(&terminal)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.advices.remove(&terminal);
+            }
+        }
         Some(owed)
     }
 
@@ -53,7 +67,7 @@ impl OwedList {
         self.items.iter().map(|(number, owed)| (*number, owed))
     }
 
-    /// Those that undo a request of this terminal with this DE11.
+    /// Those that speak of a request of this terminal with this DE11.
     pub(super) fn of(
         &self,
         acquirer: ParticipantId,
@@ -66,6 +80,14 @@ impl OwedList {
 
     pub(super) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// How many advices of one terminal there are.
+    pub(super) fn advices_of(&self, acquirer: ParticipantId, terminal: TerminalId) -> usize {
+        if self.advices.is_empty() {
+            return 0;
+        }
+        self.advices.get(&(acquirer, terminal)).copied().unwrap_or(0)
     }
 
     /// How many one terminal has made.

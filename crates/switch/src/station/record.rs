@@ -2,13 +2,15 @@
 
 use alloc::vec::Vec;
 
-use scheme::{Amount, ResponseCode, Timestamp};
+use scheme::{Amount, ApprovalCode, MtiClass, ResponseCode, Timestamp};
 
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::record::{Seen, get_original, get_seen, put_original, put_seen};
 use crate::request::OriginalRef;
 
 const VERSION: u8 = 1;
+/// `owed` of an advice that carries DE38.
+const VERSION_2: u8 = 2;
 const RRN_BLOCK: u8 = 64;
 const OWED: u8 = 65;
 const SETTLED: u8 = 66;
@@ -30,20 +32,20 @@ pub enum StationFact {
         /// The counter.
         reserved: u64,
     },
-    /// The hub is owed a reversal.
+    /// The hub is owed a reversal or an advice.
     Owed(Owed),
-    /// The hub has answered an owed reversal.
+    /// The hub has answered what it was owed.
     Settled {
         /// Which, counted from 0.
         number: u64,
     },
 }
 
-/// A reversal that a station owes the hub: of a request that it answered 91 itself, or of a
-/// terminal's that it accepted while the trunk was cut.
+/// What a station owes the hub: the reversal of a request that it answered 91 itself, or a
+/// terminal's reversal or advice that it accepted while the trunk was cut.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Owed {
-    /// The reversal, as a terminal would have sent it.
+    /// The message, as a terminal sent it or would have sent it.
     pub seen: Seen,
     /// DE90.
     pub original: Option<OriginalRef>,
@@ -51,8 +53,17 @@ pub struct Owed {
     pub actual: Option<Amount>,
     /// DE39: why.
     pub reason: Option<ResponseCode>,
+    /// DE38 of an advice; blank when absent.
+    pub approval: ApprovalCode,
     /// Whether it undoes a request that this station answered 91.
     pub ours: bool,
+}
+
+impl Owed {
+    /// Whether it is an advice and no reversal.
+    pub fn is_advice(&self) -> bool {
+        self.seen.mti.class() != MtiClass::Reversal
+    }
 }
 
 /// Appends a fact's payload; returns its kind and version for the envelope.
@@ -75,6 +86,10 @@ pub fn encode(fact: &StationFact, out: &mut Vec<u8>) -> (u8, u8) {
             if let Some(actual) = owed.actual {
                 w.u40(actual.minor());
             }
+            if !owed.approval.is_blank() {
+                w.text(&owed.approval);
+                return (OWED, VERSION_2);
+            }
             OWED
         }
         StationFact::Settled { number } => {
@@ -88,7 +103,8 @@ pub fn encode(fact: &StationFact, out: &mut Vec<u8>) -> (u8, u8) {
 /// Reads the payload of a record of this kind and version.
 pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<StationFact, Corrupt> {
     let mut r = Reader::new(payload);
-    if version != VERSION {
+    let newest = if kind == OWED { VERSION_2 } else { VERSION };
+    if !(VERSION..=newest).contains(&version) {
         return Err(r.corrupt("a record of a newer version"));
     }
     let fact = match kind {
@@ -103,7 +119,12 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<StationFact, Corr
             } else {
                 None
             };
-            StationFact::Owed(Owed { seen, original, actual, reason, ours: flags & 4 != 0 })
+            let approval = match version {
+                VERSION_2 => r.text("approval code")?,
+                _ => ApprovalCode::BLANK,
+            };
+            let ours = flags & 4 != 0;
+            StationFact::Owed(Owed { seen, original, actual, reason, approval, ours })
         }
         SETTLED => StationFact::Settled { number: r.u64("number")? },
         _ => return Err(r.corrupt("a record of an unknown kind")),

@@ -512,3 +512,164 @@ fn r_match_a_repeat_after_a_reversal_by_k3_asks_the_hub() {
     let again = post.ask(Request { mti: mti(201), ..request });
     assert_eq!((post.said(again).as_str(), post.sent.len()), ("nothing", 3));
 }
+
+/// A completion of a pre-authorisation, as a terminal sends it.
+fn completion(post: &mut Post, of: &Request, minor: u64) -> Request {
+    post.pen.completion(of, minor)
+}
+
+#[test]
+fn r_trunk_an_advice_is_kept_while_the_trunk_is_cut_and_goes_up_in_order() {
+    let mut post = Post::new();
+    let first = Request { mti: mti(100), ..post.purchase() };
+    let ticket = post.ask(first.clone());
+    post.hub_says(1, "00");
+    assert_eq!(post.said(ticket), "00");
+    post.drive(Input::Trunk(TrunkState::Cut));
+    post.events.clear();
+    let approval = scheme::ApprovalCode::new(b"A1B2C3").unwrap();
+    let done = Request { approval, ..completion(&mut post, &first, 400) };
+    let one = post.ask(done.clone());
+    // Durable before it is acknowledged.
+    let [Event::Record(StationFact::Owed(owed)), Event::Answer(answered)] = &post.events[..] else {
+        panic!("{:?}", post.events);
+    };
+    assert_eq!((owed.approval, owed.is_advice(), *answered), (approval, true, one));
+    assert_eq!(post.said(one), "00");
+    // A copy is acknowledged again and owed once.
+    let two = post.ask(Request { mti: mti(221), ..done.clone() });
+    assert_eq!((post.said(two).as_str(), post.station.owed()), ("00", 1));
+    // Its reversal is no copy of a reversal, and goes up behind it.
+    let undo = post.reversal(&done);
+    let three = post.ask(undo);
+    assert_eq!((post.said(three).as_str(), post.station.owed()), ("00", 2));
+    post.sent.clear();
+    post.drive(Input::Trunk(UP));
+    let sent: Vec<u16> = post.sent.iter().map(|(_, request)| request.mti.number()).collect();
+    assert_eq!(sent, [220, 420]);
+    let (at, request) = post.sent[0].clone();
+    assert_eq!((request.approval, request.original), (approval, done.original));
+    assert_eq!(request.first_received, done.first_received);
+    post.hub_says(at, "00");
+    assert_eq!(post.station.owed(), 1);
+}
+
+/// 0221 when it may have been sent before: after no answer, and after a restart.
+#[test]
+fn r_trunk_an_advice_sent_before_goes_up_as_a_repeat() {
+    let mut post = Post::new();
+    let first = Request { mti: mti(100), ..post.purchase() };
+    let done = completion(&mut post, &first, 400);
+    let one = post.ask(done);
+    assert_eq!((post.sent[0].1.mti, post.said(one).as_str()), (mti(220), "nothing"));
+    // Sent up, not answered: it becomes durable, then it is acknowledged, then it goes again.
+    post.events.clear();
+    post.pass(25 * SECOND);
+    assert_eq!((post.said(one).as_str(), post.station.owed()), ("00", 1));
+    assert!(matches!(post.events[1], Event::Record(StationFact::Owed(_))), "{:?}", post.events);
+    assert_eq!(post.sent.last().unwrap().1.mti, mti(221));
+    post.crash();
+    post.sent.clear();
+    post.drive(Input::Trunk(UP));
+    assert_eq!(post.sent[0].1.mti, mti(221));
+    let ticket = post.sent[0].0;
+    // Whatever the hub says of it, it is settled.
+    post.hub_says(ticket, "13");
+    assert_eq!(post.station.owed(), 0);
+}
+
+/// While an advice is owed, what speaks of its payment stays behind it, trunk or no trunk.
+#[test]
+fn r_trunk_a_reversal_never_overtakes_an_owed_advice() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let bound = switch::limits::OWED_IN_FLIGHT_MAX;
+    let mut last = None;
+    for _ in 0..=bound {
+        let first = Request { mti: mti(100), ..post.purchase() };
+        let done = completion(&mut post, &first, 400);
+        post.ask(done.clone());
+        last = Some(done);
+    }
+    post.sent.clear();
+    post.drive(Input::Trunk(UP));
+    assert_eq!(post.sent.len(), bound, "the last one waits for room");
+    let undo = post.reversal(&last.unwrap());
+    let ticket = post.ask(undo);
+    assert_eq!((post.said(ticket).as_str(), post.sent.len()), ("00", bound));
+    let tickets: Vec<u64> = post.sent.iter().map(|(ticket, _)| *ticket).collect();
+    for ticket in tickets {
+        post.hub_says(ticket, "00");
+    }
+    let rest: Vec<u16> = post.sent[bound..].iter().map(|(_, r)| r.mti.number()).collect();
+    assert_eq!(rest, [220, 420]);
+}
+
+/// A completion may use its pre-authorisation's own trace number and amount.
+#[test]
+fn r_match_a_completion_is_no_copy_of_its_preauthorisation() {
+    let mut post = Post::new();
+    let first = Request { mti: mti(100), ..post.purchase() };
+    post.ask(first.clone());
+    post.hub_says(1, "00");
+    let done = Request { mti: mti(220), ..first.clone() };
+    let ticket = post.ask(done);
+    assert_eq!((post.said(ticket).as_str(), post.sent.len()), ("nothing", 2));
+    // Nor is a purchase, which the hub refuses as one.
+    let purchase = Request { mti: mti(200), ..first };
+    post.ask(purchase);
+    assert_eq!(post.sent.len(), 3);
+}
+
+/// A reversal of a completion is no copy of its pre-authorisation's, under one trace number.
+#[test]
+fn r_reversal_of_another_kind_under_one_trace_number_is_kept_too() {
+    let mut post = Post::new();
+    post.drive(Input::Trunk(TrunkState::Cut));
+    let first = Request { mti: mti(100), ..post.purchase() };
+    for (number, owed) in [(100, 1), (220, 2), (100, 2)] {
+        let original = Request { mti: mti(number), ..first.clone() };
+        let undo = post.reversal(&original);
+        let ticket = post.ask(undo);
+        assert_eq!((post.said(ticket).as_str(), post.station.owed()), ("00", owed));
+    }
+}
+
+/// Every kind of request that gets no answer is undone, but for an enquiry, which moves nothing.
+#[test]
+fn r_time_what_is_answered_for_lack_of_an_answer_is_undone() {
+    let kinds = [(100, 0, 1), (200, 10_000, 1), (200, 200_000, 1), (200, 310_000, 0)];
+    for (number, processing, owed) in kinds {
+        for cut in [true, false] {
+            let mut post = Post::new();
+            let processing = scheme::Processing::new(processing).unwrap();
+            let request = Request { mti: mti(number), processing, ..post.purchase() };
+            let ticket = post.ask(request.clone());
+            if cut {
+                post.drive(Input::Trunk(TrunkState::Cut));
+            } else {
+                post.pass(25 * SECOND);
+            }
+            assert_eq!((post.said(ticket).as_str(), post.station.owed()), ("91 TRUNK DOWN", owed));
+            let mut post = Post::new();
+            post.drive(Input::Trunk(TrunkState::Cut));
+            let ticket = post.ask(Request { mti: mti(number + 1), ..request });
+            assert_eq!((post.said(ticket).as_str(), post.station.owed()), ("91 TRUNK DOWN", owed));
+        }
+    }
+}
+
+#[test]
+fn r_de39_a_station_refuses_enquiries_before_purchases() {
+    let mut post = Post::new();
+    for _ in 0..config().in_flight_max / 2 {
+        let request = post.purchase();
+        post.ask(request);
+    }
+    let balance = post.pen.balance_of();
+    let ticket = post.ask(balance);
+    assert_eq!(post.said(ticket), "96 OVERLOAD");
+    let request = post.purchase();
+    let ticket = post.ask(request);
+    assert_eq!(post.said(ticket), "nothing");
+}
