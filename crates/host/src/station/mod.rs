@@ -9,7 +9,7 @@ use interchange::Register;
 use interchange::trunk::payload;
 use interchange::trunk::{Kind, Link, LinkEvent};
 use keys::CardVault;
-use scheme::{MtiClass, ParticipantId, StationId, TerminalId, Timestamp};
+use scheme::{ParticipantId, StationId, TerminalId, Timestamp};
 use switch::station::{Count, Effect, Input, StationConfig, StationRecord, TrunkState, record};
 use switch::{PeerId, Station};
 
