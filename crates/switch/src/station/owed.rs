@@ -1,5 +1,5 @@
-//! The reversals and advices that a station owes the hub, in order, and where to find them: a cut of
-//! days may gather tens of thousands.
+//! The reversals and advices that a station owes the hub, in order, and where to find them: a cut
+//! of days may gather tens of thousands.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
