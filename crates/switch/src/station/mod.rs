@@ -536,7 +536,7 @@ impl Station {
         }
     }
 
-    /// A reversal or an advice that cannot go up now: durable here, acknowledged, and sent up later.
+    /// A reversal or an advice that cannot go up now: durable here, acknowledged, sent up later.
     /// Only a terminal that has made thousands of them meets a bound.
     fn accept(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
         let made = self.state.owed.of_terminal(request.acquirer, request.terminal);
