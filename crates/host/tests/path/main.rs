@@ -6,6 +6,7 @@
 mod channels;
 mod damage;
 mod fires;
+mod kinds;
 mod links;
 mod world;
 

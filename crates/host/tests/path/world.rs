@@ -468,6 +468,18 @@ impl World {
         }
     }
 
+    /// The own book of a bank: 1 is First Bank.
+    pub(crate) fn book(&self, bank: usize) -> &parties::bank::Book {
+        match &self.machines[STATION + bank] {
+            Some(Machine::Bank { bank }) => bank.book(),
+            Some(Machine::Host { .. } | Machine::Terminal { .. }) | None => panic!("no bank"),
+        }
+    }
+
+    pub(crate) fn findings(&mut self) -> u64 {
+        self.overview().findings
+    }
+
     pub(crate) fn owed(&mut self) -> u64 {
         self.overview().saf_depth
     }

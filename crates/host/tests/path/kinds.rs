@@ -1,0 +1,207 @@
+//! Every everyday payment, from a terminal's bytes to the issuer's own book.
+
+use parties::bank::EntryKind;
+use scheme::Mti;
+use wire::iso8583::Message;
+
+use crate::world::{World, field};
+
+/// A card of Harbour Bank, 100002, account 1.
+const CARD: &str = "9408020000000015";
+
+fn with(mut message: Message, fields: &[(u8, &str)]) -> Message {
+    for (de, value) in fields {
+        message.set(*de, value.as_bytes());
+    }
+    message
+}
+
+fn typed(mut message: Message, mti: u16) -> Message {
+    message.set_mti(Mti::new(mti).unwrap());
+    message
+}
+
+/// DE90 that names a message of the terminal.
+fn named(original: &Message) -> String {
+    let (mti, stan, sent) = (original.mti(), field(original, 11), field(original, 7));
+    format!("{mti}{stan}{sent}{:0>11}{:011}", field(original, 32), 0)
+}
+
+/// What account 1 of Harbour Bank has been through.
+fn entries(world: &World) -> Vec<(EntryKind, i64)> {
+    let entries = &world.book(2).account(1).unwrap().entries;
+    entries.iter().map(|entry| (entry.kind, entry.effect)).collect()
+}
+
+fn settled(world: &mut World) {
+    world.pass(2000);
+    assert_eq!(world.owed(), 0);
+    world.audit();
+}
+
+#[test]
+fn r_accounts_a_refund_names_its_purchase_by_de90_or_de37() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let purchase = world.purchase("000701", CARD, "000000001250");
+    let bought = world.ask(terminal, &purchase);
+    let refund =
+        |world: &World, stan, amount| with(world.purchase(stan, CARD, amount), &[(3, "200000")]);
+    // Another till of the shop, by DE90.
+    let first = with(
+        refund(&world, "000702", "000000000400"),
+        &[(41, "PYO00002"), (90, &named(&purchase))],
+    );
+    let given = world.ask(terminal, &first);
+    assert_eq!((given.mti().number(), field(&given, 39)), (210, "00"), "{given:?}");
+    assert_eq!(world.balance("100001", "position"), "8.50");
+    // By DE37, which is echoed.
+    let second = with(refund(&world, "000703", "000000000850"), &[(37, field(&bought, 37))]);
+    let given = world.ask(terminal, &second);
+    assert_eq!((field(&given, 39), field(&given, 37)), ("00", field(&bought, 37)));
+    assert_eq!(world.balance("100001", "position"), "0.00");
+    let expected =
+        [(EntryKind::Purchase, -1250), (EntryKind::Refund, 400), (EntryKind::Refund, 850)];
+    assert_eq!(entries(&world), expected);
+    // Nothing is left, and a refund of nothing has no limit at this shop.
+    let third = with(refund(&world, "000704", "000000000001"), &[(37, field(&bought, 37))]);
+    assert_eq!(field(&world.ask(terminal, &third), 39), "57");
+    // A repeat gets its first answer again.
+    let again = world.ask(terminal, &typed(second, 201));
+    assert_eq!((field(&again, 39), entries(&world).len()), ("00", 3));
+    settled(&mut world);
+}
+
+#[test]
+fn r_accounts_a_preauthorisation_is_completed_for_a_part() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let asked = typed(world.purchase("000711", CARD, "000000010000"), 100);
+    let held = world.ask(terminal, &asked);
+    assert_eq!((held.mti().number(), field(&held, 39)), (110, "00"), "{held:?}");
+    assert!(held.has(38) && held.has(15) && !held.has(54), "{held:?}");
+    assert_eq!(world.pending("100002"), "100.00");
+    assert_eq!(world.book(2).account(1).unwrap().held, 10_000);
+
+    let complete = |world: &World, stan, amount| {
+        let message = typed(world.purchase(stan, CARD, amount), 220);
+        with(message, &[(90, &named(&asked))])
+    };
+    // Above the hold: 13, the hold stays.
+    let over = world.ask(terminal, &complete(&world, "000712", "000000010001"));
+    assert_eq!((over.mti().number(), field(&over, 39)), (230, "13"));
+    assert_eq!(world.pending("100002"), "100.00");
+    let done = complete(&world, "000713", "000000008000");
+    let answer = world.ask(terminal, &done);
+    assert_eq!((answer.mti().number(), field(&answer, 39)), (230, "00"));
+    assert_eq!(world.pending("100002"), "0.00");
+    assert_eq!(world.balance("100002", "position"), "-80.00");
+    world.pass(1000);
+    assert_eq!(entries(&world), [(EntryKind::Completion, -8000)]);
+    assert_eq!(world.book(2).account(1).unwrap().held, 0);
+    // 0221 is acknowledged again and completes nothing more.
+    let again = world.ask(terminal, &typed(done.clone(), 221));
+    assert_eq!((again.mti().number(), field(&again, 39)), (230, "00"));
+    assert_eq!(world.balance("100002", "position"), "-80.00");
+
+    // A completion can be reversed: DE90 names the 0220.
+    let reversal =
+        with(world.reversal_of(&done, "000714"), &[(90, &named(&done)), (4, "000000008000")]);
+    let undone = world.ask(terminal, &reversal);
+    assert_eq!((undone.mti().number(), field(&undone, 39)), (430, "00"));
+    world.pass(1000);
+    assert_eq!(world.balance("100002", "position"), "0.00");
+    assert_eq!(entries(&world)[1], (EntryKind::Reversal, 8000));
+    settled(&mut world);
+}
+
+/// R-ACCOUNTS: DE90, else DE37, else DE38 and the card; it need not show the card otherwise.
+#[test]
+fn r_accounts_a_completion_names_its_hold_in_three_ways() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    for (at, stan) in ["000721", "000722", "000723"].iter().enumerate() {
+        let amount = format!("{:012}", 2000 + at);
+        let asked = typed(world.purchase(stan, CARD, &amount), 100);
+        let held = world.ask(terminal, &asked);
+        assert_eq!(field(&held, 39), "00");
+        let own = format!("00073{at}");
+        let mut message = typed(world.purchase(&own, CARD, "000000001000"), 220);
+        match at {
+            0 => message.set(90, named(&asked).as_bytes()),
+            1 => message.set(37, field(&held, 37).as_bytes()),
+            _ => message.set(38, field(&held, 38).as_bytes()),
+        }
+        if at < 2 {
+            message.remove(2);
+        }
+        let answer = world.ask(terminal, &message);
+        assert_eq!((answer.mti().number(), field(&answer, 39)), (230, "00"), "{answer:?}");
+        world.pass(500);
+    }
+    assert_eq!(entries(&world), [(EntryKind::Completion, -1000); 3]);
+    assert_eq!((world.pending("100002").as_str(), world.findings()), ("0.00", 0));
+    settled(&mut world);
+}
+
+#[test]
+fn r_fields_a_balance_enquiry_brings_de54_and_moves_nothing() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let mut asked = with(world.purchase("000741", CARD, "000000000000"), &[(3, "310000")]);
+    asked.remove(4);
+    let answer = world.ask(terminal, &asked);
+    assert_eq!((answer.mti().number(), field(&answer, 39)), (210, "00"), "{answer:?}");
+    assert_eq!(field(&answer, 54), "0002408C000010000000");
+    assert_eq!(entries(&world), []);
+    assert_eq!(world.balance("100002", "position"), "0.00");
+    settled(&mut world);
+}
+
+#[test]
+fn r_reversal_a_part_goes_back_and_the_issuer_hears_de95() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let cash = with(world.purchase("000751", CARD, "000000002000"), &[(3, "010000")]);
+    assert_eq!(field(&world.ask(terminal, &cash), 39), "00");
+    let reversal = with(
+        world.reversal_of(&cash, "000752"),
+        &[(39, "32"), (95, "000000000700000000000000C00000000C00000000")],
+    );
+    let answer = world.ask(terminal, &reversal);
+    assert_eq!((answer.mti().number(), field(&answer, 39)), (430, "00"));
+    world.pass(1000);
+    assert_eq!(world.balance("100002", "position"), "-7.00");
+    assert_eq!(entries(&world), [(EntryKind::Cash, -2000), (EntryKind::Reversal, 1300)]);
+    settled(&mut world);
+}
+
+/// R-LINK: the same on a bank's link, one kind after the other.
+#[test]
+fn r_link_an_acquirers_host_does_every_kind() {
+    let mut world = World::start();
+    let line = world.signed_on("100001");
+    let own = |message: Message| with(message, &[(41, "HOST0001"), (42, "HOST-SHOP-00001")]);
+    let purchase = own(world.purchase("000761", CARD, "000000003000"));
+    assert_eq!(field(&world.ask(line, &purchase), 39), "00");
+    let refund = with(purchase.clone(), &[(3, "200000"), (4, "000000001000"), (11, "000762")]);
+    let refund = with(refund, &[(90, &named(&purchase))]);
+    assert_eq!(field(&world.ask(line, &refund), 39), "00");
+    let asked = typed(own(world.purchase("000763", CARD, "000000000500")), 100);
+    let held = world.ask(line, &asked);
+    assert_eq!((held.mti().number(), field(&held, 39)), (110, "00"));
+    let complete = with(typed(asked.clone(), 220), &[(11, "000764"), (90, &named(&asked))]);
+    let done = world.ask(line, &complete);
+    assert_eq!((done.mti().number(), field(&done, 39)), (230, "00"));
+    let balance = with(own(world.purchase("000765", CARD, "000000000000")), &[(3, "310000")]);
+    assert!(world.ask(line, &balance).has(54));
+    let reversal = typed(world.reversal_of(&purchase, "000766"), 400);
+    let undone = world.ask(line, &reversal);
+    assert_eq!((undone.mti().number(), field(&undone, 39)), (410, "00"));
+    world.pass(1000);
+    // 30.00 less 10.00 refunded, the rest reversed; 5.00 completed.
+    assert_eq!(world.balance("100002", "position"), "-5.00");
+    let book: i64 = entries(&world).iter().map(|(_, effect)| effect).sum();
+    assert_eq!(book, -500, "{:?}", entries(&world));
+    settled(&mut world);
+}
