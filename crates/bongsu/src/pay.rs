@@ -28,6 +28,9 @@ use receipt::Receipt;
 Example:
   bongsu pay --pan 9408020000000015 --amount 12.50
   bongsu pay --kind reversal --original 6326PY00005T --pan 9408020000000015
+  bongsu pay --kind refund --original 6326PY00005T --pan 9408020000000015 --amount 2.50
+  bongsu pay --kind preauth --pan 9408020000000015 --amount 80
+  bongsu pay --kind complete --original 6326PY00005U --pan 9408020000000015 --amount 64.30
   bongsu pay --pan 9408020000000015 --amount 12.50 --repeat --stan 12 --at 2026-11-22T09:14:07Z
 
 Prints with --format json:
@@ -43,7 +46,7 @@ pub(crate) struct Pay {
     /// Card number
     #[arg(long)]
     pan: Option<String>,
-    /// Amount, as in 12.50; of a reversal, by default what the running nation says
+    /// Amount, as in 12.50; where there is an original, by default what the running nation says
     #[arg(long)]
     amount: Option<String>,
     /// Currency of the nation: letters or digits of ISO 4217
@@ -67,21 +70,27 @@ pub(crate) struct Pay {
     /// The terminal's clock, RFC 3339; by default now
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// Say that it was sent before (0201, 0421)
+    /// Say that it was sent before (0101, 0201, 0221, 0421)
     #[arg(long, requires = "stan", requires = "at")]
     repeat: bool,
-    /// Reversal, refund: RRN of the original
+    /// Reversal, refund, complete: RRN of the original
     #[arg(long, value_name = "RRN")]
     original: Option<String>,
-    /// Reversal: trace number of the original, if its RRN is not known
+    /// The same by trace number, where the RRN is not known
     #[arg(long, value_name = "STAN", value_parser = clap::value_parser!(u32).range(1..=999_999))]
     original_stan: Option<u32>,
-    /// Reversal: when the original was sent, RFC 3339
+    /// When that original was sent, RFC 3339
     #[arg(long, value_name = "TIME", requires = "original_stan")]
     original_at: Option<String>,
     /// Reversal: what the original was; by default what the running nation says, else a purchase
     #[arg(long, value_enum)]
     original_kind: Option<Kind>,
+    /// Complete: approval code of the preauth, where neither of these is known
+    #[arg(long, value_name = "CODE")]
+    original_approval: Option<String>,
+    /// Reversal: so much stays with the shop, the rest goes back
+    #[arg(long, value_name = "AMOUNT")]
+    keep: Option<String>,
     /// Seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = f64::from(TERMINAL_WAIT_S))]
     timeout: f64,
@@ -167,16 +176,18 @@ impl Pay {
             })?);
         }
         let found = match &self.original {
-            Some(rrn) if self.kind == Kind::Reversal => {
+            Some(rrn) if self.kind.has_original() => {
                 nation.payment(rrn, known.terminal.as_str())?
             }
             Some(_) | None => None,
         };
+        let amount = self.money(currency, found.as_ref())?;
         Ok(Order {
             kind: self.kind,
             pan: self.card()?,
             expiry: self.card_expiry()?,
-            amount: self.money(currency, found.as_ref())?,
+            amount,
+            kept: self.kept(currency, amount)?,
             currency,
             terminal: known.terminal,
             retailer,
@@ -232,7 +243,7 @@ impl Pay {
         Ok(self.expiry.clone())
     }
 
-    /// `found` is the original of a reversal, as the running nation knows it.
+    /// `found` is the original, as the running nation knows it.
     fn money(&self, currency: Currency, found: Option<&Value>) -> Result<Amount, Failure> {
         let of_original = found.and_then(|payment| payment["amount"].as_str());
         let example = "--amount 12.50";
@@ -245,22 +256,55 @@ impl Pay {
         }
     }
 
-    fn original(&self, found: Option<&Value>) -> Result<Original, Failure> {
-        let named = self.original.is_some() || self.original_stan.is_some();
-        let of_interest = matches!(self.kind, Kind::Reversal | Kind::Refund);
-        if named && !of_interest {
-            let what = format!("a {} has no original", self.kind.name());
+    /// What a reversal in part leaves.
+    fn kept(&self, currency: Currency, amount: Amount) -> Result<Option<Amount>, Failure> {
+        let Some(text) = &self.keep else { return Ok(None) };
+        let wrong = |what: String, remedy: &'static str| {
+            Err(Failure::new("usage", what).at("--keep").todo(remedy))
+        };
+        if self.kind != Kind::Reversal {
+            let what = format!("a {} returns nothing in part", self.kind.name());
+            return wrong(what, "--kind reversal, or --kind refund with its own amount");
+        }
+        match currency.parse(text) {
+            Err(error) => wrong(format!("{text}: {error}"), "--keep 4.00"),
+            Ok(kept) if kept >= amount => {
+                let whole = currency.show(amount);
+                wrong(format!("{text} of {whole} leaves nothing to return"), "less than the amount")
+            }
+            Ok(kept) => Ok(Some(kept)),
+        }
+    }
+
+    /// Whether an original is named where one must be, and nowhere else.
+    fn check_named(&self) -> Result<(), Failure> {
+        let approval = self.original_approval.is_some();
+        let named = self.original.is_some() || self.original_stan.is_some() || approval;
+        let kind = self.kind.name();
+        if named && !self.kind.has_original() {
+            let what = format!("a {kind} has no original");
             return Err(Failure::new("usage", what).at("--original").todo("--kind reversal"));
         }
-        if !named && self.kind == Kind::Reversal {
-            return Err(Failure::new("usage", "a reversal names its original")
+        if approval && self.kind != Kind::Complete {
+            let what = format!("a {kind} names its original by its RRN or trace number");
+            return Err(Failure::new("usage", what).at("--original-approval"));
+        }
+        if !named && matches!(self.kind, Kind::Reversal | Kind::Complete) {
+            let article = if self.kind == Kind::Complete { "a completion" } else { "a reversal" };
+            return Err(Failure::new("usage", format!("{article} names its original"))
                 .at("--original")
                 .todo("--original RRN, or --original-stan STAN, as the receipt has them"));
         }
+        Ok(())
+    }
+
+    fn original(&self, found: Option<&Value>) -> Result<Original, Failure> {
+        self.check_named()?;
         let known = |key: &str| found.and_then(|payment| payment[key].as_str());
         let known_kind = known("kind").and_then(Kind::named);
-        let kind = self.original_kind.or(known_kind).unwrap_or(Kind::Purchase);
-        if matches!(kind, Kind::Reversal | Kind::Echo) {
+        let usual = if self.kind == Kind::Complete { Kind::Preauth } else { Kind::Purchase };
+        let kind = self.original_kind.or(known_kind).unwrap_or(usual);
+        if matches!(kind, Kind::Reversal | Kind::Balance | Kind::Echo) {
             let what = format!("a {} can't be reversed", kind.name());
             return Err(Failure::new("usage", what).at("--original-kind"));
         }
@@ -276,7 +320,14 @@ impl Pay {
         };
         let known_stan = known("stan").and_then(|stan| stan.parse().ok());
         let stan = self.original_stan.or(known_stan).and_then(Stan::new);
-        Ok(Original { kind, rrn, stan, transmitted })
+        let approval = match &self.original_approval {
+            Some(code) => Some(
+                scheme::ApprovalCode::new(code.as_bytes())
+                    .map_err(Failure::unfit("--original-approval"))?,
+            ),
+            None => None,
+        };
+        Ok(Original { kind, rrn, stan, transmitted, approval })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use clap::ValueEnum;
 use scheme::{
-    Amount, CivilDateTime, Currency, MonthTime, Mti, Pan, ParticipantId, RetailerId, Rrn, Stan,
-    TerminalId, Timestamp, Zone,
+    Amount, ApprovalCode, CivilDateTime, Currency, MonthTime, Mti, Pan, ParticipantId, RetailerId,
+    Rrn, Stan, TerminalId, Timestamp, Zone,
 };
 use wire::iso8583::Message;
 
@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Cash,
     /// An amount held for later (0100, DE3 00)
     Preauth,
+    /// What an earlier preauth holds, or a part of it (0220)
+    Complete,
     /// What is in the account (0200, DE3 31)
     Balance,
     /// An earlier payment taken back (0420)
@@ -34,6 +36,7 @@ impl Kind {
             Self::Refund => "refund",
             Self::Cash => "cash",
             Self::Preauth => "preauth",
+            Self::Complete => "complete",
             Self::Balance => "balance",
             Self::Reversal => "reversal",
             Self::Echo => "echo",
@@ -50,6 +53,7 @@ impl Kind {
         match self {
             Self::Purchase | Self::Refund | Self::Cash | Self::Balance => 200,
             Self::Preauth => 100,
+            Self::Complete => 220,
             Self::Reversal => 420,
             Self::Echo => 800,
         }
@@ -58,11 +62,18 @@ impl Kind {
     /// DE3; a reversal has that of its original, an echo none.
     const fn processing(self) -> &'static str {
         match self {
-            Self::Purchase | Self::Preauth | Self::Reversal | Self::Echo => "000000",
+            Self::Purchase | Self::Preauth | Self::Complete | Self::Reversal | Self::Echo => {
+                "000000"
+            }
             Self::Cash => "010000",
             Self::Refund => "200000",
             Self::Balance => "310000",
         }
+    }
+
+    /// Whether it speaks of an earlier payment.
+    pub(crate) const fn has_original(self) -> bool {
+        matches!(self, Self::Reversal | Self::Refund | Self::Complete)
     }
 
     /// Whether money is meant to move.
@@ -71,7 +82,7 @@ impl Kind {
     }
 }
 
-/// What a reversal or refund says of its original.
+/// What a reversal, refund or completion says of its original.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Original {
     /// What it was.
@@ -82,6 +93,8 @@ pub(crate) struct Original {
     pub(crate) stan: Option<Stan>,
     /// Its DE7.
     pub(crate) transmitted: Option<MonthTime>,
+    /// Its DE38.
+    pub(crate) approval: Option<ApprovalCode>,
 }
 
 /// One request.
@@ -94,6 +107,8 @@ pub(crate) struct Order {
     pub(crate) expiry: String,
     /// DE4; zero where the kind has none.
     pub(crate) amount: Amount,
+    /// DE95: what a reversal in part leaves.
+    pub(crate) kept: Option<Amount>,
     /// DE49.
     pub(crate) currency: Currency,
     /// DE41.
@@ -110,7 +125,7 @@ pub(crate) struct Order {
     pub(crate) zone: Zone,
     /// Whether the message says that it was sent before (xxx1).
     pub(crate) is_repeat: bool,
-    /// Whom a reversal or refund speaks of.
+    /// What a reversal, refund or completion speaks of.
     pub(crate) original: Original,
 }
 
@@ -153,8 +168,16 @@ impl Order {
             message.set(37, rrn.bytes());
         }
         if self.kind == Kind::Reversal {
-            // 17: the customer has cancelled.
-            put(&mut message, 39, "17");
+            // 17: the customer has cancelled; 32: a part of it.
+            put(&mut message, 39, if self.kept.is_some() { "32" } else { "17" });
+        }
+        if let Some(approval) = &self.original.approval {
+            message.set(38, approval.bytes());
+        }
+        if let Some(kept) = self.kept {
+            // What was really paid, then the same for settlement and two fees: none.
+            let amounts = format!("{:012}{:012}C{:08}C{:08}", kept.minor(), 0, 0, 0);
+            put(&mut message, 95, &amounts);
         }
         if let Some(original) = self.original_elements() {
             put(&mut message, 90, &original);
@@ -187,6 +210,7 @@ mod tests {
             pan: Pan::parse(b"9408020000000015").ok(),
             expiry: "3112".into(),
             amount: Amount::new(1250).unwrap(),
+            kept: None,
             currency: Currency::KPW,
             terminal: TerminalId::new(b"PYO00001").unwrap(),
             retailer: RetailerId::new(b"PYO-SHOP-000001").ok(),
@@ -196,7 +220,13 @@ mod tests {
             at: Timestamp::from_s(1_795_365_005),
             zone: Zone::fixed(9 * 3600),
             is_repeat: false,
-            original: Original { kind: Kind::Purchase, rrn: None, stan: None, transmitted: None },
+            original: Original {
+                kind: Kind::Purchase,
+                rrn: None,
+                stan: None,
+                transmitted: None,
+                approval: None,
+            },
         }
     }
 
@@ -233,6 +263,7 @@ mod tests {
             rrn: Rrn::new(b"632609000011").ok(),
             stan: Stan::new(11),
             transmitted: MonthTime::parse(b"1122162900"),
+            approval: None,
         };
         let message = order.message();
         assert_eq!(message.mti().number(), 420);
@@ -251,6 +282,40 @@ mod tests {
         assert_eq!(message.text(90), Some("020000001100000000000000010000100000000000"));
         order.original.stan = None;
         assert!(!order.message().has(90));
+    }
+
+    #[test]
+    fn a_part_that_stays_is_in_de95() {
+        let mut order = order(Kind::Reversal);
+        order.kept = Amount::new(400);
+        let message = order.message();
+        assert_eq!(message.text(39), Some("32"));
+        assert_eq!(message.text(95), Some("000000000400000000000000C00000000C00000000"));
+        assert_eq!(message.text(4), Some("000000001250"), "the original's");
+    }
+
+    #[test]
+    fn a_completion_names_its_preauthorisation() {
+        let mut order = order(Kind::Complete);
+        order.original = Original {
+            kind: Kind::Preauth,
+            rrn: Rrn::new(b"632609000011").ok(),
+            stan: Stan::new(11),
+            transmitted: None,
+            approval: ApprovalCode::new(b"A1B2C3").ok(),
+        };
+        let message = order.message();
+        assert_eq!(message.mti().number(), 220);
+        for (de, value) in [
+            (3, "000000"),
+            (37, "632609000011"),
+            (38, "A1B2C3"),
+            (90, "010000001100000000000000010000100000000000"),
+        ] {
+            assert_eq!(message.text(de), Some(value), "DE{de}");
+        }
+        order.is_repeat = true;
+        assert_eq!(order.message().mti().number(), 221);
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Receipt<'_> {
         let (why, next) = self.verdict();
         let verdict = match (order.kind, self.is_approved()) {
             (Kind::Echo, true) => output::paint(Paint::Good, "ANSWERED"),
-            (Kind::Reversal, true) => output::paint(Paint::Good, "ACKNOWLEDGED"),
+            (Kind::Reversal | Kind::Complete, true) => output::paint(Paint::Good, "ACKNOWLEDGED"),
             (_, true) => output::paint(Paint::Good, "APPROVED"),
             (_, false) => output::paint(Paint::Bad, "DECLINED"),
         };

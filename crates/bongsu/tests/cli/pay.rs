@@ -170,6 +170,47 @@ fn a_reversal_is_acknowledged_and_never_approved() {
     assert!(ran.json().get("acknowledged").is_none(), "{}", ran.text());
 }
 
+/// R-ACCOUNTS: acknowledged is not posted.
+#[test]
+fn a_completion_is_acknowledged_or_declined() {
+    let complete = ["--kind", "complete", "--original", "6326PY00005U"];
+    let script = |request: &Message, mut line| send(&mut line, &answer(request, &[(39, "00")]));
+    let (ran, _) = pay(station(script), &complete);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let text = ran.text();
+    assert!(text.starts_with("COMPLETE ACKNOWLEDGED") && text.contains("12.50 KPW"), "{text}");
+    assert!(text.contains("see bongsu ledger payment 6326PY00005U"), "{text}");
+    let above = |request: &Message, mut line| {
+        send(&mut line, &answer(request, &[(39, "13"), (44, "AMOUNT LIMIT")]));
+    };
+    let (ran, _) = pay(station(above), &[&complete[..], &["--format", "json"]].concat());
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert_eq!((&ran.json()["mti"], &ran.json()["acknowledged"]), (&json!("0230"), &json!(false)));
+}
+
+#[test]
+fn an_original_is_named_where_one_belongs() {
+    for (arguments, place) in [
+        (&["--kind", "complete"][..], "--original"),
+        (&["--kind", "reversal"], "--original"),
+        (&["--kind", "cash", "--original", "632609000012"], "--original"),
+        (&["--kind", "balance", "--original-stan", "11"], "--original"),
+        (&["--kind", "refund", "--original-approval", "A1B2C3"], "--original-approval"),
+        (&["--kind", "complete", "--original-approval", "A1B2C34"], "--original-approval"),
+        (&["--kind", "refund", "--original", "632609000012", "--keep", "1"], "--keep"),
+        (&["--kind", "reversal", "--original", "632609000012", "--keep", "12.50"], "--keep"),
+        (&["--kind", "reversal", "--original", "632609000012", "--keep", "x"], "--keep"),
+    ] {
+        let card = ["--terminal", "PYO00001", "--pan", "9408020000000015", "--amount", "12.50"];
+        // Nobody is called: port 1 would refuse, and that is another failure.
+        let usual = [&["pay", "--to", "127.0.0.1:1", "--format", "json"][..], &card].concat();
+        let ran = run(&[&usual, arguments].concat());
+        assert_eq!(ran.code, 2, "{arguments:?}");
+        let error = &ran.json()["error"];
+        assert_eq!((&error["kind"], &error["where"]), (&json!("usage"), &json!(place)), "{error}");
+    }
+}
+
 #[test]
 fn the_reason_of_a_refusal_says_what_to_do() {
     for (code, text, words) in [
@@ -289,6 +330,50 @@ fn every_kind_is_the_message_of_the_rules() {
             &["--kind", "reversal", "--original-stan", "11", "--original-kind", "preauth"],
             "0420",
             &[(90, Some("010000001100000000000000000000000000000000"))],
+        ),
+        (
+            &["--kind", "reversal", "--original-stan", "11", "--original-kind", "complete"],
+            "0420",
+            &[(90, Some("022000001100000000000000000000000000000000"))],
+        ),
+        (
+            &["--kind", "reversal", "--original", "632609000012", "--keep", "4.00"],
+            "0420",
+            &[
+                (4, Some("000000001250")),
+                (39, Some("32")),
+                (95, Some("000000000400000000000000C00000000C00000000")),
+            ],
+        ),
+        (
+            &["--kind", "complete", "--original", "632609000012"],
+            "0220",
+            &[(3, Some("000000")), (37, Some("632609000012")), (90, None)],
+        ),
+        (
+            &[
+                "--kind",
+                "complete",
+                "--original-stan",
+                "11",
+                "--repeat",
+                "--stan",
+                "7",
+                "--at",
+                "2026-11-22T16:30:05Z",
+            ],
+            "0221",
+            &[(11, Some("000007")), (90, Some("010000001100000000000000000000000000000000"))],
+        ),
+        (
+            &["--kind", "complete", "--original-approval", "A1B2C3"],
+            "0220",
+            &[(37, None), (38, Some("A1B2C3")), (90, None)],
+        ),
+        (
+            &["--kind", "preauth", "--repeat", "--stan", "7", "--at", "2026-11-22T16:30:05Z"],
+            "0101",
+            &[(3, Some("000000"))],
         ),
     ] {
         let (ran, request) = pay(station(approve), arguments);
