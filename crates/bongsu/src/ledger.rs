@@ -171,6 +171,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
                 terminal: terminal.transpose().map_err(Failure::unfit("--terminal"))?,
                 date: *date,
                 limit: PAYMENTS_MAX,
+                ..PaymentFilter::default()
             };
             let offline = offline(place)?;
             let payments = offline.payments(&filter).into_iter().map(Into::into).collect();

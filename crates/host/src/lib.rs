@@ -22,6 +22,7 @@ pub mod offline;
 mod opening;
 mod pipeline;
 mod station;
+pub mod story;
 mod traffic;
 pub mod view;
 mod watch;

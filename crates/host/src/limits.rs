@@ -31,6 +31,11 @@ pub const ROOM_RETRY_MS: u64 = 1000;
 pub const MINUTES_SHOWN: usize = 30;
 /// Findings kept for a page; all of them are in the journal.
 pub const FINDINGS_SHOWN: usize = 20;
+/// Records that the search for one payment's story reads: some seconds of a reader's time, and
+/// more than an hour of a busy nation. A story that needs more says that it is cut short.
+pub const STORY_RECORDS_MAX: u64 = 4_000_000;
+/// Steps of one story: more than any true payment has.
+pub const STORY_STEPS_MAX: usize = 200;
 /// A station judges itself and tells the hub this often (R-FIRES: no word for five times as long
 /// is silence).
 pub const STATUS_EVERY_MS: u64 = 2_000;

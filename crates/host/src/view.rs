@@ -1,14 +1,13 @@
 //! What a role shows of itself: plain values, filled from durable state, for pages, commands and
 //! metrics. Amounts are decimal strings in the nation's currency.
 
-use scheme::{BusinessDate, Currency, TerminalId, Timestamp};
+use scheme::{BusinessDate, Currency, PaymentId, TerminalId, Timestamp};
 use switch::record::Fact;
 
 use crate::config::Config;
-use crate::limits::AUTHOR_MAX;
-
 use crate::event::Health;
 use crate::fires::{Fires, Reason};
+use crate::limits::AUTHOR_MAX;
 
 /// What may be asked of a running role.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +73,14 @@ pub struct PaymentFilter {
     pub terminal: Option<TerminalId>,
     /// Business date.
     pub date: Option<BusinessDate>,
+    /// The payment's id.
+    pub id: Option<PaymentId>,
+    /// Taken in at or after this.
+    pub from: Option<Timestamp>,
+    /// Taken in before this.
+    pub to: Option<Timestamp>,
+    /// Only what comes after this payment in the list: when it was taken in, and its id.
+    pub after: Option<(Timestamp, PaymentId)>,
     /// At most so many.
     pub limit: usize,
 }

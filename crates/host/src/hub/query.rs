@@ -167,6 +167,10 @@ pub(crate) fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
         && filter.stan.is_none_or(|stan| seen.stan.get() == stan)
         && filter.terminal.is_none_or(|terminal| seen.terminal == terminal)
         && filter.date.is_none_or(|date| payment.business_date == date)
+        && filter.id.is_none_or(|id| payment.id == id)
+        && filter.from.is_none_or(|from| payment.at >= from)
+        && filter.to.is_none_or(|to| payment.at < to)
+        && filter.after.is_none_or(|after| (payment.at, payment.id) < after)
 }
 
 pub(crate) fn account_view(account: &Account, directory: &Directory) -> AccountView {

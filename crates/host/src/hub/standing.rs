@@ -42,6 +42,10 @@ impl Day {
         }
     }
 
+    fn completed(&mut self, amount: Amount) {
+        self.amount = self.amount.saturating_add(amount.minor());
+    }
+
     fn reversed(&mut self, returned: Amount) {
         self.reversed = self.reversed.saturating_add(1);
         self.returned = self.returned.saturating_add(returned.minor());
@@ -89,11 +93,15 @@ impl HubRole {
                 continue;
             }
             let end = match payment.status {
+                // A pre-authorisation that is approved and stands.
+                Status::Pending if !payment.approval.is_blank() => End::Approved,
                 Status::Pending => continue,
                 Status::Posted | Status::Reversed => End::Approved,
                 Status::Voided | Status::Declined => End::of(payment.code),
             };
-            day.ended(payment.business_date, end, payment.seen.amount);
+            let posted = matches!(payment.status, Status::Posted | Status::Reversed);
+            let amount = if posted { state.flows().posted(payment) } else { Amount::ZERO };
+            day.ended(payment.business_date, end, amount);
             if payment.reversed {
                 day.reversed(payment.returned);
             }
@@ -106,6 +114,9 @@ impl HubRole {
         if let Fact::Cutover { date, .. } = &record.fact {
             self.day.begin(*date);
         }
+        if let Fact::Completed(completed) = &record.fact {
+            self.day.completed(completed.amount);
+        }
         let id = if let Fact::Closed(closed) = &record.fact {
             closed.id
         } else if let Fact::Declined(declined) = &record.fact {
@@ -117,7 +128,10 @@ impl HubRole {
         };
         let Some(payment) = self.hub.state().payments().get(id) else { return };
         let synthetic = self.is_synthetic(payment);
-        let (date, amount, began) = (payment.business_date, payment.seen.amount, payment.at);
+        // A pre-authorisation moves money when it is completed.
+        let posted = payment.status == Status::Posted;
+        let amount = if posted { payment.seen.amount } else { Amount::ZERO };
+        let (date, began) = (payment.business_date, payment.at);
         let end = End::of(payment.code);
         if let Fact::Reversed(reversed) = &record.fact {
             if !synthetic && !reversed.in_flight {
