@@ -6,6 +6,9 @@ pub const DE_COUNT: usize = scheme::DE_COUNT;
 /// Payload bytes of one frame with a 2-byte length: what the length can say.
 pub const BE2_FRAME_MAX: usize = u16::MAX as usize;
 
+/// Bytes of all values of one message: no frame is longer.
+pub const MESSAGE_BYTES_MAX: usize = BE2_FRAME_MAX;
+
 /// Digits of a length indicator. ISO 8583 has LL and LLL; four leave room for private fields and
 /// keep one element below any frame.
 pub const LENGTH_DIGITS_MAX: usize = 4;
@@ -23,4 +26,5 @@ pub const PROBLEMS_MAX: usize = 200;
 
 const _: () = assert!(ELEMENT_MAX + 64 < BE2_FRAME_MAX);
 const _: () = assert!(ELEMENT_MAX + 1 == 10usize.pow(LENGTH_DIGITS_MAX as u32));
+const _: () = assert!(MESSAGE_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(PROBLEMS_MAX > DE_COUNT);

@@ -1,7 +1,9 @@
 //! Rules of encoding, decoding and showing a message, one by one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use wire::iso8583::{Dialect, EncodeErrorKind, Message, Mti, Part, explain};
+use wire::iso8583::{
+    DecodeErrorKind, Dialect, EncodeError, EncodeErrorKind, Message, Mti, Part, explain,
+};
 
 fn ascii() -> &'static Dialect {
     Dialect::builtin("iso87-ascii").unwrap()
@@ -207,4 +209,29 @@ fn a_message_is_explained_part_by_part() {
     assert_eq!(found, expected);
     let rest = explain(ascii(), b"08000000000000000000!!");
     assert_eq!(rest.last().map(|p| (p.part, p.length)), Some((Part::Rest, 2)));
+}
+
+#[test]
+fn a_message_longer_than_any_frame_is_refused_whole() {
+    let dialect = Dialect::builtin("iso87-ascii").unwrap();
+    let mut message = Message::new(Mti::new(200).unwrap());
+    for de in 105..=110 {
+        message.set(de, &[b'7'; 9_999]);
+    }
+    message.set(48, &[b'5'; 6_000]);
+    assert_eq!(message.fields().map(|(_, value)| value.len()).sum::<usize>(), 59_994);
+    assert!(!message.has(48));
+    let kind = EncodeErrorKind::TooLong { length: 6_000, max: 65_535 - 59_994 };
+    let mut out = vec![1];
+    assert_eq!(dialect.encode(&message, &mut out), Err(EncodeError { de: 48, kind }));
+    assert_eq!(out, [1]);
+    // With a value that fits it is a message again; its private fields are still too long.
+    message.set(48, b"5");
+    assert_eq!(message.get(48), Some(&b"5"[..]));
+    assert_eq!(message.get(110), Some(&[b'7'; 9_999][..]));
+    let kind = EncodeErrorKind::TooLong { length: 9_999, max: 999 };
+    assert_eq!(dialect.encode(&message, &mut out), Err(EncodeError { de: 105, kind }));
+    let long = [b'0'; 65_536];
+    assert_eq!(dialect.decode(&long).unwrap_err().kind, DecodeErrorKind::Framing);
+    assert_ne!(dialect.decode(&long[1..]).unwrap_err().kind, DecodeErrorKind::Framing);
 }

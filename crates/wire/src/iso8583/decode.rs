@@ -10,7 +10,7 @@ use scheme::Mti;
 use super::content::{first_not_hex, first_wrong, hex_digit};
 use super::dialect::{Dialect, Encoding, Length, Rule};
 use super::message::{Filling, Message, elements};
-use crate::limits::MESSAGE_SLACK;
+use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_SLACK};
 
 /// What is wrong with the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,8 @@ pub enum DecodeErrorKind {
     InvalidContent,
     /// Bytes after the last element.
     TrailingData,
-    /// The frame around the message is wrong. Not found by decoding: for those that read frames.
+    /// The frame around the message is wrong, for those that read frames; or the bytes are more
+    /// than any frame may hold.
     Framing,
     /// Well formed, but against a rule about messages. Not found by decoding: for those that know
     /// the rules.
@@ -119,6 +120,10 @@ impl Dialect {
     /// an error.
     pub fn decode(&self, bytes: &[u8]) -> Result<Message, DecodeError> {
         let mti = read_mti(bytes).map_err(|fault| fault.error(None))?;
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            let fault = fault(DecodeErrorKind::Framing, 0, MESSAGE_BYTES_MAX);
+            return Err(fault.error(Some(Message::new(mti))));
+        }
         let mut filling = Filling::new(mti, bytes.len() + MESSAGE_SLACK);
         match walk(self, bytes, &mut filling) {
             Ok(()) => Ok(filling.finish()),

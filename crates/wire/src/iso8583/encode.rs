@@ -82,7 +82,12 @@ impl Dialect {
         later: u128,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
+        if let Some(refused) = message.refused() {
+            let kind = EncodeErrorKind::TooLong { length: refused.length, max: refused.room };
+            return Err(EncodeError { de: refused.de, kind });
+        }
         let before = out.len();
+        let due = (bitmap & !later).reverse_bits();
         let (primary, secondary) = ((bitmap >> 64) as u64, bitmap as u64);
         out.reserve(message.value_bytes() + OVERHEAD);
         out.extend_from_slice(&message.mti().digits());
@@ -93,7 +98,7 @@ impl Dialect {
             self.put_bitmap(secondary, out);
         }
         for (de, value) in message.fields() {
-            let is_due = (bitmap & !later) >> (128 - u32::from(de)) & 1 == 1;
+            let is_due = due >> (u32::from(de) - 1) & 1 == 1;
             if is_due && let Err(kind) = put_element(self.rule(de), value, out) {
                 out.truncate(before);
                 return Err(EncodeError { de, kind });
@@ -147,19 +152,26 @@ fn is_padded(kind: ElementType) -> bool {
 
 /// Decimal digits, leading zeros included; the dialect has checked that they are enough.
 fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
-    let mut text = [b'0'; LENGTH_DIGITS_MAX];
-    let mut rest = number;
-    for place in text.iter_mut().rev() {
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    let digit = |unit: usize| b'0' + (number / unit % 10) as u8;
+    match digits {
+        2 => out.extend_from_slice(&[digit(10), digit(1)]),
+        3 => out.extend_from_slice(&[digit(100), digit(10), digit(1)]),
+        _ => {
+            let text = [digit(1000), digit(100), digit(10), digit(1)];
+            out.extend_from_slice(&text[LENGTH_DIGITS_MAX - usize::from(digits)..]);
+        }
     }
-    out.extend_from_slice(&text[LENGTH_DIGITS_MAX - usize::from(digits)..]);
 }
 
 pub(super) fn put_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in bytes {
-        let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
-        out.extend_from_slice(&[DIGITS[high], DIGITS[low]]);
+    let pair = |byte: &u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for eight in eights {
+        let pairs: [[u8; 2]; 8] = std::array::from_fn(|at| pair(&eight[at]));
+        out.extend_from_slice(pairs.as_flattened());
+    }
+    for byte in rest {
+        out.extend_from_slice(&pair(byte));
     }
 }

@@ -1,7 +1,8 @@
 //! A message: its type and its data elements, in one flat buffer.
 //!
-//! The values stand in the buffer in ascending order without gaps, so element `de` reaches from
-//! `ends[de - 1]` to `ends[de]`; an absent one is empty there and has no bit in `present`.
+//! The values stand in the buffer in ascending order without gaps. `ends` says where the value of
+//! an element that is there ends; it begins where the one before it ends. What `ends` says of
+//! absent elements means nothing, so that nothing need be kept up for them.
 //! Bytes that leave the message (replaced, removed, outgrown) are overwritten at once.
 
 use std::fmt;
@@ -9,25 +10,37 @@ use std::fmt;
 use scheme::Mti;
 
 use super::mask::Masked;
-use crate::limits::DE_COUNT;
+use crate::limits::{DE_COUNT, MESSAGE_BYTES_MAX};
 
 /// A message in canonical form: text elements as ASCII characters, type b as raw bytes.
 ///
 /// Two messages are equal when type, elements and values are. `Debug` masks what R-SECRETS
 /// names: cards as first eight and last four digits, tracks, PIN and private data as lengths.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Message {
     mti: Mti,
     /// The lowest bit is DE1 (never set here), the highest DE128.
     present: u128,
-    ends: [u32; DE_COUNT + 1],
+    /// The first is 0, for the element before which there is none.
+    ends: [u16; DE_COUNT + 1],
     bytes: Vec<u8>,
+    refused: Option<Refused>,
+}
+
+/// The last value that found no room in its message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Refused {
+    pub(super) de: u8,
+    /// Its bytes.
+    pub(super) length: usize,
+    /// The bytes that there was room for.
+    pub(super) room: usize,
 }
 
 impl Message {
     /// A message without elements.
     pub fn new(mti: Mti) -> Self {
-        Self { mti, present: 0, ends: [0; DE_COUNT + 1], bytes: Vec::new() }
+        Self { mti, present: 0, ends: [0; DE_COUNT + 1], bytes: Vec::new(), refused: None }
     }
 
     /// Message type indicator.
@@ -55,7 +68,9 @@ impl Message {
         self.get(de).and_then(|v| std::str::from_utf8(v).ok())
     }
 
-    /// Sets or replaces DE2 to DE128. The value is not looked at; [`super::Dialect::encode`] does.
+    /// Sets or replaces DE2 to DE128. The value is not looked at; [`super::Dialect::encode`] does,
+    /// and refuses a message whose values together are longer than any frame: the one that found
+    /// no room is absent.
     ///
     /// DE0 and DE1 are not elements and there is none above 128: a programming error, which a
     /// debug assertion catches and which otherwise changes nothing.
@@ -65,10 +80,25 @@ impl Message {
             return;
         }
         let span = self.span(de);
-        if self.resize(de, value.len()) {
-            self.bytes[span.start..span.start + value.len()].copy_from_slice(value);
-            self.present |= bit(de);
+        let room = MESSAGE_BYTES_MAX - (self.bytes.len() - span.len());
+        if value.len() > room {
+            self.remove(de);
+            self.refused = Some(Refused { de, length: value.len(), room });
+            return;
         }
+        if self.refused.is_some_and(|refused| refused.de == de) {
+            self.refused = None;
+        }
+        if self.present >> (de - 1) == 0 {
+            // Above all that are there, as when a message is made in order.
+            self.make_room(value.len());
+            self.bytes.extend_from_slice(value);
+            self.ends[usize::from(de)] = self.total();
+        } else {
+            self.resize(de, value.len());
+            self.bytes[span.start..span.start + value.len()].copy_from_slice(value);
+        }
+        self.present |= bit(de);
     }
 
     /// Removes an element; whether it was there. Its bytes are overwritten.
@@ -76,8 +106,9 @@ impl Message {
         if !self.has(de) {
             return false;
         }
+        self.resize(de, 0);
         self.present &= !bit(de);
-        self.resize(de, 0)
+        true
     }
 
     /// Overwrites the bytes of an element with zeros and removes it (R-SECRETS: DE52 and others).
@@ -92,7 +123,18 @@ impl Message {
 
     /// All elements, ascending.
     pub fn fields(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        ones(self.present).map(|de| (de, &self.bytes[self.span(de)]))
+        let mut start = 0;
+        ones(self.present).map(move |de| {
+            let end = usize::from(self.ends[usize::from(de)]);
+            let value = &self.bytes[start..end];
+            start = end;
+            (de, value)
+        })
+    }
+
+    /// The value that found no room, if there was one.
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     /// The bitmap as on the wire, DE1 highest; DE1 itself is never set.
@@ -105,52 +147,73 @@ impl Message {
         self.bytes.len()
     }
 
+    /// Where the value of `de` stands, or would.
     fn span(&self, de: u8) -> std::ops::Range<usize> {
-        let de = usize::from(de);
-        self.ends[de - 1] as usize..self.ends[de] as usize
+        let below = self.present & (bit(de) - 1);
+        let before = (u128::BITS - below.leading_zeros()) as usize;
+        let start = usize::from(self.ends[before]);
+        let end = if self.has(de) { usize::from(self.ends[usize::from(de)]) } else { start };
+        start..end
+    }
+
+    /// Bytes of all values: a message is never longer than a frame may be.
+    fn total(&self) -> u16 {
+        self.bytes.len() as u16
     }
 
     /// Makes the room of `de` that long and moves what stands behind it; the room's content is
-    /// whatever was there. False, and nothing changed, beyond 4 GiB.
-    fn resize(&mut self, de: u8, length: usize) -> bool {
+    /// whatever was there. There must be so much.
+    fn resize(&mut self, de: u8, length: usize) {
         let span = self.span(de);
         let (old_total, tail) = (self.bytes.len(), self.bytes.len() - span.end);
-        let Ok(new_total) = u32::try_from(span.start + length + tail) else {
-            debug_assert!(false, "a message above 4 GiB");
-            return false;
-        };
+        let total = span.start + length + tail;
         if length > span.len() {
-            self.grow(new_total as usize);
+            self.make_room(length - span.len());
+            self.bytes.resize(total, 0);
         }
         self.bytes.copy_within(span.end..old_total, span.start + length);
         if length < span.len() {
-            self.bytes[new_total as usize..].fill(0);
-            self.bytes.truncate(new_total as usize);
+            self.bytes[total..].fill(0);
+            self.bytes.truncate(total);
         }
-        let added = (length as u32).wrapping_sub(span.len() as u32);
-        for end in &mut self.ends[usize::from(de)..] {
+        let added = (length as u16).wrapping_sub(span.len() as u16);
+        let above = self.present & !(bit(de) | (bit(de) - 1));
+        for above in ones(above) {
+            let end = &mut self.ends[usize::from(above)];
             *end = end.wrapping_add(added);
         }
-        true
+        self.ends[usize::from(de)] = (span.start + length) as u16;
     }
 
-    /// Lengthens the buffer with zeros. The old one is overwritten before it is given back.
-    fn grow(&mut self, total: usize) {
+    /// Lets the buffer hold that many bytes more. The old one is overwritten before it is given
+    /// back.
+    fn make_room(&mut self, more: usize) {
+        let total = self.bytes.len() + more;
         if total > self.bytes.capacity() {
             let mut bytes = Vec::with_capacity(total.max(2 * self.bytes.capacity()).max(256));
             bytes.extend_from_slice(&self.bytes);
             self.bytes.fill(0);
             self.bytes = bytes;
         }
-        self.bytes.resize(total, 0);
     }
 }
+
+impl PartialEq for Message {
+    fn eq(&self, other: &Self) -> bool {
+        let ends = |message: &Self, de: u8| message.ends[usize::from(de)];
+        self.mti == other.mti
+            && self.present == other.present
+            && self.refused == other.refused
+            && self.bytes == other.bytes
+            && ones(self.present).all(|de| ends(self, de) == ends(other, de))
+    }
+}
+
+impl Eq for Message {}
 
 /// Fills a message in ascending order, which needs no moving.
 pub(super) struct Filling {
     message: Message,
-    /// The first element whose end is not written yet.
-    next: usize,
 }
 
 impl Filling {
@@ -158,41 +221,33 @@ impl Filling {
     pub(super) fn new(mti: Mti, room: usize) -> Self {
         let mut message = Message::new(mti);
         message.bytes.reserve_exact(room);
-        Self { message, next: 1 }
+        Self { message }
     }
 
-    /// Adds an element, which must be above all that were added.
+    /// Adds an element, which must be above all that were added. All of them together come from
+    /// one frame.
     pub(super) fn push(&mut self, de: u8, value: &[u8]) {
-        self.before(de);
         self.message.bytes.extend_from_slice(value);
+        self.end(de);
     }
 
     /// Adds an element whose value is given in hexadecimal digits, which must be such.
     pub(super) fn push_hex(&mut self, de: u8, digits: &[u8]) {
-        self.before(de);
         let bytes = digits.chunks_exact(2).map(|pair| {
             super::content::hex_digit(pair[0]) << 4 | super::content::hex_digit(pair[1])
         });
         self.message.bytes.extend(bytes);
+        self.end(de);
     }
 
     /// The message with what was added.
-    pub(super) fn finish(mut self) -> Message {
-        let total = self.total();
-        self.message.ends[self.next..].fill(total);
+    pub(super) fn finish(self) -> Message {
         self.message
     }
 
-    fn before(&mut self, de: u8) {
-        let total = self.total();
-        self.message.ends[self.next..usize::from(de)].fill(total);
-        self.next = usize::from(de);
+    fn end(&mut self, de: u8) {
+        self.message.ends[usize::from(de)] = self.message.total();
         self.message.present |= bit(de);
-    }
-
-    /// A message is no longer than its frame, which is far below 4 GiB.
-    fn total(&self) -> u32 {
-        self.message.bytes.len() as u32
     }
 }
 
