@@ -107,8 +107,36 @@ pub struct Limits {
     pub station_in_flight: usize,
     /// Connections of one listener.
     pub connections: usize,
+    /// Connections from one remote address.
+    pub connections_per_address: usize,
+    /// Connections of one listener that have not yet said a whole message or who they are.
+    pub strangers: usize,
     /// Requests of one connection that wait for an answer.
     pub connection_in_flight: usize,
+    /// Requests of one bank, on all its connections, that wait for an answer.
+    pub bank_in_flight: usize,
+    /// What one connection of terminals may ask.
+    pub connection: Rates,
+    /// What one bank may ask on all its connections; `messages` is of each connection.
+    pub bank: Rates,
+    /// Inputs of one peer that the role died of, within `poison_window_s`, before all of that
+    /// peer's are refused.
+    pub poison_deaths: usize,
+    /// Seconds within which such deaths count.
+    pub poison_window_s: u32,
+}
+
+/// Messages in a second, by class.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rates {
+    /// Echoes and other network messages.
+    pub status: u32,
+    /// Balance enquiries.
+    pub balances: u32,
+    /// All other requests; reversals and advices have no rate.
+    pub payments: u32,
+    /// Messages of any kind; beyond it the connection is not read for a while.
+    pub messages: u32,
 }
 
 /// Delays of connections (R-TIME), in milliseconds.

@@ -135,6 +135,14 @@ pub enum Action {
         /// Why, for the log and the counters.
         why: CloseReason,
     },
+    /// Read this connection, or leave what comes with the system, so that its peer waits. Every
+    /// connection is read at first.
+    Listen {
+        /// Which.
+        conn: ConnId,
+        /// Whether to read it.
+        on: bool,
+    },
     /// Append this batch to the journal and sync; answer with `Committed` or `DiskFailed`.
     /// One at a time.
     Commit(Batch),

@@ -9,6 +9,7 @@
 //! Bounds are in [`limits`]. Absent on purpose: threads, clocks, files, sockets.
 #![forbid(unsafe_code)]
 
+mod admission;
 mod beacon;
 pub mod clock;
 pub mod config;

@@ -1,5 +1,7 @@
 //! Limits of a role, each with its reason.
 
+use crate::config::Rates;
+
 /// Connections through one door: a region's terminals, each with one.
 pub const CONNECTIONS_MAX: usize = 20_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many
@@ -10,6 +12,35 @@ pub const BANK_CONNECTIONS_MAX: usize = 64;
 /// Requests of banks whose connection went before their answer came; they wait for another
 /// connection of that bank. Sixteen connections full of them.
 pub const ORPHANS_MAX: usize = 16 * WAITING_PER_CONNECTION_MAX;
+/// Reversals and advices of one connection that may wait beside the requests; with more it is not
+/// read until some have been answered.
+pub const OWED_PER_CONNECTION_MAX: usize = 256;
+/// Requests of one bank that wait for an answer: half of what the hub may have under way, so that
+/// no bank takes it all.
+pub const BANK_IN_FLIGHT_MAX: usize = switch::limits::IN_FLIGHT_MAX / 2;
+/// Connections that have not said a whole message: a storm of them costs 1,024 sessions, not
+/// 20,000, and whoever speaks at once gets in.
+pub const STRANGERS: usize = 1024;
+/// What terminals' connections may ask unless the file says otherwise: a concentrator of a
+/// thousand tills at two payments a second each.
+pub const CONNECTION_RATES: Rates =
+    Rates { status: 50, balances: 200, payments: 2_000, messages: 4_000 };
+/// What a bank may ask unless the file says otherwise: more than any nation's whole traffic.
+pub const BANK_RATES: Rates =
+    Rates { status: 500, balances: 20_000, payments: 100_000, messages: 100_000 };
+/// The highest rate that can be written, messages a second: one in a microsecond.
+pub const RATE_MAX: u32 = 1_000_000;
+/// Shortest time, ms, that a connection above its rate is not read: it is looked at again a few
+/// times a second, not for each message.
+pub const DEAF_MIN_MS: u64 = 50;
+/// Deaths of one peer's messages before it is fenced.
+pub const POISON_DEATHS: usize = 3;
+/// Seconds within which they count.
+pub const POISON_WINDOW_S: usize = 60;
+/// And at most so many: a day.
+pub const POISON_WINDOW_S_MAX: usize = 86_400;
+/// Poisonous inputs that are remembered, the newest; each is a peer's name and a hash.
+pub const POISONS_MAX: usize = 1_000;
 /// Payments that one query returns at most.
 pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// A snapshot body larger than this is not taken: it is copied in one turn, which would keep

@@ -4,9 +4,11 @@
 use interchange::{Incoming, Session};
 use keys::LinkMac;
 use scheme::Timestamp;
-use wire::iso8583::Dialect;
+use wire::iso8583::{Dialect, Message};
 
+use crate::admission::{Asked, Pace};
 use crate::identity::PeerName;
+use crate::limits::{DEAF_MIN_MS, OWED_PER_CONNECTION_MAX};
 
 /// A connection.
 #[derive(Debug)]
@@ -16,18 +18,59 @@ pub(crate) struct Line {
     half_since: Option<Timestamp>,
     /// Whom its certificate names; none on a plain door.
     pub(crate) identity: Option<PeerName>,
+    /// What this connection has asked of late.
+    pub(crate) asked: Asked,
+    messages: Pace,
+    messages_per_s: u32,
+    /// A message that must not be refused, for which there was no room.
+    held: Option<Box<Message>>,
+    deaf: Deaf,
+    /// What the shell was told last: whether it reads this connection.
+    listening: bool,
+}
+
+/// Whether a connection is heard. What it says meanwhile stays with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Deaf {
+    No,
+    /// It said too much; from then on it is heard again.
+    Until(Timestamp),
+    /// What it says next may not be refused, and there is no room before an answer leaves.
+    UntilRoom,
+}
+
+/// What the shell is to do about a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Listen {
+    /// Whether to read it; none if the shell knows.
+    pub(crate) on: Option<bool>,
+    /// When it is heard again, if that is known.
+    pub(crate) until: Option<Timestamp>,
 }
 
 impl Line {
-    /// A connection on which any of these dialects may be spoken.
+    /// A connection on which any of these dialects may be spoken, and so many messages a second.
+    /// `waiting_max` requests wait for answers, and beside them some reversals and advices.
     pub(crate) fn new<'n>(
         dialects: impl IntoIterator<Item = &'n str>,
         waiting_max: usize,
+        messages_per_s: u32,
         now: Timestamp,
     ) -> Self {
         let dialects = dialects.into_iter().filter_map(Dialect::builtin).collect();
-        let session = Session::new(dialects, waiting_max);
-        Self { session, last_heard: now, half_since: None, identity: None }
+        let room = waiting_max.saturating_add(OWED_PER_CONNECTION_MAX);
+        Self {
+            session: Session::new(dialects, room),
+            last_heard: now,
+            half_since: None,
+            identity: None,
+            asked: Asked::default(),
+            messages: Pace::default(),
+            messages_per_s,
+            held: None,
+            deaf: Deaf::No,
+            listening: true,
+        }
     }
 
     /// From here on every message of the connection has a MAC.
@@ -41,18 +84,71 @@ impl Line {
         self.session.push(bytes);
     }
 
-    /// The next thing that they say. A whole frame ends whatever half had been waiting.
-    pub(crate) fn take(&mut self) -> Option<Incoming> {
-        let incoming = self.session.take();
+    /// The next thing that they say, if it is heard now. A whole frame ends whatever half had been
+    /// waiting.
+    pub(crate) fn take(&mut self, now: Timestamp) -> Option<Incoming> {
+        if self.deaf != Deaf::No || (self.held.is_none() && !self.session.is_half_read()) {
+            return None;
+        }
+        let wait_ns = self.messages.wait_ns(now, self.messages_per_s);
+        if wait_ns > 0 {
+            let wait_ms = wait_ns.div_ceil(1_000_000).max(DEAF_MIN_MS);
+            self.deaf = Deaf::Until(now.plus_ms(wait_ms));
+            return None;
+        }
+        let held = self.held.take().map(Incoming::Message);
+        let incoming = held.or_else(|| self.session.take());
         if incoming.is_some() {
             self.half_since = None;
+            self.messages.spend(now, self.messages_per_s);
         }
         incoming
     }
 
+    /// Whether a reversal or advice can still wait for its answer here.
+    pub(crate) fn has_room_for_owed(&self, waiting_max: usize) -> bool {
+        self.session.waiting() < waiting_max.saturating_add(OWED_PER_CONNECTION_MAX)
+    }
+
+    /// Keeps a message that may not be refused until an answer has left.
+    pub(crate) fn hold(&mut self, message: Message) {
+        self.held = Some(Box::new(message));
+        self.deaf = Deaf::UntilRoom;
+    }
+
+    /// An answer has left: `true` if it is what was waited for.
+    pub(crate) fn has_answered(&mut self) -> bool {
+        let waited = self.deaf == Deaf::UntilRoom;
+        if waited {
+            self.deaf = Deaf::No;
+        }
+        waited
+    }
+
+    /// The time has come to look at the connection: `true` if it is heard again.
+    pub(crate) fn hears_again(&mut self, now: Timestamp) -> bool {
+        let heard = matches!(self.deaf, Deaf::Until(until) if until <= now);
+        if heard {
+            self.deaf = Deaf::No;
+        }
+        heard
+    }
+
+    /// What the shell must be told, and when to look again.
+    pub(crate) fn listen(&mut self) -> Listen {
+        let until = match self.deaf {
+            Deaf::No | Deaf::UntilRoom => None,
+            Deaf::Until(until) => Some(until),
+        };
+        let on = self.deaf == Deaf::No;
+        let changed = on != self.listening;
+        self.listening = on;
+        Listen { on: changed.then_some(on), until }
+    }
+
     /// After everything was taken: since when half a frame has been waiting, if one is.
     pub(crate) fn half(&mut self, now: Timestamp) -> Option<Timestamp> {
-        if self.session.is_half_read() {
+        if self.deaf == Deaf::No && self.session.is_half_read() {
             self.half_since.get_or_insert(now);
         } else {
             self.half_since = None;

@@ -146,6 +146,10 @@ impl Host {
             Core::Station(station) => station.at(now, self.clock.off_ms()),
         }
         self.take(now, event);
+        match &mut self.core {
+            Core::Hub(hub) => hub.hear_waiting(&mut self.pipeline),
+            Core::Station(station) => station.hear_waiting(&mut self.pipeline),
+        }
         self.release(out);
         if let Some(what) = self.pipeline.halted() {
             out.push(Action::Halt { what });

@@ -5,6 +5,7 @@ use journal::{Batch, Stage, StageLimits};
 use scheme::{ParticipantId, StationId, Timestamp};
 use wire::iso8583::Dialect;
 
+use crate::admission::Class;
 use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
 use crate::limits::ROOM_RETRY_MS;
 use crate::traffic::Ended;
@@ -131,9 +132,14 @@ impl Pipeline {
         self.act(Action::Log(LogLine { level, event, values }));
     }
 
-    /// Whether new purchases must be refused: the disk cannot keep up, or has no room. Without
-    /// room one purchase a second is let through, because only a commit tells that room is back.
-    pub(crate) fn overloaded(&mut self, now: Timestamp) -> bool {
+    /// Whether a message of this class must be refused: the disk cannot keep up, or has no room, or
+    /// this share of what may be under way is, per cent. Without room one payment a second is let
+    /// through, because only a commit tells that room is back.
+    pub(crate) fn sheds(&mut self, now: Timestamp, class: Class, under_way: usize) -> bool {
+        let Some(at) = class.shed_at() else { return false };
+        if class != Class::Payment {
+            return under_way >= at || self.no_room_since.is_some() || self.stage.load() >= at;
+        }
         let Some(since) = self.no_room_since else { return self.stage.full() };
         let try_again = now.ms_since(since) >= ROOM_RETRY_MS;
         if try_again {

@@ -21,7 +21,7 @@ pub mod session;
 pub mod trunk;
 
 pub use request::{Place, Register, Source, to_request};
-pub use session::{Echo, Incoming, Session};
+pub use session::{Echo, Incoming, Limit, Session};
 
 /// Record kind under which cards are sealed: the record that opens a payment.
 pub const SEAL_KIND: u8 = 16;

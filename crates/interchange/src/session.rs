@@ -6,12 +6,30 @@ use std::collections::BTreeMap;
 
 use keys::LinkMac;
 use scheme::{Mti, Reason};
-use switch::{Answer, Request};
+use switch::{Answer, Request, Text25};
 use wire::frame::{Deframer, Framing};
 use wire::iso8583::{Dialect, EncodeError, Message, recognise};
 
 use crate::limits::MESSAGE_MAX;
 use crate::reply;
+
+/// A limit that a message has passed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limit {
+    /// Which, at most 9 characters.
+    pub name: &'static str,
+    /// When to come again, seconds.
+    pub retry_s: u64,
+}
+
+impl Limit {
+    /// DE44 (R-DE39): `LIMIT <name> RETRY <s>`, s of at most three digits.
+    pub fn text(self) -> Text25 {
+        let text = format!("LIMIT {} RETRY {}", self.name, self.retry_s.clamp(1, 999));
+        // At most 6 + 9 + 7 + 3 characters, all of them plain.
+        Text25::new(text.as_bytes()).unwrap_or_default()
+    }
+}
 
 /// What a connection brought.
 #[derive(Debug)]
@@ -194,6 +212,15 @@ impl Session {
         let echo = reply::echo_of(request);
         let answer = Answer::refusal(reason, scheme::Rrn::BLANK);
         if let Some(message) = reply::to_message(echo, &answer) {
+            self.frame(&message, out);
+        }
+    }
+
+    /// Frames the refusal of a message that was one too many: 96, and when to come again.
+    pub fn refuse_limit(&self, request: &Message, limit: Limit, out: &mut Vec<u8>) {
+        let mut answer = Answer::refusal(Reason::Overload, scheme::Rrn::BLANK);
+        answer.text = limit.text();
+        if let Some(message) = reply::to_message(reply::echo_of(request), &answer) {
             self.frame(&message, out);
         }
     }

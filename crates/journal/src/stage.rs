@@ -159,6 +159,18 @@ impl<E> Stage<E> {
             || self.held.len() >= self.limits.effects
     }
 
+    /// How much of what makes it full there is, per cent; at 100 it is full.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        if self.full() {
+            return 100;
+        }
+        let share =
+            |part: usize, whole: usize| part.saturating_mul(100).checked_div(whole).unwrap_or(100);
+        let bytes = share(self.forming.bytes(), self.limits.bytes);
+        bytes.max(share(self.held.len(), self.limits.effects)).min(99)
+    }
+
     /// Records in the forming batch.
     #[must_use]
     pub fn forming(&self) -> u32 {

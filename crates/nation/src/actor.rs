@@ -111,7 +111,7 @@ fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
     let mut actions = Vec::new();
     host.handle(clocks, event, &mut actions);
     host.end_turn(&mut actions);
-    actions.into_iter().map(of_role).collect()
+    actions.into_iter().filter_map(of_role).collect()
 }
 
 /// The door through which this machine comes.
@@ -123,9 +123,11 @@ fn door(from: Place) -> Door {
     }
 }
 
-fn of_role(action: host::Action) -> Out {
+fn of_role(action: host::Action) -> Option<Out> {
     use host::Action;
-    match action {
+    Some(match action {
+        // What a cable brings is here at once: a role that does not listen keeps it itself.
+        Action::Listen { .. } => return None,
         Action::Dial(Peer::HubTrunk) => Out::Dial,
         Action::Send { conn, bytes } => Out::Send { end: conn, bytes },
         Action::Close { conn, why: _ } => Out::Close { end: conn },
@@ -135,7 +137,7 @@ fn of_role(action: host::Action) -> Out {
         Action::Reply { ticket, reply } => Out::Reply { ticket, reply },
         Action::Log(line) => Out::Log(line),
         Action::Halt { what } => Out::Halt(what),
-    }
+    })
 }
 
 fn of_party(action: parties::Action) -> Out {

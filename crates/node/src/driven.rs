@@ -113,6 +113,13 @@ pub enum Action {
         /// Why, for the log and the counters.
         why: &'static str,
     },
+    /// Read this connection, or leave what comes with the system, so that its peer waits.
+    Listen {
+        /// Which.
+        conn: ConnId,
+        /// Whether to read it.
+        on: bool,
+    },
     /// Append this batch to the journal and sync. One at a time.
     Commit(Batch),
     /// Write a snapshot of the state after this record, between commits.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// One read buffer, bytes: 300 messages of 200 bytes in one system call, and small enough to stay
-/// in the second-level cache.
-pub const READ_BYTES: usize = 64 * 1024;
-/// Read buffers that one connection may fill in a turn, so that a flood on one connection keeps
-/// no other waiting for more than 256 KiB of work.
-pub const READS_PER_TURN: usize = 4;
+/// One read buffer, bytes: 80 messages of 200 bytes in one system call, the longest TLS record, and
+/// all that a peer with 16 requests under way has to say several times over.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Read buffers that one connection may fill in a turn: a flood on one connection keeps no other
+/// waiting for more than 80 messages.
+pub const READS_PER_TURN: usize = 1;
 /// Events taken from the system at once: every connection of a busy hub fits.
 pub const EVENTS_PER_TURN: usize = 1024;
 /// Connections that one listener takes in a turn, so that a reconnect storm shares the loop.
@@ -19,8 +19,8 @@ pub const CONNECTIONS_MAX: usize = 24_000;
 pub const WRITE_QUEUE_BYTES: usize = 2 * 1024 * 1024;
 /// Unsent bytes of all connections together; beyond it the connection that adds more is closed.
 pub const WRITE_QUEUES_BYTES: usize = 256 * 1024 * 1024;
-/// Memory that an empty write queue may keep, bytes.
-pub const WRITE_QUEUE_KEPT: usize = 64 * 1024;
+/// Memory that an empty write queue may keep, bytes: 10,000 connections keep 160 MB at worst.
+pub const WRITE_QUEUE_KEPT: usize = 16 * 1024;
 /// How long unsent bytes may wait for a peer to read.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 /// How long a closed connection is still drained, so that the peer gets what was sent last.

@@ -167,6 +167,7 @@ fn run<D: Driven>(
         committer,
         calls_are_secure: handshakes.is_some(),
         handshakes,
+        per_address: process.config.limits.connections_per_address,
         signals: process.signals()?,
         log: Arc::clone(&process.log),
         on_ready: process.announce(&addresses),

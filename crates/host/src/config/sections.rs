@@ -20,11 +20,27 @@ use super::reader::{At, Reader, Section, check_card_numbers, check_names};
 use super::value::{self, Wrong};
 use super::{
     Channels, Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection,
-    Profile, RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection, zone,
+    Profile, Rates, RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection,
+    zone,
 };
-use crate::limits::{CONNECTIONS_MAX, WAITING_PER_CONNECTION_MAX};
+use crate::limits::{
+    BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_RATES, CONNECTIONS_MAX, POISON_DEATHS,
+    POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, STRANGERS,
+    WAITING_PER_CONNECTION_MAX,
+};
 
 const MIB: u64 = 1 << 20;
+
+/// Status, balances, payments, messages.
+const CONNECTION_RATE_KEYS: [&str; 4] = [
+    "connection_status_per_s",
+    "connection_balances_per_s",
+    "connection_payments_per_s",
+    "connection_messages_per_s",
+];
+/// The same of a bank.
+const BANK_RATE_KEYS: [&str; 4] =
+    ["bank_status_per_s", "bank_balances_per_s", "bank_payments_per_s", "bank_messages_per_s"];
 
 /// Reads a whole file.
 pub(super) fn read(source: &str) -> Result<Config, Errors<'_>> {
@@ -146,7 +162,15 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let in_flight = count("in_flight", IN_FLIGHT_MAX);
     let station_in_flight = count("station_in_flight", STATION_IN_FLIGHT_MAX);
     let connections = count("connections", CONNECTIONS_MAX);
+    let per_address = count("connections_per_address", CONNECTIONS_MAX);
     let connection_in_flight = count("connection_in_flight", WAITING_PER_CONNECTION_MAX);
+    let bank_in_flight = count("bank_in_flight", BANK_IN_FLIGHT_MAX);
+    let mut or = |name, default, most| r.or(&limits, name, default, |v| value::count(v, 1, most));
+    let strangers = or("strangers", STRANGERS, CONNECTIONS_MAX);
+    let poison_deaths = or("poison_deaths", POISON_DEATHS, POISONS_MAX);
+    let window = or("poison_window_s", POISON_WINDOW_S, POISON_WINDOW_S_MAX);
+    let connection = read_rates(r, &limits, CONNECTION_RATE_KEYS, &CONNECTION_RATES);
+    let bank = read_rates(r, &limits, BANK_RATE_KEYS, &BANK_RATES);
     if let (Some(zero), Some(_)) = (amount_max.filter(|a| a.value.is_zero()), currency) {
         let fix = "write the largest amount of one payment";
         r.errors.add(zero.at, limits.key("amount_max"), "no payment would be allowed", fix);
@@ -156,7 +180,39 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         in_flight: in_flight?.value,
         station_in_flight: station_in_flight?.value,
         connections: connections?.value,
+        connections_per_address: per_address?.value,
+        strangers: strangers?.value,
         connection_in_flight: connection_in_flight?.value,
+        bank_in_flight: bank_in_flight?.value,
+        connection: connection?,
+        bank: bank?,
+        poison_deaths: poison_deaths?.value,
+        // At most a day, as its bound says.
+        poison_window_s: u32::try_from(window?.value).unwrap_or(u32::MAX),
+    })
+}
+
+/// The rates of a peer, from these keys: status, balances, payments, messages.
+fn read_rates(
+    r: &mut Reader<'_, '_, '_>,
+    limits: &Section<'_, '_>,
+    keys: [&'static str; 4],
+    default: &Rates,
+) -> Option<Rates> {
+    let mut rate = |key: &'static str, default: u32| {
+        r.or(limits, key, u64::from(default), |v| value::number(v, 1, u64::from(RATE_MAX)))
+    };
+    let status = rate(keys[0], default.status);
+    let balances = rate(keys[1], default.balances);
+    let payments = rate(keys[2], default.payments);
+    let messages = rate(keys[3], default.messages);
+    // At most RATE_MAX each.
+    let narrow = |rate: u64| u32::try_from(rate).unwrap_or(RATE_MAX);
+    Some(Rates {
+        status: narrow(status?.value),
+        balances: narrow(balances?.value),
+        payments: narrow(payments?.value),
+        messages: narrow(messages?.value),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Banks' connections: who they are, whether they are signed on and alive (R-LINK, R-TIME).
 
 use interchange::network::{self, Function};
-use interchange::{Incoming, Place, Source, issuer, to_request};
+use interchange::{Incoming, Limit, Place, Source, issuer, to_request};
 use keys::UnsealError;
 use scheme::{
     CivilDateTime, MtiClass, MtiFunction, ParticipantId, Reason, ResponseCode, Rrn, Stan,
@@ -12,7 +12,8 @@ use switch::{Answer, PeerId, ReplyTo};
 use wire::iso8583::{Dialect, Message};
 
 use super::HubRole;
-use crate::event::{CloseReason, ConnId, Level};
+use crate::admission::{Class, share};
+use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
 use crate::limits::{BAD_MAC_WINDOW_MS, BAD_MACS_MAX, BANK_CONNECTIONS_MAX, ORPHANS_MAX};
 use crate::line::Line;
@@ -52,9 +53,8 @@ impl HubRole {
         identity: Option<PeerName>,
         pipeline: &mut Pipeline,
     ) {
-        if self.banks.len() >= self.config.limits.connections {
-            pipeline.close(conn, CloseReason::TooMany);
-            return;
+        if !self.has_room_for_bank(pipeline) {
+            return pipeline.close(conn, CloseReason::TooMany);
         }
         let certified = match identity {
             None => None,
@@ -68,7 +68,9 @@ impl HubRole {
             ) => return self.unknown_peer(conn, &other, pipeline),
         };
         let dialects = Dialect::builtin_names().iter().copied();
-        let mut wire = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
+        let limits = &self.config.limits;
+        let (waiting_max, rates) = (limits.connection_in_flight, limits.of_bank().0);
+        let mut wire = Line::new(dialects, waiting_max, rates.messages, self.now);
         if let LinkMacs::On(macs) = &self.macs {
             // Without a certificate nobody knows which keys to verify with.
             let Some(mac) = certified.and_then(|bank| macs.get(&bank)) else {
@@ -91,11 +93,27 @@ impl HubRole {
             bad_macs: Vec::new(),
         };
         self.banks.insert(conn, line);
+        self.bank_strangers.insert(conn);
         self.watch.set(conn, self.now.plus_ms(self.config.timers.echo_idle_ms));
+    }
+
+    /// Whether another connection fits. Where none does, whoever has waited longest without signing
+    /// on makes room.
+    fn has_room_for_bank(&mut self, pipeline: &mut Pipeline) -> bool {
+        let limits = &self.config.limits;
+        let full = self.banks.len() >= limits.connections;
+        if !full && self.bank_strangers.len() < limits.strangers {
+            return true;
+        }
+        let Some(oldest) = self.bank_strangers.first().copied() else { return false };
+        self.bank_closed(oldest, pipeline);
+        pipeline.close(oldest, CloseReason::TooMany);
+        true
     }
 
     pub(crate) fn bank_closed(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         self.watch.forget(conn);
+        self.bank_strangers.remove(&conn);
         let Some(line) = self.banks.remove(&conn) else {
             return;
         };
@@ -121,7 +139,13 @@ impl HubRole {
             return;
         };
         line.wire.push(now, bytes);
-        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take()) {
+        self.hear_bank(conn, pipeline);
+    }
+
+    /// Takes what a connection has said, as far as it is heard now.
+    fn hear_bank(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        let now = self.now;
+        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take(now)) {
             match incoming {
                 Incoming::Message(message) => {
                     self.bank_is_there(conn, pipeline);
@@ -145,6 +169,21 @@ impl HubRole {
         let half_frame_ms = self.config.link_timers.half_frame_ms;
         if let Some(since) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
+        }
+        if let Some(listen) = self.banks.get_mut(&conn).map(|bank| bank.wire.listen()) {
+            if let Some(on) = listen.on {
+                pipeline.act(Action::Listen { conn, on });
+            }
+            if let Some(until) = listen.until {
+                self.watch.sooner(conn, until);
+            }
+        }
+    }
+
+    /// Those whose reversals waited for room are heard again.
+    pub(crate) fn hear_waiting(&mut self, pipeline: &mut Pipeline) {
+        while let Some(conn) = self.roomy.pop() {
+            self.hear_bank(conn, pipeline);
         }
     }
 
@@ -213,6 +252,12 @@ impl HubRole {
     }
 
     fn bank_network(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
+        let (now, (rates, _)) = (self.now, self.config.limits.of_bank());
+        let Some(line) = self.banks.get_mut(&conn) else { return };
+        // Not shed for load: a link that gets no echo is given up, which costs more.
+        if let Err(limit) = line.wire.asked.admit(now, Class::Status, rates, 0, 1) {
+            return self.refuse_bank_limit(conn, message, limit, pipeline);
+        }
         let request = match network::request(message) {
             Ok(request) => request,
             Err(reason) => return self.refuse_bank(conn, message, reason, pipeline),
@@ -284,6 +329,7 @@ impl HubRole {
             line.bank = Some(bank);
             line.signed_on = true;
         }
+        self.bank_strangers.remove(&conn);
         pipeline.log(
             Level::Info,
             "signed_on",
@@ -315,12 +361,60 @@ impl HubRole {
         }
     }
 
+    /// Whether a request is taken now. If not, it has been refused (96), or waits for room.
+    fn admits(
+        &mut self,
+        conn: ConnId,
+        bank: ParticipantId,
+        message: &Message,
+        pipeline: &mut Pipeline,
+    ) -> bool {
+        let class = Class::of(message);
+        let limits = &self.config.limits;
+        let under_way = share(self.hub.in_flight(), limits.in_flight);
+        if pipeline.sheds(self.now, class, under_way) {
+            self.refuse_bank(conn, message, Reason::Overload, pipeline);
+            return false;
+        }
+        let Some(line) = self.banks.get_mut(&conn) else { return false };
+        if class == Class::Owed && !line.wire.has_room_for_owed(limits.connection_in_flight) {
+            line.wire.hold(message.clone());
+            return false;
+        }
+        let (rates, in_flight) = limits.of_bank();
+        let asking = self.asking.entry(bank).or_default();
+        let full = line.wire.session.waiting() >= limits.connection_in_flight;
+        let waiting = if full { in_flight } else { asking.waiting };
+        match asking.asked.admit(self.now, class, rates, waiting, in_flight) {
+            Ok(()) => true,
+            Err(limit) => {
+                self.refuse_bank_limit(conn, message, limit, pipeline);
+                false
+            }
+        }
+    }
+
+    fn refuse_bank_limit(
+        &mut self,
+        conn: ConnId,
+        message: &Message,
+        limit: Limit,
+        pipeline: &mut Pipeline,
+    ) {
+        self.count(Count::Refused(Reason::Overload));
+        if let Some(line) = self.banks.get(&conn) {
+            let mut bytes = Vec::new();
+            line.wire.session.refuse_limit(message, limit, &mut bytes);
+            pipeline.send(conn, bytes);
+        }
+    }
+
     fn bank_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
         let Some(bank) = self.signed_on(conn) else {
             return self.refuse_bank(conn, message, Reason::IssuerDown, pipeline);
         };
-        if !message.mti().tells() && pipeline.overloaded(self.now) {
-            return self.refuse_bank(conn, message, Reason::Overload, pipeline);
+        if !self.admits(conn, bank, message, pipeline) {
+            return;
         }
         let place = Place {
             now: self.now,
@@ -344,6 +438,8 @@ impl HubRole {
             return self.refuse_bank(conn, message, Reason::Overload, pipeline);
         }
         self.askers.insert(ticket, conn);
+        let asking = self.asking.entry(bank).or_default();
+        asking.waiting = asking.waiting.saturating_add(1);
         let from = ReplyTo { peer: PeerId::Bank(bank), ticket };
         self.drive(Input::Request { from, request }, pipeline);
     }
@@ -356,10 +452,16 @@ impl HubRole {
         pipeline: &mut Pipeline,
     ) {
         let mut bytes = Vec::new();
+        if let Some(asking) = self.asking.get_mut(&bank) {
+            asking.waiting = asking.waiting.saturating_sub(1);
+        }
         let asker = self.askers.remove(&ticket);
         if let Some((conn, line)) = asker.and_then(|conn| Some((conn, self.banks.get_mut(&conn)?)))
             && line.wire.session.answer(ticket, answer, &mut bytes)
         {
+            if line.wire.has_answered() {
+                self.roomy.push(conn);
+            }
             self.defer_bank(conn, bank, bytes, pipeline);
             return;
         }
@@ -477,6 +579,9 @@ impl HubRole {
     pub(super) fn look_at_bank(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let (now, timers) = (self.now, self.config.timers);
         let half_frame_ms = self.config.link_timers.half_frame_ms;
+        if self.banks.get_mut(&conn).is_some_and(|line| line.wire.hears_again(now)) {
+            self.hear_bank(conn, pipeline);
+        }
         let Some(line) = self.banks.get_mut(&conn) else {
             return;
         };
@@ -520,7 +625,7 @@ impl HubRole {
                 deadline
             }
         };
-        self.watch.set(conn, due);
+        self.watch.sooner(conn, due);
     }
     /// A connection that missed an echo takes no turns while its bank has another.
     fn pass_over(&mut self, conn: ConnId, pipeline: &mut Pipeline) {

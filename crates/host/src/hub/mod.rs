@@ -18,6 +18,7 @@ use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
 use switch::record::{Fact, Finding, FindingKind};
 use switch::{Hub, PeerId, Record, legs};
 
+use crate::admission::Asked;
 use crate::beacon::Beacon;
 use crate::config::{Config, Profile};
 use crate::event::{CloseReason, ConnId, Level};
@@ -45,6 +46,12 @@ pub(crate) struct HubRole {
     banks: BTreeMap<ConnId, BankLine>,
     /// On which connection a bank's request came, by ticket.
     askers: BTreeMap<u64, ConnId>,
+    /// What each bank asks, on all its connections.
+    asking: BTreeMap<ParticipantId, Asking>,
+    /// Banks' connections that have not signed on, the oldest first.
+    bank_strangers: BTreeSet<ConnId>,
+    /// Those whose reversals waited for room, and have some.
+    roomy: Vec<ConnId>,
     /// Banks' requests whose connection is gone.
     orphans: BTreeMap<u64, (ParticipantId, Echo)>,
     /// The last number from which a DE37 was made.
@@ -67,6 +74,14 @@ pub(crate) struct HubRole {
     probes: BTreeSet<(ParticipantId, TerminalId)>,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
+}
+
+/// What a bank asks as an acquirer.
+#[derive(Debug, Default)]
+struct Asking {
+    asked: Asked,
+    /// Its requests that wait for answers.
+    waiting: usize,
 }
 
 /// What the machine is told of the configuration.
@@ -99,6 +114,9 @@ impl HubRole {
             watch: Watch::default(),
             banks: BTreeMap::new(),
             askers: BTreeMap::new(),
+            asking: BTreeMap::new(),
+            bank_strangers: BTreeSet::new(),
+            roomy: Vec::new(),
             orphans: BTreeMap::new(),
             last_rrn_us: 0,
             strangers: BTreeMap::new(),

@@ -10,6 +10,7 @@ use switch::station::TrunkState;
 use switch::{Answer, PeerId, ReplyTo};
 
 use super::HubRole;
+use crate::admission::{Class, share};
 use crate::config::Config;
 use crate::event::{CloseReason, ConnId, Level};
 use crate::identity::PeerName;
@@ -214,7 +215,9 @@ impl HubRole {
                 match payload::read_request(payload, &self.config.zone, &self.vault) {
                     Ok((ticket, request)) => {
                         let from = ReplyTo { peer: PeerId::Station(station), ticket };
-                        if kind == Kind::Request && pipeline.overloaded(self.now) {
+                        let limits = &self.config.limits;
+                        let under_way = share(self.hub.in_flight(), limits.in_flight);
+                        if pipeline.sheds(self.now, Class::of_request(&request), under_way) {
                             self.refuse_station(station, ticket, request.rrn, pipeline);
                             return;
                         }

@@ -37,6 +37,10 @@ pub(crate) struct StationRole {
     now: Timestamp,
     watch: Watch,
     terminals: BTreeMap<ConnId, Line>,
+    /// Those of them that have not said a whole message, the oldest first.
+    strangers: BTreeSet<ConnId>,
+    /// Those whose reversals waited for room, and have some.
+    roomy: Vec<ConnId>,
     link: Link,
     trunk_conn: Option<ConnId>,
     /// Our hello, until the next flush: nothing may overtake it.
@@ -91,6 +95,8 @@ impl StationRole {
             now: Timestamp::default(),
             watch: Watch::default(),
             terminals: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+            roomy: Vec::new(),
             trunk_conn: None,
             hello: Vec::new(),
             dialling: false,

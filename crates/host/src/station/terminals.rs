@@ -8,7 +8,8 @@ use switch::{Answer, PeerId, ReplyTo, Request};
 use wire::iso8583::Message;
 
 use super::StationRole;
-use crate::event::{CloseReason, ConnId, Level};
+use crate::admission::{Class, share};
+use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
 use crate::line::Line;
 use crate::pipeline::Pipeline;
@@ -40,19 +41,32 @@ impl StationRole {
                 return pipeline.close(conn, CloseReason::UnknownIdentity);
             }
         }
-        if self.terminals.len() >= self.config.limits.connections {
-            pipeline.close(conn, CloseReason::TooMany);
-            return;
+        let limits = &self.config.limits;
+        let full = self.terminals.len() >= limits.connections;
+        if full || self.strangers.len() >= limits.strangers {
+            // Whoever has waited longest without a whole message makes room, so that silent
+            // connections keep nobody out.
+            match self.strangers.pop_first() {
+                Some(oldest) => {
+                    self.terminal_closed(oldest);
+                    pipeline.close(oldest, CloseReason::TooMany);
+                }
+                None => return pipeline.close(conn, CloseReason::TooMany),
+            }
         }
+        let limits = &self.config.limits;
         let dialects = self.section.dialects.iter().map(String::as_str);
-        let mut line = Line::new(dialects, self.config.limits.connection_in_flight, self.now);
+        let (rates, in_flight) = limits.of_connection();
+        let mut line = Line::new(dialects, in_flight, rates.messages, self.now);
         line.identity = identity;
+        self.strangers.insert(conn);
         self.terminals.insert(conn, line);
         self.watch.set(conn, self.now.plus_ms(self.config.link_timers.idle_terminal_ms));
     }
 
     pub(super) fn terminal_closed(&mut self, conn: ConnId) {
         self.watch.forget(conn);
+        self.strangers.remove(&conn);
         self.terminals.remove(&conn);
     }
 
@@ -67,9 +81,18 @@ impl StationRole {
             return;
         };
         line.push(now, bytes);
-        while let Some(incoming) = self.terminals.get_mut(&conn).and_then(Line::take) {
+        self.hear_terminal(conn, pipeline);
+    }
+
+    /// Takes what a connection has said, as far as it is heard now.
+    pub(super) fn hear_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        let now = self.now;
+        while let Some(incoming) = self.terminals.get_mut(&conn).and_then(|line| line.take(now)) {
             match incoming {
-                Incoming::Message(message) => self.terminal_message(conn, &message, pipeline),
+                Incoming::Message(message) => {
+                    self.strangers.remove(&conn);
+                    self.terminal_message(conn, &message, pipeline);
+                }
                 Incoming::Unreadable(message) => {
                     self.refuse_terminal(conn, &message, Reason::Format, pipeline);
                 }
@@ -84,6 +107,21 @@ impl StationRole {
         let half_frame_ms = self.config.link_timers.half_frame_ms;
         if let Some(since) = self.terminals.get_mut(&conn).and_then(|line| line.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
+        }
+        if let Some(listen) = self.terminals.get_mut(&conn).map(Line::listen) {
+            if let Some(on) = listen.on {
+                pipeline.act(Action::Listen { conn, on });
+            }
+            if let Some(until) = listen.until {
+                self.watch.sooner(conn, until);
+            }
+        }
+    }
+
+    /// Those whose reversals waited for room are heard again.
+    pub(crate) fn hear_waiting(&mut self, pipeline: &mut Pipeline) {
+        while let Some(conn) = self.roomy.pop() {
+            self.hear_terminal(conn, pipeline);
         }
     }
 
@@ -109,6 +147,9 @@ impl StationRole {
     }
 
     fn terminal_network(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
+        if !self.admits(conn, message, pipeline) {
+            return;
+        }
         match network::request(message).map(|request| request.function) {
             Ok(Function::Echo | Function::SignOn | Function::SignOff) => {
                 if let Some(line) = self.terminals.get(&conn) {
@@ -125,9 +166,36 @@ impl StationRole {
         }
     }
 
+    /// Whether a message is taken now. If not, it has been refused (96), or waits for room.
+    fn admits(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) -> bool {
+        let class = Class::of(message);
+        let under_way = share(self.station.in_flight(), self.config.limits.station_in_flight);
+        if pipeline.sheds(self.now, class, under_way) {
+            self.refuse_terminal(conn, message, Reason::Overload, pipeline);
+            return false;
+        }
+        let Some(line) = self.terminals.get_mut(&conn) else { return false };
+        let (rates, in_flight) = self.config.limits.of_connection();
+        if class == Class::Owed && !line.has_room_for_owed(in_flight) {
+            line.hold(message.clone());
+            return false;
+        }
+        let waiting = line.session.waiting();
+        match line.asked.admit(self.now, class, rates, waiting, in_flight) {
+            Ok(()) => true,
+            Err(limit) => {
+                let mut bytes = Vec::new();
+                line.session.refuse_limit(message, limit, &mut bytes);
+                pipeline.send(conn, bytes);
+                self.count(Count::Refused(Reason::Overload));
+                false
+            }
+        }
+    }
+
     fn terminal_request(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) {
-        if !message.mti().tells() && pipeline.overloaded(self.now) {
-            return self.refuse_terminal(conn, message, Reason::Overload, pipeline);
+        if !self.admits(conn, message, pipeline) {
+            return;
         }
         let place = Place {
             now: self.now,
@@ -168,6 +236,9 @@ impl StationRole {
             let mut bytes = Vec::new();
             line.session.answer(ticket, answer, &mut bytes);
             pipeline.send(conn, bytes);
+            if line.has_answered() {
+                self.roomy.push(conn);
+            }
         }
     }
 
@@ -190,6 +261,12 @@ impl StationRole {
     /// Time to look at a connection: half a frame for too long, or silence.
     pub(super) fn look_at_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let timers = self.config.link_timers;
+        let Some(line) = self.terminals.get_mut(&conn) else {
+            return;
+        };
+        if line.hears_again(self.now) {
+            self.hear_terminal(conn, pipeline);
+        }
         let Some(line) = self.terminals.get(&conn) else {
             return;
         };
@@ -204,6 +281,6 @@ impl StationRole {
             return;
         }
         let next = if due <= self.now { self.now.plus_ms(timers.idle_terminal_ms) } else { due };
-        self.watch.set(conn, next);
+        self.watch.sooner(conn, next);
     }
 }

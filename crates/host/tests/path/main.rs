@@ -7,6 +7,7 @@ mod channels;
 mod damage;
 mod fires;
 mod kinds;
+mod limits;
 mod links;
 mod world;
 

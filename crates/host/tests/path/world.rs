@@ -42,6 +42,9 @@ pub(crate) struct World {
     wire: VecDeque<(usize, u64, Vec<u8>)>,
     muted: bool,
     stifled: bool,
+    /// What a role was told last of each connection that it was told of: whether to read it.
+    listening: BTreeMap<u64, bool>,
+    no_room: bool,
     replies: Vec<Reply>,
     /// Links of banks have MACs and identities, as behind TLS.
     secured: bool,
@@ -71,16 +74,22 @@ pub(crate) fn field(message: &Message, de: u8) -> &str {
 
 impl World {
     pub(crate) fn start() -> Self {
-        Self::begin(false)
+        Self::begin(false, |_| {})
+    }
+
+    /// With a configuration changed in this way.
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::begin(false, change)
     }
 
     /// With certificates and MACs on trunk and bank links.
     pub(crate) fn secured() -> Self {
-        Self::begin(true)
+        Self::begin(true, |_| {})
     }
 
-    fn begin(secured: bool) -> Self {
+    fn begin(secured: bool, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::example();
+        change(&mut config);
         config.journal.hub_segment_bytes = 64 * 1024;
         config.journal.segment_bytes = 64 * 1024;
         let mut world = Self {
@@ -92,6 +101,8 @@ impl World {
             wire: VecDeque::new(),
             muted: false,
             stifled: false,
+            listening: BTreeMap::new(),
+            no_room: false,
             replies: Vec::new(),
             secured,
             to_damage: 0,
@@ -154,10 +165,14 @@ impl World {
             }
             Action::Send { conn, bytes } => self.wire.push_back((at, conn, bytes)),
             Action::Close { conn, .. } => self.cut(conn),
+            // What is sent is here at once: a role that does not listen keeps it itself.
+            Action::Listen { conn, on } => {
+                self.listening.insert(conn, on);
+            }
             Action::Commit(mut batch) => {
                 if let Some(Machine::Host { writer, .. }) = self.machines[at].as_mut() {
                     writer.append(&mut batch).unwrap();
-                    self.event(at, Event::Committed { batch, room_ahead: true });
+                    self.event(at, Event::Committed { batch, room_ahead: !self.no_room });
                 }
             }
             Action::Reply { reply, .. } => self.replies.push(reply),
@@ -498,6 +513,16 @@ impl World {
         let Reply::Accounts(accounts) = self.query(Query::Accounts) else { panic!() };
         let position = accounts.iter().find(|a| a.owner == owner && a.kind == "position");
         position.unwrap().debits_pending.clone()
+    }
+
+    /// What the shell was told last of a connection, if anything.
+    pub(crate) fn listening(&self, line: u64) -> Option<bool> {
+        self.listening.get(&line).copied()
+    }
+
+    /// Whether the journals have no space one segment ahead.
+    pub(crate) fn no_room_ahead(&mut self, none: bool) {
+        self.no_room = none;
     }
 
     pub(crate) fn mute_banks(&mut self, muted: bool) {

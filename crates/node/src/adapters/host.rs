@@ -65,6 +65,7 @@ impl HostDriven {
             host::Action::Dial(Peer::HubTrunk) => Action::Dial { call: 0, to: self.hub_trunk },
             host::Action::Send { conn, bytes } => Action::Send { conn, bytes },
             host::Action::Close { conn, why } => Action::Close { conn, why: why.name() },
+            host::Action::Listen { conn, on } => Action::Listen { conn, on },
             host::Action::Commit(batch) => Action::Commit(batch),
             host::Action::Snapshot { record, body } => Action::Snapshot { record, body },
             host::Action::Stopped => Action::Stopped,

@@ -21,6 +21,8 @@ pub(super) struct Connection {
     pub(super) dirty: bool,
     /// Whether the system may have more bytes for us than were read.
     pub(super) readable: bool,
+    /// Whether it is read at all.
+    pub(super) heard: bool,
     /// Whether the system has told of the peer's end.
     pub(super) ended: bool,
     /// When something must have happened, as CLOCK_BOOTTIME in ns: a call gone through, unsent
@@ -109,6 +111,7 @@ impl Connection {
             secure: None,
             dirty: false,
             readable: false,
+            heard: true,
             ended: false,
             deadline: None,
         }

@@ -16,7 +16,7 @@ mod write_queue;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -150,6 +150,8 @@ pub struct Parts<D> {
     pub handshakes: Option<Handshakes>,
     /// Whether calls are made over TLS.
     pub calls_are_secure: bool,
+    /// Connections through doors from one remote address.
+    pub per_address: usize,
     /// A byte here asks for a stop; a second one for an end at once.
     pub signals: StdUnixStream,
     /// Where to log.
@@ -190,6 +192,9 @@ pub struct EventLoop<D> {
     on_ready: Option<Box<dyn FnOnce()>>,
     ready_look: u64,
     conns: BTreeMap<ConnId, Connection>,
+    /// How many connections there are to and from each address.
+    addresses: BTreeMap<IpAddr, usize>,
+    per_address: usize,
     next_conn: ConnId,
     deadlines: BTreeSet<(u64, ConnId)>,
     /// Connections with something to send, in the order of their first bytes.
@@ -244,6 +249,8 @@ impl<D: Driven> EventLoop<D> {
             on_ready: Some(parts.on_ready),
             ready_look: 0,
             conns: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            per_address: parts.per_address,
             next_conn: 1,
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
@@ -408,6 +415,7 @@ impl<D: Driven> EventLoop<D> {
                 Action::Dial { call, to } => self.dial(call, to),
                 Action::Send { conn, bytes } => self.send(conn, bytes),
                 Action::Close { conn, why } => self.close(conn, why),
+                Action::Listen { conn, on } => self.listen(conn, on),
                 Action::Commit(batch) => {
                     let taken = self.committer.as_ref().is_some_and(|c| c.commit(batch));
                     if !taken {

@@ -1,5 +1,6 @@
 //! The loop's connections: coming, going, reading, writing.
 
+use std::collections::btree_map::Entry;
 use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
 
@@ -58,6 +59,12 @@ impl<D: Driven> EventLoop<D> {
             self.reactor.counts.closed("too_many");
             return;
         }
+        if self.addresses.get(&peer.ip()).is_some_and(|count| *count >= self.per_address) {
+            self.reactor.counts.closed("too_many_from_address");
+            let values = [("peer", peer.ip().to_string().into())];
+            self.log.say(Level::Warn, "too_many_from_address", &values);
+            return;
+        }
         let is_secure = self.doors.get(place).is_some_and(|door| door.is_secure);
         if is_secure {
             return self.shake_hands(Work::Door(place), stream, peer);
@@ -79,6 +86,7 @@ impl<D: Driven> EventLoop<D> {
         match token.map(|token| stream.register(registry, Token(token), interest)) {
             Some(Ok(())) => {
                 self.conns.insert(conn, Connection::new(stream, peer, phase));
+                *self.addresses.entry(peer.ip()).or_default() += 1;
                 Some(conn)
             }
             Some(Err(_)) | None => {
@@ -153,13 +161,24 @@ impl<D: Driven> EventLoop<D> {
         }
     }
 
+    /// The machine hears a connection, or does not for a while: then its bytes stay with the
+    /// system, and its peer waits.
+    pub(super) fn listen(&mut self, conn: ConnId, on: bool) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.heard = on;
+        if on {
+            self.queue_read(conn, false);
+        }
+    }
+
     /// Hands over what the system has, a bounded number of whole buffers.
     pub(super) fn read(&mut self, conn: ConnId) {
         let mut buffer = std::mem::take(&mut self.buffer);
         for _ in 0..READS_PER_TURN {
             let Some(connection) = self.conns.get_mut(&conn) else { break };
             connection.readable = false;
-            if matches!(connection.phase, Phase::Dialling { .. }) {
+            let unheard = connection.phase == Phase::Open && !connection.heard;
+            if unheard || matches!(connection.phase, Phase::Dialling { .. }) {
                 self.buffer = buffer;
                 return;
             }
@@ -413,6 +432,12 @@ impl<D: Driven> EventLoop<D> {
         self.set_deadline(conn, None);
         let Some(mut connection) = self.conns.remove(&conn) else { return };
         self.unsent -= connection.unsent();
+        if let Entry::Occupied(mut count) = self.addresses.entry(connection.peer.ip()) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
         // The system forgets a closed descriptor anyway.
         let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
         match connection.phase {

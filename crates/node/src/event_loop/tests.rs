@@ -124,6 +124,7 @@ impl Rig {
                 committer: None,
                 handshakes: None,
                 calls_are_secure: false,
+                per_address: usize::MAX,
                 signals: reader,
                 log: Arc::new(Log::quiet()),
                 on_ready: Box::new(|| ()),

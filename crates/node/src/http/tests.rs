@@ -108,6 +108,7 @@ fn start() -> Rig {
             committer: None,
             handshakes: None,
             calls_are_secure: false,
+            per_address: usize::MAX,
             signals: reader,
             log,
             on_ready: Box::new(|| ()),

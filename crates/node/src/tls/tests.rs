@@ -132,6 +132,7 @@ impl Rig {
                 committer: None,
                 handshakes,
                 calls_are_secure: true,
+                per_address: usize::MAX,
                 signals: reader,
                 log: Arc::new(Log::quiet()),
                 on_ready: Box::new(|| ()),

@@ -1,0 +1,206 @@
+//! How much of what one peer may ask, and what is let go first when there is too much.
+//!
+//! A peer above its rate is told 96 with DE44 `LIMIT <name> RETRY <s>` (R-DE39). Reversals and
+//! advices are never refused for load: where even they are too many, their peer is not listened to
+//! until there is room, and waits in its own queue ([`crate::Action::Listen`]). Above the load of
+//! the whole role status enquiries go first, then balance enquiries, then new payments.
+
+use interchange::Limit;
+use scheme::{MtiClass, MtiFunction, Timestamp, TransactionKind};
+use switch::Request;
+use wire::iso8583::Message;
+
+use crate::config::{Limits, Rates};
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+/// What a message costs and may cost. In the order in which they are shed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Class {
+    /// Network messages: echo, sign-on.
+    Status,
+    /// Balance enquiries (DE3 31).
+    Balance,
+    /// Every other request.
+    Payment,
+    /// Reversals and advices: what has happened already.
+    Owed,
+}
+
+impl Class {
+    /// The class of a request or advice.
+    pub(crate) fn of(message: &Message) -> Self {
+        let mti = message.mti();
+        match (mti.class(), mti.function()) {
+            (MtiClass::Network, _) => Self::Status,
+            (MtiClass::Reversal, _) | (_, MtiFunction::Advice) => Self::Owed,
+            _ if message.get(3).is_some_and(|code| code.starts_with(b"31")) => Self::Balance,
+            _ => Self::Payment,
+        }
+    }
+
+    /// The class of a request that came over a trunk.
+    pub(crate) fn of_request(request: &Request) -> Self {
+        match (request.mti.class(), request.mti.function(), request.processing.kind()) {
+            (MtiClass::Reversal, _, _) | (_, MtiFunction::Advice, _) => Self::Owed,
+            (_, _, Some(TransactionKind::Balance)) => Self::Balance,
+            (_, _, _) => Self::Payment,
+        }
+    }
+
+    /// The load of the role, per cent, from which on this class is refused.
+    pub(crate) fn shed_at(self) -> Option<usize> {
+        match self {
+            Self::Status => Some(50),
+            Self::Balance => Some(75),
+            Self::Payment => Some(100),
+            Self::Owed => None,
+        }
+    }
+}
+
+/// So many a second, with one second's worth at once: the moment from which on the next is free.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pace {
+    next_ns: u64,
+}
+
+impl Pace {
+    /// How long, ns, until another is allowed; 0 = now.
+    pub(crate) fn wait_ns(&self, now: Timestamp, per_s: u32) -> u64 {
+        let gap = SECOND_NS / u64::from(per_s.max(1));
+        let latest = now.0.saturating_add(SECOND_NS - gap);
+        self.next_ns.saturating_sub(latest)
+    }
+
+    /// Another one came.
+    pub(crate) fn spend(&mut self, now: Timestamp, per_s: u32) {
+        let gap = SECOND_NS / u64::from(per_s.max(1));
+        self.next_ns = self.next_ns.max(now.0).saturating_add(gap);
+    }
+
+    fn take(&mut self, now: Timestamp, per_s: u32, name: &'static str) -> Result<(), Limit> {
+        let wait_ns = self.wait_ns(now, per_s);
+        if wait_ns > 0 {
+            return Err(Limit { name, retry_s: wait_ns.div_ceil(SECOND_NS) });
+        }
+        self.spend(now, per_s);
+        Ok(())
+    }
+}
+
+/// What one peer has asked of late, by class.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Asked {
+    status: Pace,
+    balances: Pace,
+    payments: Pace,
+}
+
+impl Asked {
+    /// Counts one of this class, unless that is one too many. `waiting` requests of this peer wait
+    /// for answers, of at most `waiting_max`.
+    pub(crate) fn admit(
+        &mut self,
+        now: Timestamp,
+        class: Class,
+        rates: &Rates,
+        waiting: usize,
+        waiting_max: usize,
+    ) -> Result<(), Limit> {
+        let (pace, per_s, name) = match class {
+            Class::Owed => return Ok(()),
+            Class::Status => return self.status.take(now, rates.status, "STATUS"),
+            Class::Balance => (&mut self.balances, rates.balances, "BALANCE"),
+            Class::Payment => (&mut self.payments, rates.payments, "PAYMENT"),
+        };
+        if waiting >= waiting_max {
+            return Err(Limit { name: "WAITING", retry_s: 1 });
+        }
+        pace.take(now, per_s, name)
+    }
+}
+
+/// A part of a whole, per cent.
+pub(crate) fn share(part: usize, whole: usize) -> usize {
+    part.saturating_mul(100).checked_div(whole).unwrap_or(100)
+}
+
+impl Limits {
+    /// What one connection of a terminal or retailer may ask.
+    pub(crate) fn of_connection(&self) -> (&Rates, usize) {
+        (&self.connection, self.connection_in_flight)
+    }
+
+    /// What one bank may ask, on all its connections together.
+    pub(crate) fn of_bank(&self) -> (&Rates, usize) {
+        (&self.bank, self.bank_in_flight)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scheme::Mti;
+
+    const NOW: Timestamp = Timestamp::from_s(1_795_000_000);
+    const RATES: Rates = Rates { status: 1, balances: 2, payments: 3, messages: 10 };
+
+    fn message(mti: u16, processing: &[u8]) -> Message {
+        let mut message = Message::new(Mti::new(mti).unwrap());
+        message.set(3, processing);
+        message
+    }
+
+    #[test]
+    fn classes_are_shed_in_order_and_what_has_happened_never() {
+        assert_eq!(Class::of(&message(800, b"")), Class::Status);
+        assert_eq!(Class::of(&message(200, b"311000")), Class::Balance);
+        for (mti, processing) in [(200, b"000000"), (100, b"000000"), (201, b"200000")] {
+            assert_eq!(Class::of(&message(mti, processing)), Class::Payment);
+        }
+        for mti in [400, 401, 420, 421, 220, 221, 120] {
+            assert_eq!(Class::of(&message(mti, b"310000")), Class::Owed, "{mti}");
+        }
+        let order = [Class::Status, Class::Balance, Class::Payment].map(Class::shed_at);
+        assert!(order.is_sorted() && order[0] < order[2]);
+        assert_eq!(Class::Owed.shed_at(), None);
+    }
+
+    #[test]
+    fn a_second_holds_as_many_as_allowed_and_the_next_says_when_to_try_again() {
+        let mut asked = Asked::default();
+        let mut admit = |at, class| asked.admit(at, class, &RATES, 0, 9);
+        for _ in 0..3 {
+            assert_eq!(admit(NOW, Class::Payment), Ok(()));
+        }
+        let refused = admit(NOW, Class::Payment);
+        assert_eq!(refused, Err(Limit { name: "PAYMENT", retry_s: 1 }));
+        // Other classes have their own, and what has happened has none.
+        assert_eq!(admit(NOW, Class::Balance), Ok(()));
+        assert_eq!(admit(NOW, Class::Status), Ok(()));
+        assert!(admit(NOW, Class::Status).is_err());
+        for _ in 0..1000 {
+            assert_eq!(admit(NOW, Class::Owed), Ok(()));
+        }
+        // A third of a second later there is room for one, and for one only.
+        let later = NOW.plus_ms(334);
+        assert_eq!(admit(later, Class::Payment), Ok(()));
+        assert!(admit(later, Class::Payment).is_err());
+        // However long it was silent, never more than one second's worth.
+        let much_later = NOW.plus_ms(1_000_000);
+        let admitted = (0..10).filter(|_| admit(much_later, Class::Payment).is_ok()).count();
+        assert_eq!(admitted, 3);
+    }
+
+    #[test]
+    fn who_waits_for_too_many_answers_is_refused_without_being_counted() {
+        let mut asked = Asked::default();
+        for _ in 0..10 {
+            let refused = asked.admit(NOW, Class::Payment, &RATES, 9, 9);
+            assert_eq!(refused.map_err(|limit| limit.name), Err("WAITING"));
+        }
+        assert_eq!(asked.admit(NOW, Class::Payment, &RATES, 8, 9), Ok(()));
+        assert_eq!(asked.admit(NOW, Class::Owed, &RATES, 99, 9), Ok(()));
+    }
+}
