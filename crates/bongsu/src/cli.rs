@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::{bench, config, dialect, ledger, message, pages, pay, roles, sim};
+use crate::{bench, config, dialect, init, ledger, message, pages, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
@@ -29,6 +29,7 @@ Exit: 0 fine, 1 the answer is \"no\", 2 it could not run.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(roles::Up),
+    Init(init::Init),
     Pay(Box<pay::Pay>),
     Ledger(ledger::LedgerCommand),
     Config(config::ConfigCommand),
@@ -55,6 +56,7 @@ impl Command {
             Self::Bank(bank) => bank.format(),
             Self::Sim(sim) => sim.format(),
             Self::Bench(bench) => bench.format(),
+            Self::Init(init) => init.format(),
             Self::Man(man) => man.format(),
             Self::Up(_)
             | Self::Hub(_)
@@ -72,6 +74,7 @@ impl Command {
             Self::Ledger(ledger) => ledger.run(),
             Self::Config(config) => config.run(),
             Self::Up(up) => up.run(),
+            Self::Init(init) => init.run(),
             Self::Sim(sim) => sim.run(),
             Self::Bench(bench) => bench.run(),
             Self::Hub(hub) => hub.run(),

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod dialect;
 mod error;
+mod init;
 mod input;
 mod ledger;
 mod limits;

@@ -42,8 +42,8 @@ impl Common {
 /// Run the whole nation on this machine: hub, stations, simulated banks and shops
 ///
 /// Ready when it prints `ready` and every address. Ctrl-C stops it cleanly; started again on the
-/// same directory it carries on. Self-made keys and plain links, on this machine alone: never for
-/// real money.
+/// same directory it carries on. Self-made keys and plain terminals, on this machine alone: never
+/// for real money.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

@@ -19,6 +19,7 @@ pub mod driven;
 pub mod error;
 pub mod event_loop;
 pub mod http;
+mod init;
 pub mod json;
 mod key_files;
 pub mod layout;
@@ -42,6 +43,7 @@ pub mod tls;
 mod up;
 
 pub use error::{RunError, RunErrorKind};
+pub use init::{certify, init, renew};
 pub use layout::Layout;
 pub use lock::Lock;
 pub use options::RunOptions;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use host::config::{Channels, ParticipantSection, TerminalRole};
+use host::config::{Channels, ParticipantSection, Profile, TerminalRole};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
 use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
@@ -88,6 +88,12 @@ fn bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
 }
 
 fn shops(options: &RunOptions) -> Result<(), RunError> {
+    if options.configuration()?.profile != Profile::Demo {
+        let message = "the simulated shops have no certificates: stations refuse them";
+        let remedy =
+            "use `profile = \"demo\"`, or terminals with certificates (`bongsu init --for`)";
+        return Err(RunError::new(RunErrorKind::Config, message, "security.profile", remedy));
+    }
     let process = Process::begin(RoleName::Shops, options)?;
     let config = &process.config;
     let rate = options.traffic.unwrap_or(config.simulation.payments_per_s);

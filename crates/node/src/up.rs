@@ -128,11 +128,14 @@ fn traffic(config: &Config, options: &RunOptions) -> u32 {
     options.traffic.unwrap_or(config.simulation.payments_per_s)
 }
 
-/// Every process, hub first. Without traffic there are no shops.
+/// Every process, hub first. Without traffic there are no shops; outside `demo` nobody is
+/// simulated.
 fn roles(config: &Config, traffic: u32) -> Vec<RoleName> {
     let stations = config.stations.iter().map(|station| RoleName::Station(station.name.clone()));
-    let banks = config.participants.iter().map(|participant| RoleName::Bank(participant.id));
-    let shops = (traffic > 0).then_some(RoleName::Shops);
+    let simulated = config.profile == Profile::Demo;
+    let banks = config.participants.iter().filter(|_| simulated);
+    let banks = banks.map(|participant| RoleName::Bank(participant.id));
+    let shops = (traffic > 0 && simulated).then_some(RoleName::Shops);
     std::iter::once(RoleName::Hub).chain(stations).chain(banks).chain(shops).collect()
 }
 

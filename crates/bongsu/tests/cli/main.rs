@@ -4,6 +4,7 @@
 mod change;
 mod config;
 mod exit;
+mod init;
 mod message;
 mod nation;
 mod pay;

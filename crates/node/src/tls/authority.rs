@@ -41,11 +41,8 @@ pub fn ensure(layout: &Layout, config: &Config, now: Timestamp) -> Result<Vec<St
         made.push("ca.crt".to_owned());
     }
     if key.exists() {
-        let text = std::fs::read_to_string(&key)
-            .map_err(|error| RunError::file("read the authority's key", &key, &error))?;
-        let pair = KeyPair::from_pem(&text).map_err(|error| failed(&key, &error))?;
         let params = authority_params(now);
-        let issuer = Issuer::from_params(&params, pair);
+        let issuer = Issuer::from_params(&params, authority_pair(&keys)?);
         for (role, name) in peers(config) {
             let path = files::certificate(&keys, &role);
             if is_good(&path, now) && files::private_key(&keys, &role).exists() {
@@ -61,6 +58,28 @@ pub fn ensure(layout: &Layout, config: &Config, now: Timestamp) -> Result<Vec<St
         }
     }
     Ok(made)
+}
+
+/// Makes a certificate and its key for one peer under that role's file names, in the place of what
+/// was there.
+pub fn certify(
+    layout: &Layout,
+    role: &str,
+    name: &PeerName,
+    now: Timestamp,
+) -> Result<(), RunError> {
+    let keys = layout.keys();
+    let pair = authority_pair(&keys)?;
+    let _lock = Lock::take(&keys.join("lock"), "keys", PREDECESSOR_WAIT)?;
+    let params = authority_params(now);
+    issue(&keys, role, name, &Issuer::from_params(&params, pair), now)
+}
+
+fn authority_pair(keys: &Path) -> Result<KeyPair, RunError> {
+    let path = files::authority_key(keys);
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| RunError::file("read the authority's key", &path, &error))?;
+    KeyPair::from_pem(&text).map_err(|error| failed(&path, &error))
 }
 
 /// Hub, stations and banks: the role's name and the name in its certificate.
