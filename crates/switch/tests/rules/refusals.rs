@@ -193,3 +193,192 @@ fn r_record_what_is_a_record_and_what_is_only_counted() {
     rig.pass(SECOND);
     assert_eq!(rig.records.len(), records);
 }
+
+type Defect = (&'static str, fn(&mut Rig, &mut Request));
+
+/// Every refusal of ours that a request can meet at the hub, in the order of R-DE39, and what brings
+/// it about. 30 is told by `interchange`; of an enquiry's own 30 there is a test below.
+const DEFECTS: [Defect; 20] = [
+    ("96 OVERLOAD", |rig, _| {
+        for _ in rig.hub.in_flight()..crate::rig::config().in_flight_max {
+            let card = Some(card(C, 1));
+            let other = Request { card, amount: amount(1), ..rig.purchase() };
+            rig.send(other);
+        }
+    }),
+    ("58 TERMINAL", |_, r| r.terminal = terminal("NAM00001")),
+    ("58 NO PIN", |_, r| r.has_pin = true),
+    ("94 DUPLICATE", |rig, r| {
+        let (stan, local) = (r.stan, r.local);
+        let other = Request { stan, local, card: Some(card(C, 1)), ..rig.purchase() };
+        let transmitted = scheme::MonthTime::new(1_121_000_000).unwrap();
+        rig.pay(&Request { transmitted, ..other });
+    }),
+    ("94 REVERSED", |rig, r| {
+        let undo = rig.reversal(&Request { retailer: shop(A), ..r.clone() });
+        rig.send(undo);
+    }),
+    ("03 RETAILER", |_, r| r.retailer = RetailerId::new(b"OTHER").unwrap()),
+    ("12 NOT SUPPORTED", |_, r| r.mti = mti(202)),
+    ("12 CURRENCY", |_, r| r.currency = 840),
+    ("12 CLOCK", |_, r| r.local = LocalTime::new(101_000_000).unwrap()),
+    ("13 AMOUNT LIMIT", |_, r| r.amount = amount(crate::rig::AMOUNT_MAX + 1)),
+    ("14 CARD NUMBER", |_, r| r.card_valid = false),
+    ("15 NO ISSUER", |_, r| r.card.as_mut().unwrap().first8 = 12_345_678),
+    ("54 EXPIRED", |_, r| r.expiry = Some(2610)),
+    ("41 LOST", |_, r| r.card.as_mut().unwrap().token = card(B, 100).token),
+    ("92 NO ROUTE", |_, r| r.card.as_mut().unwrap().first8 = 94_080_900),
+    ("57 REFUND RULE", |_, r| r.processing = Processing::new(200_000).unwrap()),
+    ("91 ISSUER DOWN", |rig, _| rig.sign_off(B)),
+    ("91 CAP", |rig, _| rig.cap(B, 0)),
+    ("51", |_, _| {}),
+    ("nothing", |_, _| {}),
+];
+
+/// A request with two defects that follow each other is refused for the first.
+#[test]
+fn r_de39_of_two_refusals_the_earlier_one_counts() {
+    for pair in DEFECTS.windows(2) {
+        let [(said, first), (other, second)] = pair else { panic!("a window of two") };
+        let mut rig = Rig::new();
+        let mut request = rig.purchase();
+        second(&mut rig, &mut request);
+        first(&mut rig, &mut request);
+        let asked = rig.asks.len();
+        let ticket = rig.send(request);
+        if *said == "51" {
+            rig.issuer_says("51");
+        } else {
+            assert_eq!(rig.asks.len(), asked, "{said} and {other}: the issuer was asked");
+        }
+        assert_eq!(rig.said(ticket), *said, "{said} and {other}");
+    }
+}
+
+#[test]
+fn r_de39_hot_cards_each_have_their_code() {
+    for (reason, said) in [
+        (scheme::Reason::Lost, "41 LOST"),
+        (scheme::Reason::Stolen, "43 STOLEN"),
+        (scheme::Reason::Restricted, "62 RESTRICTED"),
+    ] {
+        let mut rig = Rig::new();
+        let token = card(B, 1).token;
+        rig.drive(switch::hub::Input::Business(Fact::HotCard { token, reason }));
+        for make in [Rig::purchase, Rig::preauth, Rig::balance_of] {
+            let request = make(&mut rig);
+            let ticket = rig.send(request);
+            assert_eq!(rig.said(ticket), said);
+        }
+    }
+}
+
+#[test]
+fn r_de39_what_is_malformed_comes_before_who_sends_it() {
+    let mut rig = Rig::new();
+    let wrong = Request { amount: amount(1), ..rig.balance_of() };
+    let foreign = Request { terminal: terminal("NAM00001"), ..wrong.clone() };
+    let ticket = rig.send_from(PeerId::Station(scheme::StationId(1)), foreign);
+    assert_eq!(rig.said(ticket), "30 FORMAT");
+    (DEFECTS[0].1)(&mut rig, &mut wrong.clone());
+    let ticket = rig.send(wrong);
+    assert_eq!(rig.said(ticket), "96 OVERLOAD");
+}
+
+/// Cash and cashback only where the configuration says so (profile `demo`).
+#[test]
+fn r_secrets_cash_without_a_pin_only_in_the_demo() {
+    for processing in [10_000, 90_000] {
+        let processing = Processing::new(processing).unwrap();
+        let mut rig = Rig::new();
+        let cash = Request { processing, ..rig.purchase() };
+        let id = rig.pay(&cash);
+        assert_eq!(rig.nets(), [1000, -1000, 0]);
+        let part = Request { actual: Some(amount(400)), ..rig.reversal(&cash) };
+        rig.send(part);
+        assert_eq!((rig.nets(), rig.payment(id).returned), ([400, -400, 0], amount(600)));
+        let mut rig = Rig::without_cash();
+        let cash = Request { processing, ..rig.purchase() };
+        let ticket = rig.send(cash);
+        assert_eq!(rig.said(ticket), "12 NOT SUPPORTED");
+    }
+}
+
+/// A bank that has signed off gets nothing, and what was asked before may still be answered.
+#[test]
+fn r_link_a_bank_that_signs_off() {
+    let mut rig = Rig::new();
+    let open = rig.purchase();
+    let one = rig.send(open);
+    rig.sign_off(B);
+    for make in [Rig::purchase, Rig::preauth, Rig::balance_of] {
+        let request = make(&mut rig);
+        let ticket = rig.send(request);
+        assert_eq!(rig.said(ticket), "91 ISSUER DOWN");
+    }
+    rig.issuer_says("00");
+    assert_eq!((rig.said(one).as_str(), rig.nets()), ("00", [1000, -1000, 0]));
+    rig.sign_on(B);
+    let again = rig.purchase();
+    rig.pay(&again);
+}
+
+/// R-LINK: the acquirer vouches for its terminals, in every kind of payment.
+#[test]
+fn r_link_an_acquirers_host_does_every_kind() {
+    let mut rig = Rig::new();
+    let peer = PeerId::Bank(bank(C));
+    let at = |r: Request| Request {
+        acquirer: bank(C),
+        terminal: terminal("C-TILL-9"),
+        retailer: RetailerId::new(b"ANY SHOP").unwrap(),
+        ..r
+    };
+    let paid = |rig: &mut Rig, request: &Request| {
+        let ticket = rig.send_from(peer, request.clone());
+        rig.issuer_says("00");
+        assert_eq!(rig.said(ticket), "00", "{request:?}");
+    };
+    let first = at(rig.purchase());
+    paid(&mut rig, &first);
+    let refund = at(rig.refund(&first, 300));
+    paid(&mut rig, &refund);
+    let hold = at(rig.preauth());
+    paid(&mut rig, &hold);
+    let done = at(rig.completion(&hold, 500));
+    let ticket = rig.send_from(peer, done);
+    assert_eq!((rig.said(ticket).as_str(), rig.nets()), ("00", [0, -1200, 1200]));
+    let balance = at(rig.balance_of());
+    paid(&mut rig, &balance);
+    // On-us, too.
+    let own = Request { card: Some(card(C, 1)), ..at(rig.purchase()) };
+    paid(&mut rig, &own);
+    assert_eq!(rig.nets(), [0, -1200, 1200]);
+    // Another bank, or a station, does not speak for it.
+    for peer in [PeerId::Bank(bank(A)), PeerId::Station(scheme::StationId(1))] {
+        for request in [at(rig.purchase()), at(rig.reversal(&first)), at(rig.completion(&hold, 1))]
+        {
+            let ticket = rig.send_from(peer, request);
+            assert_eq!(rig.said(ticket), "58 TERMINAL");
+        }
+    }
+}
+
+/// Two acquirers at one station share neither trace numbers nor payments.
+#[test]
+fn r_match_acquirers_at_one_station_are_apart() {
+    let mut rig = Rig::new();
+    let first = rig.purchase();
+    rig.pay(&first);
+    let other = Request {
+        acquirer: bank(C),
+        terminal: terminal("PSG00001"),
+        retailer: shop(C),
+        ..rig.again(&first)
+    };
+    rig.pay(&other);
+    assert_eq!(rig.nets(), [1000, -2000, 1000]);
+    let undo = rig.reversal(&other);
+    rig.send(undo);
+    assert_eq!(rig.nets(), [1000, -1000, 0]);
+}

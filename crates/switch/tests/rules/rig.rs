@@ -183,6 +183,22 @@ impl Rig {
         rig
     }
 
+    /// The same where nobody pays out cash.
+    pub(crate) fn without_cash() -> Self {
+        let mut rig = Self::new();
+        let (mut machine, now) = (Vec::new(), rig.now);
+        rig.hub.snapshot(&mut machine);
+        let mut hub = Hub::new(HubConfig { cash: false, ..config() });
+        hub.restore(&machine).unwrap();
+        rig.hub = hub;
+        rig.drive(Input::Resolve);
+        for id in [A, B, C] {
+            rig.sign_on(id);
+        }
+        assert_eq!(rig.now, now);
+        rig
+    }
+
     fn empty(now: Timestamp) -> Self {
         Self {
             hub: Hub::new(config()),
