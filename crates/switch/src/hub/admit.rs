@@ -127,7 +127,7 @@ impl Hub {
             payer = request.acquirer;
             original = match refunded {
                 Refunded::Payment(id) => Some(id),
-                Refunded::Nothing | Refunded::OtherCard => None,
+                Refunded::Nothing | Refunded::Other => None,
             };
         }
         let Some(line) = self.pick_line(issuer) else {

@@ -20,8 +20,8 @@ pub(super) enum Refunded {
     Nothing,
     /// This payment.
     Payment(PaymentId),
-    /// A payment that was made with another card.
-    OtherCard,
+    /// A payment that it may not return: of another card, or no purchase.
+    Other,
 }
 
 impl Hub {
@@ -30,39 +30,59 @@ impl Hub {
         if request.processing.kind() != Some(scheme::TransactionKind::Refund) {
             return Refunded::Nothing;
         }
-        let directory = self.state.directory();
-        let others = directory.tills(request.acquirer, request.retailer);
+        match self.named(request, true) {
+            Refunded::Nothing => self.named(request, false),
+            found => found,
+        }
+    }
+
+    /// What DE90 names, or else DE37, at any till of the shop.
+    fn named(&self, request: &Request, by_de90: bool) -> Refunded {
+        let others = self.state.directory().tills(request.acquirer, request.retailer);
         let tills = core::iter::once(request.terminal)
             .chain(others.filter(|till| *till != request.terminal));
         let mut found: Option<&Payment> = None;
-        let mut other_card = false;
+        let mut other = false;
+        let mut look_at = |payment: &'_ Payment| -> Option<bool> {
+            if payment.seen.retailer != request.retailer {
+                return None;
+            }
+            // A shop may number its messages by itself (DE37), but DE90 means what it says.
+            if !is_refundable(&payment.seen) {
+                other |= by_de90;
+                return None;
+            }
+            let token = payment.seen.card.map(|card| card.token);
+            let same = token.is_some() && token == request.card.map(|card| card.token);
+            other |= !same;
+            Some(same)
+        };
         for till in tills {
-            for payment in self.named_at(till, request) {
-                let token = payment.seen.card.map(|card| card.token);
-                if token.is_none() || token != request.card.map(|card| card.token) {
-                    other_card = true;
-                } else if found.is_none_or(|known| (known.at, known.id) < (payment.at, payment.id))
-                {
+            for payment in self.named_at(till, request, by_de90) {
+                let newer =
+                    found.is_none_or(|known| (known.at, known.id) < (payment.at, payment.id));
+                if look_at(payment) == Some(true) && newer {
                     found = Some(payment);
                 }
             }
         }
         match found {
             Some(payment) => Refunded::Payment(payment.id),
-            None if other_card => Refunded::OtherCard,
+            None if other => Refunded::Other,
             None => Refunded::Nothing,
         }
     }
 
-    /// Payments of a till that DE90 or DE37 of a refund fits.
+    /// Payments of a till that DE90, or DE37, of a refund fits.
     fn named_at<'a>(
         &'a self,
         till: scheme::TerminalId,
         request: &'a Request,
+        by_de90: bool,
     ) -> impl Iterator<Item = &'a Payment> {
         let (payments, flows) = (self.state.payments(), self.state.flows());
         let acquirer = request.acquirer;
-        let named = request.original.filter(|original| original.stan != 0);
+        let named = request.original.filter(|original| by_de90 && original.stan != 0);
         let class = named_class(request.original);
         let by_k2 = named.into_iter().flat_map(move |named| {
             let stan = matching::stan_of(request);
@@ -78,17 +98,15 @@ impl Hub {
                 });
             requests.chain(completions)
         });
-        let sent = request.rrn_sent.then_some(request.rrn);
+        let sent = (request.rrn_sent && !by_de90).then_some(request.rrn);
         let by_k3 = sent.into_iter().flat_map(move |rrn| payments.by_rrn(acquirer, till, rrn));
-        by_k2.chain(by_k3).filter(|payment| {
-            payment.seen.retailer == request.retailer && is_refundable(&payment.seen)
-        })
+        by_k2.chain(by_k3)
     }
 
     /// 57, unless what it names has so much left, or its retailer may refund so much.
     pub(super) fn refund_rule(&self, request: &Request, refunded: Refunded) -> Option<Reason> {
         let allowed = match refunded {
-            Refunded::OtherCard => false,
+            Refunded::Other => false,
             Refunded::Payment(id) => self.state.payments().get(id).is_some_and(|payment| {
                 payment.status == Status::Posted
                     && self.refundable(payment).is_some_and(|rest| request.amount <= rest)

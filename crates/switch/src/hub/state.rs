@@ -224,6 +224,10 @@ impl State {
                 self.payments.change(original, |payment| {
                     let returned = payment.returned.checked_sub(reversed.returned);
                     payment.returned = returned.unwrap_or_default();
+                    // With its refund undone it is no more returned in full.
+                    if payment.status == Status::Reversed {
+                        payment.status = Status::Posted;
+                    }
                 });
             }
         }

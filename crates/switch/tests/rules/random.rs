@@ -3,13 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use scheme::{Processing, Timestamp};
 use switch::Request;
 use switch::hub::{Input, Status};
+use switch::record::Fact;
 
-use crate::rig::{A, B, C, MINUTE, Rig, SECOND, amount, bank, card, mti, shop, sound, terminal};
+use crate::rig::{
+    A, B, C, MINUTE, Rig, SECOND, amount, bank, card, config, mti, scale_preauth, shop, sound,
+    terminal,
+};
 
 const SEEDS: u64 = 200;
-const STEPS: u64 = 60;
+const STEPS: u64 = 70;
+/// A hold stands for seven minutes, and can be completed for one more.
+const HOLD_MS: u64 = 7 * MINUTE;
+/// What a shop may refund without naming a payment, at a time and in a day.
+const UNLINKED: (u64, u64) = (800, 2000);
 
 /// SplitMix64 (Vigna, public domain).
 struct Dice(u64);
@@ -33,10 +42,23 @@ impl Dice {
 struct Known {
     request: Request,
     issuer: u64,
+    kind: Kind,
     end: End,
+    /// Given back by its reversal.
+    back: u64,
+    /// The completion of a pre-authorisation.
+    done: Option<Request>,
     /// Its last answer to the terminal.
     heard: Option<String>,
     tickets: Vec<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Purchase,
+    PreAuth,
+    /// Of this payment, or of none.
+    Refund(Option<usize>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,10 +68,27 @@ enum End {
     /// Refused without a hold.
     Refused,
     Asked,
-    Posted,
+    /// Approved, to be completed; since then.
+    Held(Timestamp),
+    /// Not completed in time.
+    Expired(Timestamp),
+    Posted(u64),
     Undone,
-    /// This much stays posted.
-    Part(u64),
+}
+
+impl Known {
+    /// What is posted and was not given back by its reversal.
+    fn stays(&self) -> u64 {
+        match self.end {
+            End::Posted(minor) => minor - self.back,
+            _ => 0,
+        }
+    }
+
+    /// What a refund takes from what is left of its payment.
+    fn takes(&self) -> u64 {
+        if self.end == End::Asked { self.request.amount.minor() } else { self.stays() }
+    }
 }
 
 struct Day {
@@ -58,18 +97,23 @@ struct Day {
     known: BTreeMap<usize, Known>,
     /// Payments that the issuer has been asked about, by place in `rig.asks`.
     open: BTreeMap<usize, usize>,
-    netted: bool,
 }
 
 impl Day {
     fn new(seed: u64) -> Self {
+        scale_preauth(HOLD_MS);
         let mut rig = Rig::new();
         let mut dice = Dice(seed);
         for id in [A, B, C] {
             let cap = 1000 + dice.below(20_000);
             rig.cap(id, cap);
         }
-        Self { rig, dice, known: BTreeMap::new(), open: BTreeMap::new(), netted: false }
+        for id in [A, B, C] {
+            let (refund_max, refund_day_max) = (amount(UNLINKED.0), amount(UNLINKED.1));
+            let fact = Fact::Retailer { retailer: shop(id), refund_max, refund_day_max };
+            rig.drive(Input::Business(fact));
+        }
+        Self { rig, dice, known: BTreeMap::new(), open: BTreeMap::new() }
     }
 
     fn request(&mut self) -> (Request, u64) {
@@ -94,20 +138,23 @@ impl Day {
     }
 
     fn step(&mut self) {
-        match self.dice.below(12) {
-            0..=3 => self.begin(),
-            4..=5 => self.answer(),
-            6 => self.repeat(),
-            7..=8 => self.reverse(),
-            9 => {
+        match self.dice.below(16) {
+            0..=2 => self.begin(),
+            3 => self.refund(),
+            4..=6 => self.answer(),
+            7 => self.repeat(),
+            8..=9 => self.reverse(),
+            10..=11 => self.complete(),
+            12 => {
                 let ms = self.dice.below(20) * SECOND + self.dice.below(2);
                 if self.dice.below(2) == 0 { self.rig.pass(ms) } else { self.rig.jump(ms) }
             }
-            10 => self.line(),
-            _ => match self.dice.below(6) {
+            13 => self.line(),
+            _ => match self.dice.below(7) {
                 0 => self.crash(),
                 1 => self.acknowledge(),
                 2 => self.buried(),
+                3 => self.enquire(),
                 _ => self.rig.pass(MINUTE),
             },
         }
@@ -115,17 +162,95 @@ impl Day {
     }
 
     fn begin(&mut self) {
-        let (request, issuer) = self.request();
+        let (mut request, issuer) = self.request();
+        let kind = match self.dice.below(4) {
+            0 => {
+                request.mti = mti(100);
+                Kind::PreAuth
+            }
+            1 => {
+                request.processing = Processing::new(10_000).unwrap();
+                Kind::Purchase
+            }
+            _ => Kind::Purchase,
+        };
+        self.first(request, issuer, kind);
+    }
+
+    /// Sends a first request; whether the issuer was asked.
+    fn first(&mut self, request: Request, issuer: u64, kind: Kind) -> bool {
         let asked = self.rig.asks.len();
         let ticket = self.rig.send(request.clone());
         // The turn may have begun with deadlines that passed.
-        let end = if self.rig.asks.len() > asked { End::Asked } else { End::Refused };
+        let is_asked = self.rig.asks.len() > asked;
+        let end = if is_asked { End::Asked } else { End::Refused };
         let key = self.known.len();
-        if end == End::Asked {
+        if is_asked {
             self.open.insert(asked, key);
         }
-        let known = Known { request, issuer, end, heard: None, tickets: vec![ticket] };
-        self.known.insert(key, known);
+        let tickets = vec![ticket];
+        let (back, done, heard) = (0, None, None);
+        self.known.insert(key, Known { request, issuer, kind, end, back, done, heard, tickets });
+        is_asked
+    }
+
+    /// What refunds of a payment, those in flight too, take.
+    fn refunded(&self, of: usize) -> u64 {
+        let refunds = self.known.values().filter(|known| known.kind == Kind::Refund(Some(of)));
+        refunds.map(Known::takes).sum()
+    }
+
+    fn unlinked(&self, acquirer: u64) -> u64 {
+        let refunds = self.known.values().filter(|known| {
+            known.kind == Kind::Refund(None) && known.request.acquirer == bank(acquirer)
+        });
+        refunds.map(Known::takes).sum()
+    }
+
+    fn refund(&mut self) {
+        self.lapse();
+        if self.dice.below(4) == 0 {
+            let (request, issuer) = self.request();
+            let minor = 1 + self.dice.below(1000);
+            let request = Request { original: None, ..self.rig.refund(&request, minor) };
+            let acquirer = request.acquirer.get();
+            let before = self.unlinked(acquirer);
+            if self.first(request, issuer, Kind::Refund(None)) {
+                assert!(minor <= UNLINKED.0 && before + minor <= UNLINKED.1, "{before} {minor}");
+            }
+            return;
+        }
+        let Some((key, known)) = self.pick() else { return };
+        let full = known.request.amount.minor();
+        let minor = 1 + self.dice.below(full);
+        let named = match (&known.done, self.dice.below(2)) {
+            (Some(done), 0) => done.clone(),
+            _ => known.request.clone(),
+        };
+        let mut request = self.rig.refund(&named, minor);
+        let cash = known.request.processing.transaction() == 1;
+        let good = (known.kind == Kind::Purchase || known.kind == Kind::PreAuth) && !cash;
+        // The DE37 of a refund that named its payment by it is that payment's.
+        let by_de37 = self.dice.below(3) == 0 && !known.request.rrn_sent;
+        if by_de37 {
+            (request.original, request.rrn) = (None, known.request.rrn);
+            request.rrn_sent = true;
+        }
+        // What nobody knows, and a DE37 that only happens to be another's, names nothing.
+        if known.end == End::Buried || known.end == End::Refused || by_de37 && !good {
+            let before = self.unlinked(request.acquirer.get());
+            if self.first(request, known.issuer, Kind::Refund(None)) {
+                assert!(minor <= UNLINKED.0 && before + minor <= UNLINKED.1, "{before} {minor}");
+            }
+            return;
+        }
+        let posted = if let End::Posted(minor) = known.end { minor } else { 0 };
+        let rest = (posted - known.back).checked_sub(self.refunded(key));
+        let kind = Kind::Refund(Some(key));
+        if self.first(request, known.issuer, kind) {
+            assert!(good, "refunded: {known:?}");
+            assert!(rest.is_some_and(|rest| minor <= rest), "{minor} of {rest:?}: {known:?}");
+        }
     }
 
     fn answer(&mut self) {
@@ -135,28 +260,38 @@ impl Day {
         let at = self.dice.below(self.rig.asks.len() as u64) as usize;
         let code = ["00", "00", "00", "51", "10"][self.dice.below(5) as usize];
         let ask = self.rig.asks[at].clone();
+        if ask.id.get() == 0 {
+            return;
+        }
         let mut answer = self.rig.answer_to(&ask, code);
         if self.dice.below(8) == 0 {
             answer.amount = amount(answer.amount.minor() + 1);
         }
-        let late = self.rig.now >= self.deadline(at);
+        self.lapse();
         let good = answer.amount == ask.seen.amount;
         self.rig.drive(Input::IssuerAnswer(answer));
-        if let Some(key) = self.open.get(&at).copied().filter(|_| good && !late) {
+        let now = self.rig.hub.now();
+        if let Some(key) = self.open.get(&at).copied().filter(|_| good) {
             let known = self.known.get_mut(&key).unwrap();
             if known.end == End::Asked {
-                known.end = if code == "00" { End::Posted } else { End::Undone };
+                known.end = match (code, known.kind) {
+                    ("00", Kind::PreAuth) => End::Held(now),
+                    ("00", Kind::Purchase | Kind::Refund(_)) => {
+                        End::Posted(known.request.amount.minor())
+                    }
+                    _ => End::Undone,
+                };
             }
         }
     }
 
-    fn deadline(&self, at: usize) -> scheme::Timestamp {
+    fn deadline(&self, at: usize) -> Timestamp {
         self.rig.payment(self.rig.asks[at].id).at.plus_ms(15 * SECOND)
     }
 
     fn repeat(&mut self) {
         let Some((key, known)) = self.pick() else { return };
-        let number = 200 + self.dice.below(2) as u16;
+        let number = known.request.mti.number() + self.dice.below(2) as u16;
         let again = Request { mti: mti(number), ..self.rig.again(&known.request) };
         let asked = self.rig.asks.len();
         let ticket = self.rig.send(again);
@@ -164,27 +299,81 @@ impl Day {
         self.known.get_mut(&key).unwrap().tickets.push(ticket);
     }
 
+    /// A completion of a pre-authorisation, the first, another, or a copy.
+    fn complete(&mut self) {
+        let holds = self.known.iter().filter(|(_, known)| known.kind == Kind::PreAuth);
+        let holds: Vec<usize> = holds.map(|(key, _)| *key).collect();
+        if holds.is_empty() {
+            return;
+        }
+        let key = holds[self.dice.below(holds.len() as u64) as usize];
+        self.lapse();
+        let known = self.known[&key].clone();
+        if let Some(done) = known.done.clone().filter(|_| self.dice.below(2) == 0) {
+            let again = Request { mti: mti(221), ..self.rig.again(&done) };
+            let ticket = self.rig.send(again);
+            let whole = known.stays() > 0 || known.back == 0;
+            assert_eq!(self.rig.said(ticket), if whole { "00" } else { "94 REVERSED" });
+            return;
+        }
+        let full = known.request.amount.minor();
+        let minor = 1 + self.dice.below(full + full / 5);
+        let mut done = self.rig.completion(&known.request, minor);
+        if self.dice.below(3) == 0 {
+            (done.original, done.rrn_sent) = (None, true);
+        }
+        let late = config().timers.late_completion_ms;
+        let posts = minor <= full
+            && match known.end {
+                End::Held(_) => true,
+                End::Expired(at) => self.rig.now.ms_since(at) <= late,
+                _ => false,
+            };
+        let ticket = self.rig.send(done.clone());
+        let said = if minor > full { "13 AMOUNT LIMIT" } else { "00" };
+        let refused = matches!(known.end, End::Refused | End::Buried);
+        assert!(self.rig.said(ticket) == said || refused, "{:?}", self.rig.answered(ticket));
+        if posts {
+            let known = self.known.get_mut(&key).unwrap();
+            (known.end, known.done) = (End::Posted(minor), Some(done));
+        }
+    }
+
     fn reverse(&mut self) {
         let Some((key, known)) = self.pick() else { return };
-        let mut undo = self.rig.reversal(&known.request);
-        let full = known.request.amount.minor();
-        let part = self.dice.below(full);
+        self.lapse();
+        let known = self.known.get(&key).cloned().unwrap_or(known);
+        let of_completion = known.done.is_some() && self.dice.below(3) > 0;
+        let named = known.done.clone().filter(|_| of_completion).unwrap_or(known.request.clone());
+        let mut undo = self.rig.reversal(&named);
+        let part = self.dice.below(named.amount.minor());
         match self.dice.below(4) {
             0 if part > 0 => undo.actual = Some(amount(part)),
-            1 => (undo.original, undo.rrn_sent) = (None, true),
-            2 => (undo.original, undo.stan) = (None, known.request.stan),
+            1 if !of_completion => (undo.original, undo.rrn_sent) = (None, true),
+            2 if !of_completion => (undo.original, undo.stan) = (None, known.request.stan),
             _ => {}
         }
-        self.lapse();
         let kept = undo.actual.map(|a| a.minor());
+        // Of a completed pre-authorisation only the completion can be reversed: by name, or by its
+        // amount where nothing is named.
+        let by_name = undo.original.is_some();
+        let fits = match (&known.done, by_name) {
+            (None, _) => true,
+            (Some(_), true) => of_completion,
+            (Some(done), false) => done.amount == undo.amount,
+        };
+        let taken = self.refunded(key);
         let ticket = self.rig.send(undo);
         assert_eq!(self.rig.said(ticket), "00");
         let known = self.known.get_mut(&key).unwrap();
-        known.end = match (known.end, kept) {
-            (End::Posted, Some(kept)) => End::Part(kept),
-            (End::Asked | End::Posted, _) => End::Undone,
-            (end, _) => end,
-        };
+        match known.end {
+            End::Asked => known.end = End::Undone,
+            End::Held(_) if kept.is_none() => known.end = End::Undone,
+            End::Posted(posted) if fits && known.back == 0 => {
+                known.back = (posted - kept.unwrap_or(0)).min(posted - taken);
+            }
+            _ => {}
+        }
     }
 
     /// A reversal, then its original.
@@ -194,9 +383,18 @@ impl Day {
         self.rig.send(undo);
         let ticket = self.rig.send(request.clone());
         assert_eq!(self.rig.said(ticket), "94 REVERSED");
-        let key = self.known.len();
-        let known = Known { request, issuer, end: End::Buried, heard: None, tickets: vec![] };
-        self.known.insert(key, known);
+        let (key, kind, end, back) = (self.known.len(), Kind::Purchase, End::Buried, 0);
+        let (done, heard, tickets) = (None, None, vec![]);
+        self.known.insert(key, Known { request, issuer, kind, end, back, done, heard, tickets });
+    }
+
+    /// Nothing comes of an enquiry.
+    fn enquire(&mut self) {
+        let balance = self.rig.balance_of();
+        let records = self.rig.records.len();
+        let due = self.rig.hub.next_timeout().is_some_and(|at| at <= self.rig.now);
+        self.rig.send(balance);
+        assert!(due || self.rig.records.len() == records);
     }
 
     fn acknowledge(&mut self) {
@@ -243,6 +441,14 @@ impl Day {
                 known.end = End::Undone;
             }
         }
+        for known in self.known.values_mut() {
+            if let End::Held(since) = known.end {
+                let until = since.plus_ms(HOLD_MS);
+                if until <= self.rig.now {
+                    known.end = End::Expired(until);
+                }
+            }
+        }
     }
 
     /// Answers heard so far never contradict each other.
@@ -256,7 +462,9 @@ impl Day {
                 }
                 if let Some(before) = known.heard.as_ref().filter(|before| **before != said) {
                     let undone = before == "00" && said == "94 REVERSED";
-                    assert!(undone, "{before}, then {said}: {:?}", known.request);
+                    // One that had expired and was completed late is an approval again.
+                    let late = known.done.is_some() && before == "94 REVERSED" && said == "00";
+                    assert!(undone || late, "{before}, then {said}: {:?}", known.request);
                 }
                 known.heard = Some(said);
                 false
@@ -270,31 +478,40 @@ impl Day {
         self.rig.pass(30 * SECOND);
         self.settle();
         let mut nets: BTreeMap<u64, i128> = [(A, 0), (B, 0), (C, 0)].into();
-        for known in self.known.values() {
+        for (key, known) in &self.known {
             let request = &known.request;
-            let full = request.amount.minor();
             let payments = self.rig.hub.state().payments();
-            let found: Vec<_> = payments
-                .by_stan(request.acquirer, request.terminal, request.stan)
-                .map(|payment| {
-                    (payment.status, payment.seen.amount.minor() - payment.returned.minor())
-                })
-                .collect();
-            let stays = match (known.end, &found[..]) {
-                (End::Buried, []) => 0,
-                (End::Refused, [] | [(Status::Declined, _)]) => 0,
-                (End::Posted, [(Status::Posted, stays)]) if *stays == full => full,
-                (End::Part(kept), [(Status::Posted, stays)]) if *stays == kept => kept,
-                (End::Undone, [(Status::Voided | Status::Declined | Status::Reversed, _)]) => 0,
-                (end, found) => panic!("{end:?} but {found:?}: {request:?}"),
-            };
-            *nets.get_mut(&known.issuer).unwrap() -= i128::from(stays);
-            *nets.get_mut(&request.acquirer.get()).unwrap() += i128::from(stays);
+            let flows = self.rig.hub.state().flows();
+            let found: Vec<_> =
+                payments.by_stan(request.acquirer, request.terminal, request.stan).collect();
+            let left = known.stays() - self.refunded(*key);
+            match (known.end, &found[..]) {
+                (End::Buried, []) | (End::Refused, []) => {}
+                (End::Refused, [payment]) if payment.status == Status::Declined => {}
+                (End::Held(_), [payment]) if payment.status == Status::Pending => {}
+                (End::Expired(_), [payment]) if payment.status == Status::Voided => {}
+                (End::Posted(posted), [payment])
+                    if flows.posted(payment).minor() == posted
+                        && posted - payment.returned.minor() == left
+                        && (payment.status == Status::Posted
+                            || payment.status == Status::Reversed
+                                && left == 0
+                                && known.back > 0) => {}
+                (End::Undone, [payment])
+                    if matches!(
+                        payment.status,
+                        Status::Voided | Status::Declined | Status::Reversed
+                    ) => {}
+                (end, found) => panic!("{end:?}, {left} left, but {found:?}: {request:?}"),
+            }
+            let stays = i128::from(known.stays());
+            let refund = matches!(known.kind, Kind::Refund(_));
+            let paid = if refund { -stays } else { stays };
+            *nets.get_mut(&known.issuer).unwrap() -= paid;
+            *nets.get_mut(&request.acquirer.get()).unwrap() += paid;
         }
         let expected: Vec<i128> = nets.into_values().collect();
-        if !self.netted {
-            assert_eq!(self.rig.nets().to_vec(), expected);
-        }
+        assert_eq!(self.rig.nets().to_vec(), expected);
     }
 }
 
@@ -312,7 +529,8 @@ fn any_day_ends_as_the_model_says() {
     }
 }
 
-/// After a crash at any record of a random day nothing is pending and the books balance.
+/// After a crash at any record of a random day nothing but approved holds is pending, and the books
+/// balance.
 #[test]
 fn r_crash_any_prefix_of_any_day() {
     for seed in 1..=20 {
@@ -323,7 +541,12 @@ fn r_crash_any_prefix_of_any_day() {
         for kept in (0..=day.rig.records.len()).step_by(3) {
             let mut after = day.rig.recovered(kept, day.rig.now);
             after.drive(Input::Resolve);
-            assert_eq!(after.books.open_pending(), 0, "seed {seed}, kept {kept}");
+            let state = after.hub.state();
+            let mut pending = state.payments().iter().filter(|p| p.status == Status::Pending);
+            assert!(
+                pending.all(|payment| state.flows().preauth(payment.id).is_some()),
+                "seed {seed}, kept {kept}"
+            );
             sound(&after.hub, &after.books);
         }
     }

@@ -361,6 +361,45 @@ fn r_reversal_of_a_refund_in_flight_frees_what_it_counted() {
     assert_eq!(rig.nets(), [0, 0, 0]);
 }
 
+/// With its refund undone a payment is no more returned in full.
+#[test]
+fn r_reversal_of_a_refund_after_the_reversal_of_its_payment() {
+    let mut rig = Rig::new();
+    let (first, id) = bought(&mut rig);
+    let refund = rig.refund(&first, 400);
+    rig.pay(&refund);
+    let undo = rig.reversal(&first);
+    rig.send(undo);
+    assert_eq!((rig.status(id), rig.nets()), (Status::Reversed, [0, 0, 0]));
+    let undo = rig.reversal(&refund);
+    rig.send(undo);
+    assert_eq!((rig.status(id), rig.nets()), (Status::Posted, [400, -400, 0]));
+    let again = rig.send(rig.again(&first));
+    assert_eq!(rig.said(again), "00");
+    let rest = rig.refund(&first, 400);
+    rig.pay(&rest);
+    assert_eq!(rig.nets(), [0, 0, 0]);
+}
+
+/// DE90 means what it says: what cannot be refunded is no unlinked refund either.
+#[test]
+fn r_accounts_a_refund_of_what_cannot_be_refunded_is_not_unlinked() {
+    let mut rig = Rig::new();
+    limits(&mut rig, 1000, 1000);
+    let (first, _) = bought(&mut rig);
+    let refund = rig.refund(&first, 10);
+    rig.pay(&refund);
+    let other_card = Request { card: Some(card(B, 2)), ..rig.refund(&first, 1) };
+    let of_refund = rig.refund(&refund, 1);
+    let too_much = rig.refund(&first, 991);
+    for bad in [other_card, of_refund, too_much] {
+        let ticket = rig.send(bad);
+        assert_eq!(rig.said(ticket), "57 REFUND RULE");
+    }
+    let unknown = Request { original: None, ..rig.refund(&first, 5) };
+    rig.pay(&unknown);
+}
+
 /// The cardholder's bank has spent what the refund brought: its overcap account pays.
 #[test]
 fn r_accounts_a_reversed_refund_may_need_the_issuers_overcap() {

@@ -3,6 +3,8 @@
 //! Dropping the rig ends the scenario: its records are replayed into a fresh hub and fresh books,
 //! whole and through snapshots, and everything that must be equal is compared.
 
+use std::cell::Cell;
+
 use ledger::{AccountStatus, Books, TransferStatus, chart};
 use scheme::{
     Amount, ApprovalCode, BusinessDate, CardRef, Currency, Iin, LocalTime, Mti, ParticipantId,
@@ -105,9 +107,21 @@ pub(crate) struct Rig {
     next_stan: u32,
 }
 
+thread_local! {
+    /// How long a hold stands in this test, and how long after its end it can be completed.
+    static PREAUTH_MS: Cell<u64> = const { Cell::new(Timers::RULE_BOOK.preauth_ms) };
+}
+
+/// Scales the seven days of a pre-authorisation, and the one after, for all rigs of this test.
+pub(crate) fn scale_preauth(ms: u64) {
+    PREAUTH_MS.set(ms);
+}
+
 pub(crate) fn config() -> HubConfig {
+    let preauth_ms = PREAUTH_MS.get();
+    let late_completion_ms = preauth_ms / 7;
     HubConfig {
-        timers: Timers::RULE_BOOK,
+        timers: Timers { preauth_ms, late_completion_ms, ..Timers::RULE_BOOK },
         zone: Zone::fixed(9 * 3600),
         cutover_s: 22 * 3600,
         net_at_cutover: true,
@@ -588,6 +602,7 @@ pub(crate) fn sound(hub: &Hub, books: &Books) {
         let pending = i128::try_from(account.debits_pending).unwrap();
         assert_eq!(reckoned.room, account.balance() - pending, "room of {id}");
         assert_eq!(reckoned.held, pending, "held of {id}");
+        assert!(reckoned.room >= 0, "{id} is beyond its cap");
         let overcap = at(chart::overcap(*id, Currency::KPW)).balance();
         assert_eq!(reckoned.overcap, -overcap, "overcap of {id}");
         let net = chart::net_position(*id, Currency::KPW, &[], |id| books.account(id));
