@@ -174,7 +174,7 @@ fn completed<'a>(
 }
 
 /// Finds the pre-authorisation that a completion completes: DE90 by K2, else DE37, else DE38 with
-/// the card, within acquirer and terminal.
+/// the card, else DE90's trace number with the card, within acquirer and terminal.
 pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
     let (acquirer, terminal) = (advice.acquirer, advice.terminal);
     let payments = state.payments();
@@ -201,13 +201,27 @@ pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
         }
     }
     let token = advice.card.map(|card| card.token)?;
-    if advice.approval.is_blank() {
-        return None;
-    }
-    let ids = state.flows().by_approval((acquirer, terminal), advice.approval);
-    newest_of(ids.iter().filter_map(|id| payments.get(*id)).filter(|payment| {
+    let fits = |payment: &&Payment| {
         alike(&payment.seen) && payment.seen.card.is_some_and(|card| card.token == token)
-    }))
+    };
+    if !advice.approval.is_blank() {
+        let ids = state.flows().by_approval((acquirer, terminal), advice.approval);
+        let found = newest_of(ids.iter().filter_map(|id| payments.get(*id)).filter(fits));
+        if found.is_some() {
+            return found;
+        }
+    }
+    // A repeat has a DE7 of its own, and the terminal cannot know by which it is known here.
+    let named = OriginalRef { transmitted: 0, ..advice.original? };
+    let fits = |payment: &&Payment| {
+        let authorisation =
+            named_class(Some(named)).is_none_or(|class| class == MtiClass::Authorisation);
+        authorisation
+            && named.stan != 0
+            && is_named(&named, &payment.seen, payment.seen.transmitted)
+            && fits(payment)
+    };
+    newest(payments.by_stan(acquirer, terminal, stan_of(advice)).filter(fits))
 }
 
 /// The newest of payments in any order.

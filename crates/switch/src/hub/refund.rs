@@ -8,7 +8,7 @@ use super::matching::{self, is_named, named_class};
 use super::payments::{Payment, Status};
 use super::{Hub, MatchKey};
 use crate::record::{Fact, Seen};
-use crate::request::Request;
+use crate::request::{OriginalRef, Request};
 
 /// Kind of the records that open a payment, the head of a refund's id (R-MATCH).
 const OPENED: u8 = 16;
@@ -24,20 +24,37 @@ pub(super) enum Refunded {
     Other,
 }
 
+/// How a refund names its payment, in the order in which they are tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// DE90 by K2.
+    De90,
+    /// DE37.
+    De37,
+    /// The trace number in DE90, with the card.
+    De11,
+}
+
 impl Hub {
     /// The payment that a refund names.
     pub(super) fn refunded(&self, request: &Request) -> Refunded {
         if request.processing.kind() != Some(scheme::TransactionKind::Refund) {
             return Refunded::Nothing;
         }
-        match self.named(request, true) {
-            Refunded::Nothing => self.named(request, false),
-            found => found,
+        let by = |way| match self.named(request, way) {
+            Refunded::Nothing => None,
+            found => Some(found),
+        };
+        if let Some(found) = by(Way::De90).or_else(|| by(Way::De37)) {
+            return found;
         }
+        // What names a payment that is not found is not unlinked: it may have been refunded before.
+        let named = request.original.is_some_and(|original| original.stan != 0);
+        by(Way::De11).unwrap_or(if named { Refunded::Other } else { Refunded::Nothing })
     }
 
-    /// What DE90 names, or else DE37, at any till of the shop.
-    fn named(&self, request: &Request, by_de90: bool) -> Refunded {
+    /// What a refund names, at any till of the shop.
+    fn named(&self, request: &Request, way: Way) -> Refunded {
         let others = self.state.directory().tills(request.acquirer, request.retailer);
         let tills = core::iter::once(request.terminal)
             .chain(others.filter(|till| *till != request.terminal));
@@ -49,16 +66,16 @@ impl Hub {
             }
             // A shop may number its messages by itself (DE37), but DE90 means what it says.
             if !is_refundable(&payment.seen) {
-                other |= by_de90;
+                other |= way == Way::De90;
                 return None;
             }
             let token = payment.seen.card.map(|card| card.token);
             let same = token.is_some() && token == request.card.map(|card| card.token);
-            other |= !same;
+            other |= !same && way != Way::De11;
             Some(same)
         };
         for till in tills {
-            for payment in self.named_at(till, request, by_de90) {
+            for payment in self.named_at(till, request, way) {
                 let newer =
                     found.is_none_or(|known| (known.at, known.id) < (payment.at, payment.id));
                 if look_at(payment) == Some(true) && newer {
@@ -73,17 +90,22 @@ impl Hub {
         }
     }
 
-    /// Payments of a till that DE90, or DE37, of a refund fits.
+    /// Payments of a till that DE90, or DE37, of a refund fits; its card is looked at elsewhere.
     fn named_at<'a>(
         &'a self,
         till: scheme::TerminalId,
         request: &'a Request,
-        by_de90: bool,
+        way: Way,
     ) -> impl Iterator<Item = &'a Payment> {
         let (payments, flows) = (self.state.payments(), self.state.flows());
         let acquirer = request.acquirer;
-        let named = request.original.filter(|original| by_de90 && original.stan != 0);
+        let named = request.original.filter(|original| way != Way::De37 && original.stan != 0);
         let class = named_class(request.original);
+        // A repeat has a DE7 of its own, and the terminal cannot know by which it is known here.
+        let named = named.map(|named| match way {
+            Way::De11 => OriginalRef { transmitted: 0, ..named },
+            Way::De90 | Way::De37 => named,
+        });
         let by_k2 = named.into_iter().flat_map(move |named| {
             let stan = matching::stan_of(request);
             let requests = payments.by_stan(acquirer, till, stan).filter(move |payment| {
@@ -98,7 +120,7 @@ impl Hub {
                 });
             requests.chain(completions)
         });
-        let sent = (request.rrn_sent && !by_de90).then_some(request.rrn);
+        let sent = (request.rrn_sent && way == Way::De37).then_some(request.rrn);
         let by_k3 = sent.into_iter().flat_map(move |rrn| payments.by_rrn(acquirer, till, rrn));
         by_k2.chain(by_k3)
     }

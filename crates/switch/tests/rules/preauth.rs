@@ -137,7 +137,7 @@ fn r_accounts_a_completion_is_found_by_de90_de37_or_de38_with_the_card() {
     let named = |rig: &mut Rig, first: &Request| rig.completion(first, 100);
     type Way = fn(&mut Request);
     let approval: Way = |r| r.approval = ApprovalCode::new(b"A1B2C3").unwrap();
-    let ways: [(&str, bool, Way); 9] = [
+    let ways: [(&str, bool, Way); 10] = [
         ("DE90", true, |_| {}),
         ("DE90 without a card", true, |r| r.card = None),
         ("DE37", true, |r| (r.original, r.rrn_sent) = (None, true)),
@@ -155,7 +155,11 @@ fn r_accounts_a_completion_is_found_by_de90_de37_or_de38_with_the_card() {
             r.approval = ApprovalCode::new(b"A1B2C4").unwrap();
         }),
         ("DE90 of a purchase", false, |r| r.original.as_mut().unwrap().mti = 200),
-        ("another DE7 in DE90", false, |r| r.original.as_mut().unwrap().transmitted += 1),
+        ("another DE7 in DE90", true, |r| r.original.as_mut().unwrap().transmitted += 1),
+        ("another DE7 in DE90 and no card", false, |r| {
+            r.card = None;
+            r.original.as_mut().unwrap().transmitted += 1;
+        }),
     ];
     for (how, found, way) in ways {
         let mut rig = Rig::new();

@@ -236,8 +236,9 @@ impl Day {
             (request.original, request.rrn) = (None, known.request.rrn);
             request.rrn_sent = true;
         }
-        // What nobody knows, and a DE37 that only happens to be another's, names nothing.
-        if known.end == End::Buried || known.end == End::Refused || by_de37 && !good {
+        // A DE37 that nobody knows, or that only happens to be another's, names nothing.
+        let unknown = matches!(known.end, End::Buried | End::Refused);
+        if by_de37 && (unknown || !good) {
             let before = self.unlinked(request.acquirer.get());
             if self.first(request, known.issuer, Kind::Refund(None)) {
                 assert!(minor <= UNLINKED.0 && before + minor <= UNLINKED.1, "{before} {minor}");

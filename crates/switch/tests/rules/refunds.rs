@@ -132,14 +132,22 @@ fn r_accounts_a_refund_is_found_from_any_till_of_the_shop_with_the_same_card() {
     let by_de90 =
         Request { terminal: till, original: Some(named(&first)), ..rig.refund(&first, 100) };
     rig.pay(&by_de90);
-    let by_de37 = Request { terminal: till, rrn, rrn_sent: true, ..unlinked(&mut rig, 100) };
+    let by_de37 = Request { terminal: till, rrn, rrn_sent: true, ..unlinked(&mut rig, 50) };
     rig.pay(&by_de37);
+    // A repeat had a DE7 of its own, which came first or last: the trace number and the card tell.
+    let original = Some(OriginalRef { transmitted: 101_000_000, ..named(&first) });
+    let by_de11 = Request { original, ..rig.refund(&first, 50) };
+    rig.pay(&by_de11);
     for (what, bad) in [
         ("another card", Request { card: Some(card(B, 2)), ..rig.refund(&first, 1) }),
         ("another card by DE37", Request { card: Some(card(C, 1)), ..by_de37.clone() }),
-        ("another DE7", {
-            let original = Some(OriginalRef { transmitted: 101_000_000, ..named(&first) });
+        ("another DE11", {
+            let original = Some(OriginalRef { stan: 999_999, ..named(&first) });
             Request { original, ..rig.refund(&first, 1) }
+        }),
+        ("another DE7 and another card", {
+            let original = Some(OriginalRef { transmitted: 101_000_000, ..named(&first) });
+            Request { original, card: Some(card(B, 2)), ..rig.refund(&first, 1) }
         }),
         ("nothing", unlinked(&mut rig, 1)),
     ] {
@@ -437,10 +445,12 @@ fn r_crash_a_refund_in_flight_is_voided_and_counts_no_more() {
     assert_eq!(rig.nets(), [0, 0, 0]);
 }
 
-/// What is forgotten leaves nothing behind, and what it names is then an unlinked refund.
+/// What is forgotten leaves nothing behind. A refund that names it is refused, because it may be the
+/// second one; one that names nothing has limits.
 #[test]
-fn r_match_a_refund_of_a_forgotten_payment_is_unlinked() {
+fn r_match_a_refund_of_a_forgotten_payment_is_refused() {
     let mut rig = Rig::new();
+    limits(&mut rig, 1000, 1000);
     let (first, _) = bought(&mut rig);
     let refund = rig.refund(&first, 10);
     let refunded = rig.pay(&refund);
@@ -453,4 +463,6 @@ fn r_match_a_refund_of_a_forgotten_payment_is_unlinked() {
     let named = rig.refund(&first, 10);
     let ticket = rig.send(named);
     assert_eq!(rig.said(ticket), "57 REFUND RULE");
+    let unnamed = unlinked(&mut rig, 10);
+    rig.pay(&unnamed);
 }

@@ -196,8 +196,8 @@ fn r_record_what_is_a_record_and_what_is_only_counted() {
 
 type Defect = (&'static str, fn(&mut Rig, &mut Request));
 
-/// Every refusal of ours that a request can meet at the hub, in the order of R-DE39, and what brings
-/// it about. 30 is told by `interchange`; of an enquiry's own 30 there is a test below.
+/// Every refusal of ours that a request can meet at the hub, in the order of R-DE39, and what
+/// brings it about. 30 is told by `interchange`; of an enquiry's own 30 there is a test below.
 const DEFECTS: [Defect; 20] = [
     ("96 OVERLOAD", |rig, _| {
         for _ in rig.hub.in_flight()..crate::rig::config().in_flight_max {
