@@ -215,8 +215,14 @@ impl Nation {
         config.station_named(name).map(|station| station.id)
     }
 
-    /// The one payment with that RRN at that terminal, as the running hub knows it.
-    pub(crate) fn payment(&self, rrn: &str, terminal: &str) -> Result<Option<Value>, Failure> {
+    /// The one payment with that RRN at that terminal, as the running hub knows it. A refund may
+    /// have its purchase's RRN; the purchase is meant unless `refund` says otherwise.
+    pub(crate) fn payment(
+        &self,
+        rrn: &str,
+        terminal: &str,
+        refund: bool,
+    ) -> Result<Option<Value>, Failure> {
         if self.config.is_none() {
             return Ok(None);
         }
@@ -224,9 +230,13 @@ impl Nation {
         let Some(answer) = self.place.ask(&RoleName::Hub, &path)? else {
             return Ok(None);
         };
-        match answer["payments"].as_array().map(Vec::as_slice) {
-            Some([payment]) => Ok(Some(payment.clone())),
-            Some(_) | None => Ok(None),
+        let payments = answer["payments"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let meant = |payment: &&Value| (payment["kind"] == "refund") == refund;
+        let meant: Vec<&Value> = payments.iter().filter(meant).collect();
+        match (payments, meant.as_slice()) {
+            ([payment], _) => Ok(Some(payment.clone())),
+            (_, [payment]) => Ok(Some((*payment).clone())),
+            _ => Ok(None),
         }
     }
 }

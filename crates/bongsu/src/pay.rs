@@ -177,7 +177,8 @@ impl Pay {
         }
         let found = match &self.original {
             Some(rrn) if self.kind.has_original() => {
-                nation.payment(rrn, known.terminal.as_str())?
+                let refund = self.original_kind == Some(Kind::Refund);
+                nation.payment(rrn, known.terminal.as_str(), refund)?
             }
             Some(_) | None => None,
         };
@@ -318,7 +319,11 @@ impl Pay {
             Some(at) => Some(moment("--original-at", at)?.month_time()),
             None => None,
         };
-        let known_stan = known("stan").and_then(|stan| stan.parse().ok());
+        // DE90 would name the hold alone; DE37 finds what its completion posted.
+        let completed = self.kind == Kind::Reversal
+            && known_kind == Some(Kind::Preauth)
+            && known("status") == Some("posted");
+        let known_stan = known("stan").filter(|_| !completed).and_then(|stan| stan.parse().ok());
         let stan = self.original_stan.or(known_stan).and_then(Stan::new);
         let approval = match &self.original_approval {
             Some(code) => Some(

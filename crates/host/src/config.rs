@@ -290,6 +290,23 @@ pub struct Simulation {
     pub payments_per_s: u32,
     /// Connections of each simulated bank.
     pub bank_connections: usize,
+    /// What simulated shops do beside purchases.
+    pub shares: Shares,
+}
+
+/// Of 1000 payments of a simulated shop, so many are ...
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shares {
+    /// Cash withdrawals.
+    pub cash: u16,
+    /// Refunds of its own purchases.
+    pub refund: u16,
+    /// Balance enquiries.
+    pub balance: u16,
+    /// Pre-authorisations, each completed within a minute.
+    pub preauth: u16,
+    /// Purchases of which a part is given back.
+    pub part: u16,
 }
 
 impl Config {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use host::config::{Channels, ParticipantSection, Profile, TerminalRole};
+use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
 use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
@@ -308,6 +308,12 @@ pub(crate) fn bank_config(
     })
 }
 
+/// The staff of a simulated shop, and what customers come for.
+fn manners(shares: Shares) -> Manners {
+    let Shares { cash, refund, balance, preauth, part } = shares;
+    Manners { cash, refund, balance, preauth, cancel_part: part, ..Manners::everyday() }
+}
+
 /// One shop for each retailer's shop terminals at each station; the rate is shared by terminals.
 pub(crate) fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig, Station)> {
     type Key = (StationId, ParticipantId, RetailerId);
@@ -341,7 +347,7 @@ pub(crate) fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig,
             in_flight_max: 256,
             seed: u64::from(station.0),
             times: ShopTimes::default(),
-            manners: Manners::default(),
+            manners: manners(simulation.shares),
             terminals,
         };
         list.push((shop, at));

@@ -5,6 +5,7 @@ mod change;
 mod config;
 mod exit;
 mod init;
+mod kinds;
 mod message;
 mod nation;
 mod pay;

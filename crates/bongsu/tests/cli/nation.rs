@@ -65,9 +65,14 @@ impl Nation {
         ran.json()
     }
 
+    /// Where the first station's terminals connect.
+    pub(crate) fn terminals(&self) -> String {
+        format!("127.0.0.1:{}", 8583 + self.port_base)
+    }
+
     /// At the first station, without naming a terminal.
     pub(crate) fn pay(&self, arguments: &[&str], code: i32) -> Value {
-        let to = format!("127.0.0.1:{}", 8583 + self.port_base);
+        let to = self.terminals();
         self.json(&[&["pay", "--to", &to, "--pan", "9408020000000015"], arguments].concat(), code)
     }
 
@@ -106,6 +111,7 @@ fn beside_a_nation_and_after_it() {
     assert_eq!((&again["rrn"], &again["approval_code"]), (&sale["rrn"], &sale["approval_code"]));
 
     crate::change::check(&nation);
+    crate::kinds::check(&nation);
 
     // The amount and the trace number of the original come from the running hub.
     let reversal = nation.pay(&["--kind", "reversal", "--original", rrn], 0);

@@ -284,6 +284,16 @@ pub const KEYS: &[Key] = &[
         "simulated payments of the whole nation (`--traffic`)"),
     value("simulation", "bank_connections", "connections, up to 16", "1",
         "connections of each simulated bank"),
+    value("simulation", "cash_share", "of 1000 payments", "60",
+        "cash withdrawals"),
+    value("simulation", "refund_share", "of 1000 payments", "60",
+        "refunds of the shop's own purchases"),
+    value("simulation", "balance_share", "of 1000 payments", "40",
+        "balance enquiries"),
+    value("simulation", "preauth_share", "of 1000 payments", "80",
+        "pre-authorisations, each completed within a minute"),
+    value("simulation", "part_share", "of 1000 payments", "10",
+        "purchases of which a part is given back"),
 ];
 
 /// The key of that name, `section.key`.

@@ -20,7 +20,7 @@ use super::reader::{At, Reader, Section, check_card_numbers, check_names};
 use super::value::{self, Wrong};
 use super::{
     Channels, Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection,
-    Profile, Rates, RetailerSection, Simulation, StationSection, TerminalRole, TerminalSection,
+    Profile, Rates, RetailerSection, Shares, Simulation, StationSection, TerminalRole, TerminalSection,
     zone,
 };
 use crate::limits::{
@@ -650,6 +650,15 @@ fn read_retailers(
     retailers.into_iter().collect()
 }
 
+fn read_shares(share: &mut impl FnMut(&'static str, u64) -> Option<u16>) -> Option<Shares> {
+    let cash = share("cash_share", 60);
+    let refund = share("refund_share", 60);
+    let balance = share("balance_share", 40);
+    let preauth = share("preauth_share", 80);
+    let part = share("part_share", 10);
+    Some(Shares { cash: cash?, refund: refund?, balance: balance?, preauth: preauth?, part: part? })
+}
+
 fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option<Simulation> {
     let section = r.section("simulation");
     let mut number = |name, default: u64, least, most| {
@@ -665,6 +674,8 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     let probe_account = number("probe_account", 96, 1, most);
     let payments_per_s = number("payments_per_s", 20, 0, 100_000);
     let bank_connections = number("bank_connections", 1, 1, 16);
+    let mut share = |name, default| number(name, default, 0, 1000)?.try_into().ok();
+    let shares = read_shares(&mut share);
     let shops = r.list(&section, "shop_accounts", 2, |v| value::number(v, 1, most));
     let shops = shops.and_then(|shops| checks::first_and_last(r, &section, "shop_accounts", shops));
     // With four decimals, the rich account's default is more than an amount can be.
@@ -698,6 +709,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
         amount_max: amount_max?,
         payments_per_s: payments_per_s?,
         bank_connections: bank_connections? as usize,
+        shares: shares?,
     };
     if currency.is_some() {
         checks::simulation(r, &section, &simulation);

@@ -126,6 +126,8 @@ fn the_example_has_the_stations_and_cards_of_the_interface() {
     assert_eq!((s.empty_account, s.blocked_account, s.lost_account), (98, 99, 100));
     assert_eq!((s.probe_account, s.refill_below, &s.expiry), (96, won("1000.00"), b"3112"));
     assert_eq!((s.amount_min, s.amount_max), (won("1.00"), won("60.00")));
+    assert_eq!((s.shares.cash, s.shares.refund, s.shares.balance), (60, 60, 40));
+    assert_eq!((s.shares.preauth, s.shares.part), (80, 10));
 }
 
 #[test]

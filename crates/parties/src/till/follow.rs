@@ -35,7 +35,7 @@ impl Till {
             terminal: seen.terminal,
             issuer: seen.issuer,
             account: seen.account,
-            pan: payment.pan.clone(),
+            pan: payment.pan,
             left: seen.amount.minor(),
         };
         match seen.kind {
@@ -152,7 +152,7 @@ impl Receipt {
             terminal: self.terminal,
             issuer: self.issuer,
             account: self.account,
-            pan: self.pan.clone(),
+            pan: self.pan,
             amount: Amount::new(minor).unwrap_or_default(),
             original,
             named,

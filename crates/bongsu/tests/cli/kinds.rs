@@ -1,0 +1,65 @@
+//! Every kind of `bongsu pay` at a nation that runs.
+
+use serde_json::{Value, json};
+
+use crate::nation::Nation;
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_else(|| panic!("{key} of {value}"))
+}
+
+/// What the hub says of a payment. A refund that names it by its RRN is found too: several, 2.
+fn known(nation: &Nation, rrn: &str, kind: &str, count: usize) -> Value {
+    let found = nation.json(&["ledger", "payment", rrn], if count > 1 { 2 } else { 0 });
+    assert_eq!(found["payments"].as_array().unwrap().len(), count);
+    let payments = found["payments"].as_array().unwrap();
+    payments.iter().find(|payment| payment["kind"] == kind).unwrap().clone()
+}
+
+/// With a card of the first bank's second account.
+pub(crate) fn check(nation: &Nation) {
+    let to = nation.terminals();
+    let usual = ["pay", "--to", &to, "--pan", "9408010000000024"];
+    let pay = |more: &[&str], code| nation.json(&[&usual[..], more].concat(), code);
+
+    let sale = pay(&["--amount", "30"], 0);
+    let rrn = text(&sale, "rrn");
+    let refund = pay(&["--kind", "refund", "--original", rrn, "--amount", "10"], 0);
+    assert_eq!((&refund["mti"], &refund["kind"]), (&json!("0210"), &json!("refund")));
+    assert_eq!(known(nation, rrn, "purchase", 2)["returned"], "10.00");
+    let over = pay(&["--kind", "refund", "--original", rrn, "--amount", "20.01"], 1);
+    assert_eq!(over["response_code"], "57", "{over}");
+    // Three have that RRN now; the purchase is meant, and 20.00 of it are left.
+    let undone = pay(&["--kind", "reversal", "--original", rrn], 0);
+    assert_eq!((&undone["mti"], &undone["amount"]), (&json!("0430"), &json!("30.00")));
+    assert_eq!(known(nation, rrn, "purchase", 3)["returned"], "30.00");
+
+    let cash = pay(&["--kind", "cash", "--amount", "20"], 0);
+    let rrn = text(&cash, "rrn");
+    let part = pay(&["--kind", "reversal", "--original", rrn, "--keep", "5"], 0);
+    assert_eq!((&part["mti"], &part["amount"]), (&json!("0430"), &json!("20.00")));
+    let cash = known(nation, rrn, "cash", 1);
+    assert_eq!((&cash["status"], &cash["returned"]), (&json!("posted"), &json!("15.00")));
+
+    let hold = pay(&["--kind", "preauth", "--amount", "80"], 0);
+    let rrn = text(&hold, "rrn");
+    assert_eq!(
+        (&hold["mti"], &known(nation, rrn, "preauth", 1)["status"]),
+        (&json!("0110"), &json!("pending"))
+    );
+    let complete = ["--kind", "complete", "--original", rrn, "--amount"];
+    let over = pay(&[&complete[..], &["80.01"]].concat(), 1);
+    assert_eq!((&over["mti"], &over["response_code"]), (&json!("0230"), &json!("13")));
+    let done = pay(&[&complete[..], &["64.30"]].concat(), 0);
+    assert_eq!((&done["acknowledged"], &done["amount"]), (&json!(true), &json!("64.30")));
+    let hold = known(nation, rrn, "preauth", 1);
+    assert_eq!((&hold["status"], &hold["amount"]), (&json!("posted"), &json!("64.30")));
+    // The reversal of what was completed: its amount comes from the running hub.
+    let undone = pay(&["--kind", "reversal", "--original", rrn], 0);
+    assert_eq!(undone["amount"], "64.30");
+    assert_eq!(known(nation, rrn, "preauth", 1)["status"], "reversed");
+
+    // 100,000.00 less 20.00, of which 15.00 came back; all else was returned in full.
+    let balance = pay(&["--kind", "balance"], 0);
+    assert_eq!(balance["balances"], json!(["available balance 99995.00 KPW"]), "{balance}");
+}
