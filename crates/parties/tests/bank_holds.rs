@@ -1,4 +1,5 @@
 //! A bank's pre-authorisations: held, completed, undone, too old; and a bank that signs off.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
 mod rig;
 
