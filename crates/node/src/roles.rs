@@ -309,8 +309,10 @@ pub(crate) fn bank_config(
 }
 
 /// The staff of a simulated shop, and what customers come for.
-fn manners(shares: Shares) -> Manners {
-    let Shares { cash, refund, balance, preauth, part } = shares;
+fn manners(config: &Config) -> Manners {
+    let Shares { cash, refund, balance, preauth, part } = config.simulation.shares;
+    // Without PINs nobody but a demo pays out cash.
+    let cash = if config.profile == Profile::Demo { cash } else { 0 };
     Manners { cash, refund, balance, preauth, cancel_part: part, ..Manners::everyday() }
 }
 
@@ -347,7 +349,7 @@ pub(crate) fn shop_configs(config: &Config, rate_per_s: u32) -> Vec<(ShopConfig,
             in_flight_max: 256,
             seed: u64::from(station.0),
             times: ShopTimes::default(),
-            manners: manners(simulation.shares),
+            manners: manners(config),
             terminals,
         };
         list.push((shop, at));

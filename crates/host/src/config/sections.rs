@@ -20,8 +20,8 @@ use super::reader::{At, Reader, Section, check_card_numbers, check_names};
 use super::value::{self, Wrong};
 use super::{
     Channels, Config, HotCard, HubSection, JournalSection, Limits, LinkTimers, ParticipantSection,
-    Profile, Rates, RetailerSection, Shares, Simulation, StationSection, TerminalRole, TerminalSection,
-    zone,
+    Profile, Rates, RetailerSection, Shares, Simulation, StationSection, TerminalRole,
+    TerminalSection, zone,
 };
 use crate::limits::{
     BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_RATES, CONNECTIONS_MAX, POISON_DEATHS,
