@@ -175,7 +175,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             };
             let offline = offline(place)?;
             let payments = offline.payments(&filter).into_iter().map(Into::into).collect();
-            let list = shape(serde_json::to_value(PaymentsJson { payments }))?;
+            let list = shape(serde_json::to_value(PaymentsJson { payments, next: None }))?;
             incomplete(list, offline.report())
         }
     };

@@ -22,9 +22,9 @@ pub(crate) fn beacons(number: u8) -> Markup {
                             path class="outer" d="M16 4C17 12 26 16 26 28C26 36 21.500 40 16 40\
                                 C10.500 40 6 36 6 28C6 22 9 19.500 10.500 15C12 18 13.500 \
                                 18.500 14 17.500C14.500 13 14.500 8 16 4Z" {}
-                            path class="inner" d="M16 20C16.500 24 21 26 21 32C21 37 18.500 40 16 40\
-                                C13.500 40 11 37 11 32.500C11 29 13 28.500 13.500 26C14.500 27.500 \
-                                15.500 25 16 20Z" {}
+                            path class="inner" d="M16 20C16.500 24 21 26 21 32C21 37 18.500 \
+                                40 16 40C13.500 40 11 37 11 32.500C11 29 13 28.500 13.500 \
+                                26C14.500 27.500 15.500 25 16 20Z" {}
                         }
                     }
                     path class="hearth" d="M8 42H24L27 68H5Z" {}
@@ -84,9 +84,8 @@ pub(crate) fn minutes(m: &Messages, minutes: &[Minute]) -> Markup {
 fn bar(m: &Messages, minute: &Minute, place: usize, places: usize, top: u64) -> Markup {
     // A page shows at most some tens of minutes.
     let (place, places) = (place as u64, (places as u64).max(1));
-    let pitch = 596 / places;
-    let x = 40 + place * pitch + 1;
-    let width = pitch.saturating_sub(4).max(2);
+    let x = 40 + place * 596 / places + 2;
+    let width = (596 / places).saturating_sub(4).max(2);
     let high = |count: u64| {
         let height = (count.saturating_mul(100)).div_ceil(top.max(1));
         height.min(100)
@@ -96,19 +95,20 @@ fn bar(m: &Messages, minute: &Minute, place: usize, places: usize, top: u64) -> 
     let unavailable = high(minute.unavailable).min(100 - approved - declined);
     let counts = [minute.approved, minute.declined, minute.unavailable].map(|n| n.to_string());
     let says = says(m, &counts[0], &counts[1], &counts[2]);
-    let mut y = 110 - approved;
+    // Each stands on the one before.
+    let first = 110 - approved;
+    let second = first - declined;
+    let third = second - unavailable;
     html! {
         g {
             title { (hour(&minute.at)) ": " (says) }
             rect class="hit" x=(x) y="10" width=(width) height="100" {}
-            rect class="approved" x=(x) y=(y) width=(width) height=(approved) {}
+            rect class="approved" x=(x) y=(first) width=(width) height=(approved) {}
             @if declined > 0 {
-                @let _ = { y -= declined };
-                rect class="declined" x=(x) y=(y) width=(width) height=(declined) {}
+                rect class="declined" x=(x) y=(second) width=(width) height=(declined) {}
             }
             @if unavailable > 0 {
-                @let _ = { y -= unavailable };
-                rect class="unavailable" x=(x) y=(y) width=(width) height=(unavailable) {}
+                rect class="unavailable" x=(x) y=(third) width=(width) height=(unavailable) {}
             }
         }
     }

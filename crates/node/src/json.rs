@@ -2,6 +2,7 @@
 //! ids are strings; keys are added, never renamed.
 
 mod standing;
+mod story;
 
 use host::view::{AccountView, ChangeView, PaymentView};
 use serde::Serialize;
@@ -10,6 +11,7 @@ pub use standing::{
     BankJson, DayJson, FindingJson, LinkJson, MinuteJson, OverviewJson, PeerJson, StationJson,
     StationsJson, TrunkJson,
 };
+pub use story::{MoveJson, StepJson, StoryJson};
 
 /// `GET /api/v1/accounts`, `bongsu ledger accounts`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -46,6 +48,8 @@ pub struct AccountJson {
 pub struct PaymentsJson {
     /// Newest first.
     pub payments: Vec<PaymentJson>,
+    /// `cursor` of the next page; null when this is the last one.
+    pub next: Option<String>,
 }
 
 /// A payment.

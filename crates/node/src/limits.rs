@@ -82,6 +82,12 @@ pub const QUESTION_WAIT: Duration = Duration::from_secs(2);
 pub const OVERVIEW_AGE: Duration = Duration::from_millis(250);
 /// How often the pages' thread looks at the disk's free space: a disk does not fill in less.
 pub const MACHINE_LOOK: Duration = Duration::from_secs(5);
+/// Payments on the front page.
+pub const LATEST_SHOWN: usize = 12;
+/// How often the front page asks anew, s: a person sees a change while it matters.
+pub const REFRESH_S: u32 = 5;
+/// How often the page of a payment under way asks anew, s.
+pub const STORY_REFRESH_S: u32 = 2;
 /// Connections to the pages of one role at once.
 pub const HTTP_CONNECTIONS: usize = 128;
 /// A page's connection that says nothing for so long is closed.

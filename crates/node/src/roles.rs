@@ -20,7 +20,7 @@ use crate::disk::FileDisk;
 use crate::driven::Driven;
 use crate::error::{RunError, RunErrorKind};
 use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
-use crate::http::Server;
+use crate::http::{Archive, Server};
 use crate::key_files;
 use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
 use crate::machine::Machine;
@@ -132,7 +132,10 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let machine = Arc::new(Machine::new(&process.layout.journal(&process.role)));
     let trunk = process.config.hub.trunk;
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
-    let shown = Shown { http, machine };
+    let journal = process.layout.journal(&process.role);
+    let archive = Archive::new(journal, process.config.currency);
+    let archive = (role == Role::Hub).then_some(archive);
+    let shown = Shown { http, machine, archive };
     run(process, reactor, driven, doors, Some(committer), Some(shown))
 }
 
@@ -140,6 +143,8 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
 struct Shown {
     http: OpenDoor,
     machine: Arc<Machine>,
+    /// Hub: where stories are read.
+    archive: Option<Archive>,
 }
 
 /// The loop of any role, with its pages beside it.
@@ -156,8 +161,13 @@ fn run<D: Driven>(
     let addresses: BTreeMap<String, String> =
         named.chain(pages).map(|(name, at)| (name.to_owned(), at.to_string())).collect();
     let commits = committer.as_ref().map(Committer::counts);
-    let (http, machine) = shown.map(|shown| (shown.http, shown.machine)).unzip();
-    let pages = process.pages(reactor.desk(), reactor.counts(), commits).about(machine);
+    let pages = process.pages(reactor.desk(), reactor.counts(), commits);
+    let (http, pages) = match shown {
+        Some(Shown { http, machine, archive }) => {
+            (Some(http), pages.about(Some(machine)).reading(archive))
+        }
+        None => (None, pages),
+    };
     let socket = process.layout.socket(&process.role);
     let server = Server::start(pages, http, &socket, Arc::clone(&process.log))?;
     process.enter(&addresses)?;

@@ -138,8 +138,8 @@ fn banks(m: &Messages, view: &Overview) -> Markup {
                             th.amount scope="col" { (m.word("net_position")) }
                             th.amount scope="col" { (m.word("held")) }
                             th.amount scope="col" { (m.word("cap")) }
-                            th scope="col" { (m.word("cap_used")) }
-                            th.amount scope="col" { (m.word("owed_to_banks")) }
+                            th.use scope="col" { (m.word("cap_used")) }
+                            th.amount scope="col" { (m.word("advices")) }
                         }
                     }
                     tbody { @for bank in &view.banks { (bank_row(m, bank)) } }

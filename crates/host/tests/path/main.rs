@@ -9,6 +9,7 @@ mod fires;
 mod kinds;
 mod limits;
 mod links;
+mod story;
 mod world;
 
 use world::{World, field};

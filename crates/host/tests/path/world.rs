@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use host::offline::{Offline, VerifyReport};
-use host::view::{Overview, Query, Reply};
+use host::story::{Gatherer, Story};
+use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use host::{
     Action, Clocks, Config, Door, Event, Health, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
     PeerName, Role,
@@ -564,6 +565,23 @@ impl World {
             writer.into_disk()
         };
         (disk, live)
+    }
+
+    /// Payments that the hub knows, newest first.
+    pub(crate) fn payments(&mut self) -> Vec<PaymentView> {
+        let filter = PaymentFilter { limit: 50, ..PaymentFilter::default() };
+        match self.query(Query::Payments(filter)) {
+            Reply::Payments(list) => list,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A payment's story, out of the journal of the hub, which is stopped for it.
+    pub(crate) fn story(&mut self, payment: PaymentView) -> Story {
+        let (mut disk, _) = self.take_hub(true);
+        let mut gatherer = Gatherer::new(payment, self.config.currency).unwrap();
+        journal::scan(&mut disk, gatherer.from_ns(), &mut |record| gatherer.take(&record)).unwrap();
+        gatherer.finish()
     }
 
     /// What a verification of a disk finds.

@@ -7,10 +7,15 @@
 //! Deliberately absent: anything that a payment waits for.
 
 mod commands;
+mod filter;
 mod listener;
 mod metrics;
+mod openapi;
+mod pages;
 mod refusal;
 mod routes;
+mod shown;
+mod story;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +23,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use host::Level;
-use host::view::Overview;
+use host::view::{Overview, PaymentView};
 use tokio::sync::{Mutex, oneshot};
 
 use crate::commit::CommitCounts;
@@ -31,6 +36,7 @@ use crate::questions::Desk;
 use crate::role::RoleName;
 use crate::socket_path;
 use listener::Bounded;
+pub(crate) use story::Archive;
 
 /// What pages are made of.
 #[derive(Debug)]
@@ -43,6 +49,10 @@ pub struct Pages {
     machine: Option<Arc<Machine>>,
     /// The last totals of a hub or station, and when they were asked for.
     overview: Mutex<Option<(Instant, Arc<Overview>)>>,
+    /// The latest payments of a hub, and when they were asked for.
+    latest: Mutex<Option<(Instant, Arc<[PaymentView]>)>>,
+    /// Where a hub's stories are read.
+    archive: Option<Archive>,
 }
 
 impl Pages {
@@ -55,14 +65,21 @@ impl Pages {
         commits: Option<Arc<CommitCounts>>,
     ) -> Self {
         let version = version.to_owned();
-        let (machine, overview) = (None, Mutex::new(None));
-        Self { role, version, desk, turns, commits, machine, overview }
+        let (machine, archive) = (None, None);
+        let (overview, latest) = (Mutex::new(None), Mutex::new(None));
+        Self { role, version, desk, turns, commits, machine, overview, latest, archive }
     }
 
     /// With the machine that is looked at now and then.
     #[must_use]
     pub fn about(self, machine: Option<Arc<Machine>>) -> Self {
         Self { machine, ..self }
+    }
+
+    /// With the journal in which stories are read.
+    #[must_use]
+    pub(crate) fn reading(self, archive: Option<Archive>) -> Self {
+        Self { archive, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use console::view::{Frame, Trouble};
 use serde::Serialize;
 
 use crate::questions::NoAnswer;
@@ -50,6 +51,39 @@ impl Refusal {
         }
     }
 
+    /// No payment of this id, or not any more.
+    pub(super) fn no_payment(path: &str) -> Self {
+        Self {
+            status: StatusCode::NOT_FOUND,
+            kind: "no_payment",
+            message: "the hub knows no payment of this id".to_owned(),
+            place: path.to_owned(),
+            remedy: "look for it in /payments; the hub keeps the last 50 hours at hand",
+        }
+    }
+
+    /// The journal could not be read.
+    pub(super) fn unreadable(path: &str, why: String) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            kind: "journal",
+            message: why,
+            place: path.to_owned(),
+            remedy: "see the hub's log, and `bongsu ledger verify`",
+        }
+    }
+
+    /// As a page says it.
+    pub(super) fn trouble(self, frame: Frame) -> Trouble {
+        Trouble {
+            frame,
+            status: self.status.as_u16(),
+            message: self.message,
+            place: self.place,
+            remedy: self.remedy.to_owned(),
+        }
+    }
+
     /// Another method than GET.
     pub(super) fn method(path: &str) -> Self {
         Self {
@@ -91,8 +125,11 @@ impl Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let Self { status, kind, message, place, remedy } = self;
+        let Self { status, kind, message, place, remedy } = self.clone();
         let error = Error { kind, message, place, remedy };
-        (status, Json(Shown { error })).into_response()
+        let mut response = (status, Json(Shown { error })).into_response();
+        // A person gets it as a page.
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -7,28 +7,30 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use host::limits::QUERY_PAYMENTS_MAX;
-use host::view::{self, Overview, PaymentFilter, Reply};
-use scheme::{BusinessDate, CivilDateTime, Stan, TerminalId};
+use host::view::{self, Overview, PaymentFilter, PaymentView, Reply};
 use serde::Serialize;
 
+use super::filter::{cursor_after, filter, payment_id};
 use super::refusal::Refusal;
 use super::{Pages, metrics};
 use crate::driven::{Answer, Question};
-use crate::json::{AccountsJson, OverviewJson, PaymentsJson, StationsJson};
-use crate::limits::{OVERVIEW_AGE, PAYMENTS_DEFAULT};
+use crate::json::{AccountsJson, OverviewJson, PaymentsJson, StationsJson, StoryJson};
+use crate::limits::{LATEST_SHOWN, OVERVIEW_AGE};
 use crate::role::RoleName;
 
 type Shared = State<Arc<Pages>>;
 
 pub(super) fn router(pages: Arc<Pages>) -> Router {
     Router::new()
-        .route("/", get(index))
+        .merge(super::pages::router())
+        .route("/api", get(index))
+        .route("/openapi.json", get(openapi))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
@@ -36,10 +38,17 @@ pub(super) fn router(pages: Arc<Pages>) -> Router {
         .route("/api/v1/stations", get(stations))
         .route("/api/v1/accounts", get(accounts))
         .route("/api/v1/payments", get(payments))
+        .route("/api/v1/payments/{id}", get(story))
         .route("/book", get(book))
         .fallback(|uri: Uri| async move { Refusal::not_here(uri.path()) })
         .method_not_allowed_fallback(|uri: Uri| async move { Refusal::method(uri.path()) })
+        .layer(from_fn_with_state(Arc::clone(&pages), super::pages::dress))
         .with_state(pages)
+}
+
+/// What there is, for tools (OpenAPI 3.1).
+async fn openapi(State(pages): Shared) -> Response {
+    json(super::openapi::document(&pages.version))
 }
 
 /// Whether a role has a route.
@@ -55,9 +64,11 @@ const ROUTES: [(&str, &str, Has); 8] = [
         matches!(role, RoleName::Hub | RoleName::Station(_))
     }),
     ("/api/v1/accounts", "accounts of the ledger", |role| *role == RoleName::Hub),
-    ("/api/v1/payments", "payments: ?rrn= stan= terminal= date= limit=", |role| {
-        *role == RoleName::Hub
-    }),
+    (
+        "/api/v1/payments",
+        "payments: ?rrn= stan= terminal= date= from= to= cursor= limit=",
+        |role| *role == RoleName::Hub,
+    ),
     ("/book", "the simulated bank's own book", |role| matches!(role, RoleName::Bank(_))),
 ];
 
@@ -123,6 +134,23 @@ async fn scrape(State(pages): Shared) -> Result<Response, Refusal> {
 }
 
 impl Pages {
+    /// The latest payments, as old as the totals at most. Call it without holding either.
+    pub(super) async fn latest(&self) -> Result<Arc<[PaymentView]>, Refusal> {
+        let mut kept = self.latest.lock().await;
+        if let Some((at, list)) = kept.as_ref()
+            && at.elapsed() < OVERVIEW_AGE
+        {
+            return Ok(Arc::clone(list));
+        }
+        let filter = PaymentFilter { limit: LATEST_SHOWN, ..PaymentFilter::default() };
+        let Reply::Payments(list) = self.ask_host(view::Query::Payments(filter)).await? else {
+            return Err(Refusal::not_here("/"));
+        };
+        let list: Arc<[PaymentView]> = list.into();
+        *kept = Some((Instant::now(), Arc::clone(&list)));
+        Ok(list)
+    }
+
     /// The totals of a hub or station, at most 250 ms old. Whoever waits here while another asks
     /// gets that one's answer.
     pub(super) async fn standing(&self) -> Result<Arc<Overview>, Refusal> {
@@ -183,13 +211,13 @@ async fn payments(
     State(pages): Shared,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(parameters) = query.map_err(|rejection| {
-        Refusal::query("query", rejection.body_text(), "write it as name=value&name=value")
-    })?;
-    let filter = filter(&parameters)?;
+    let filter = filter(&parameters(query)?)?;
+    let limit = filter.limit;
     let body = match pages.ask_host(view::Query::Payments(filter)).await? {
         Reply::Payments(list) => {
-            body(&PaymentsJson { payments: list.into_iter().map(Into::into).collect() })
+            let next = cursor_after(&list, limit);
+            let payments = list.into_iter().map(Into::into).collect();
+            body(&PaymentsJson { payments, next })
         }
         Reply::Overview(_)
         | Reply::Accounts(_)
@@ -198,6 +226,23 @@ async fn payments(
         | Reply::NotHere => None,
     };
     body.map(json).ok_or_else(|| Refusal::not_here("/api/v1/payments"))
+}
+
+/// A payment's whole story, out of the journal.
+async fn story(State(pages): Shared, Path(id): Path<String>) -> Result<Response, Refusal> {
+    let path = format!("/api/v1/payments/{id}");
+    let id = payment_id(&id).ok_or_else(|| Refusal::no_payment(&path))?;
+    let story = pages.story(id, &path).await?;
+    body(&StoryJson::from(&story)).map(json).ok_or_else(|| Refusal::not_here(&path))
+}
+
+/// Names and values of a URL's query.
+pub(super) fn parameters(
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+) -> Result<Vec<(String, String)>, Refusal> {
+    query.map(|Query(parameters)| parameters).map_err(|rejection| {
+        Refusal::query("query", rejection.body_text(), "write it as name=value&name=value")
+    })
 }
 
 async fn book(State(pages): Shared) -> Result<Response, Refusal> {
@@ -215,101 +260,4 @@ pub(super) fn body(shape: &impl Serialize) -> Option<Bytes> {
 
 pub(super) fn json(body: Bytes) -> Response {
     ([(CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-/// `rrn=|stan=|terminal=|date=|limit=`, each at most once, all of them to fit.
-fn filter(parameters: &[(String, String)]) -> Result<PaymentFilter, Refusal> {
-    let mut filter = PaymentFilter { limit: PAYMENTS_DEFAULT, ..PaymentFilter::default() };
-    for (place, (name, value)) in parameters.iter().enumerate() {
-        if parameters[..place].iter().any(|(earlier, _)| earlier == name) {
-            return Err(Refusal::query(name, "given twice", "give it once"));
-        }
-        let bad = |remedy| Refusal::query(name, format!("`{value}` does not fit"), remedy);
-        match name.as_str() {
-            "rrn" => {
-                let fits = !value.is_empty() && value.len() <= 12 && value.is_ascii();
-                let rrn = fits.then(|| value.clone());
-                filter.rrn = Some(rrn.ok_or_else(|| bad("up to 12 characters (DE37)"))?);
-            }
-            "stan" => {
-                let stan = value.parse().ok().and_then(Stan::new);
-                filter.stan = Some(stan.ok_or_else(|| bad("a number up to 999999 (DE11)"))?.get());
-            }
-            "terminal" => {
-                let terminal = TerminalId::new(value.as_bytes());
-                filter.terminal = Some(terminal.map_err(|_| bad("up to 8 characters (DE41)"))?);
-            }
-            "date" => {
-                let date = date(value).ok_or_else(|| bad("a business date YYYY-MM-DD"))?;
-                filter.date = Some(date);
-            }
-            "limit" => {
-                let limit = value.parse().ok().filter(|n| (1..=QUERY_PAYMENTS_MAX).contains(n));
-                filter.limit = limit.ok_or_else(|| bad("a number from 1 to 500"))?;
-            }
-            _ => {
-                let known = "known are rrn, stan, terminal, date, limit";
-                return Err(Refusal::query(name, "unknown parameter", known));
-            }
-        }
-    }
-    Ok(filter)
-}
-
-/// YYYY-MM-DD, a day that exists, within the 16 bits of a business date.
-fn date(text: &str) -> Option<BusinessDate> {
-    let digits = |from: usize, to: usize| {
-        let part = text.get(from..to)?;
-        part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u16>().ok())?
-    };
-    let civil = CivilDateTime {
-        year: digits(0, 4).filter(|year| (1970..2149).contains(year))?,
-        month: u8::try_from(digits(5, 7)?).ok().filter(|month| (1..=12).contains(month))?,
-        day: u8::try_from(digits(8, 10)?).ok().filter(|day| (1..=31).contains(day))?,
-        hour: 0,
-        minute: 0,
-        second: 0,
-    };
-    let date = BusinessDate::of(civil);
-    (date.to_string() == text).then_some(date)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(query: &[(&str, &str)]) -> Result<PaymentFilter, Refusal> {
-        let owned: Vec<_> = query.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
-        filter(&owned)
-    }
-
-    #[test]
-    fn a_filter_takes_what_fits_and_names_what_does_not() {
-        let all = [("rrn", "632600000001"), ("stan", "42"), ("terminal", "PYO00001")];
-        let filter = of(&all).unwrap();
-        assert_eq!(filter.rrn.as_deref(), Some("632600000001"));
-        assert_eq!((filter.stan, filter.limit), (Some(42), PAYMENTS_DEFAULT));
-        assert_eq!(filter.terminal.unwrap().to_string(), "PYO00001");
-        let date = of(&[("date", "2026-11-22"), ("limit", "500")]).unwrap();
-        // 2026-11-22 is day 20,779 (GNU date: `date -ud 2026-11-22 +%s` / 86400).
-        assert_eq!((date.date, date.limit), (Some(BusinessDate(20_779)), 500));
-        for (name, value) in [
-            ("rrn", ""),
-            ("rrn", "1234567890123"),
-            ("stan", "1000000"),
-            ("stan", "-1"),
-            ("terminal", "123456789"),
-            ("date", "2026-02-30"),
-            ("date", "2026-2-3"),
-            ("date", "2026-11-22x"),
-            ("date", "+026-11-22"),
-            ("date", "9999-01-01"),
-            ("limit", "0"),
-            ("limit", "501"),
-            ("cursor", "1"),
-        ] {
-            assert!(of(&[(name, value)]).is_err(), "{name}={value}");
-        }
-        assert!(of(&[("stan", "1"), ("stan", "1")]).is_err());
-    }
 }

@@ -15,6 +15,34 @@ use crate::driven::{Action, Answer, Driven, Event, Question};
 use crate::event_loop::{EventLoop, Parts, Reactor};
 use crate::testing::temp_dir;
 
+/// A payment, as the machine knows it.
+pub(super) fn payment(rrn: String) -> PaymentView {
+    PaymentView {
+        rrn,
+        status: "posted",
+        kind: "purchase",
+        amount: "12.50".into(),
+        currency: "KPW".into(),
+        response_code: "00".into(),
+        text: None,
+        approval_code: Some("000001".into()),
+        stan: "000042".into(),
+        station: Some("pyongyang".into()),
+        terminal: "PYO00001".into(),
+        retailer: "PYO-SHOP-000001".into(),
+        acquirer: "100001".into(),
+        issuer: Some("100002".into()),
+        card: Some("94080200****0015".into()),
+        business_date: "2026-11-22".into(),
+        cycle: 1,
+        stand_in: false,
+        returned: "0.00".into(),
+        reversal_acknowledged: false,
+        at: Timestamp::from_s(1_795_305_600),
+        id: "00".into(),
+    }
+}
+
 /// Answers everything but a payment named `late`.
 struct Machine {
     overviews: u64,
@@ -28,30 +56,9 @@ impl Machine {
                 Reply::Overview(Overview { records: self.overviews, ..Overview::default() })
             }
             Query::Payments(filter) if filter.rrn.as_deref() == Some("late") => return None,
-            Query::Payments(filter) => Reply::Payments(vec![PaymentView {
-                rrn: filter.rrn.unwrap_or_default(),
-                status: "posted",
-                kind: "purchase",
-                amount: "12.50".into(),
-                currency: "KPW".into(),
-                response_code: "00".into(),
-                text: None,
-                approval_code: Some("000001".into()),
-                stan: "000042".into(),
-                station: Some("pyongyang".into()),
-                terminal: "PYO00001".into(),
-                retailer: "PYO-SHOP-000001".into(),
-                acquirer: "100001".into(),
-                issuer: Some("100002".into()),
-                card: Some("94080200****0015".into()),
-                business_date: "2026-11-22".into(),
-                cycle: 1,
-                stand_in: false,
-                returned: "0.00".into(),
-                reversal_acknowledged: false,
-                at: Timestamp::from_s(1_795_305_600),
-                id: "00".into(),
-            }]),
+            Query::Payments(filter) => {
+                Reply::Payments(vec![payment(filter.rrn.unwrap_or_default())])
+            }
             Query::Metrics => Reply::Metrics(vec![Metric {
                 name: "bongsu_x",
                 help: "X.",
@@ -192,7 +199,7 @@ fn pages_say_what_the_machine_says() {
 #[test]
 fn the_index_names_the_routes_that_are_here() {
     let rig = start();
-    let (status, text) = client::get(&rig.socket, "/").unwrap();
+    let (status, text) = client::get(&rig.socket, "/api").unwrap();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(status, 200);
     assert!(text.starts_with("bongsu 0.1.0, hub\n"), "{text}");
@@ -251,5 +258,65 @@ fn a_question_without_an_answer_ends_and_a_full_desk_refuses() {
     // Those who gave up have left room, at once and not when the loop next wakes by itself.
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(client::get(&rig.socket, "/healthz").unwrap().0, 200);
+    rig.stop();
+}
+
+/// One exchange with headers of our own: status, headers, body.
+fn raw(rig: &Rig, request: &str) -> (String, String) {
+    let mut stream = UnixStream::connect(&rig.socket).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+fn as_person(rig: &Rig, method: &str, path: &str) -> (String, String) {
+    let headers = "Host: x\r\nAccept: text/html,*/*\r\nConnection: close\r\n\r\n";
+    raw(rig, &format!("{method} {path} HTTP/1.1\r\n{headers}"))
+}
+
+#[test]
+fn people_get_pages_and_every_answer_is_closed_to_strangers() {
+    let rig = start();
+    for (path, status, what) in [
+        ("/", "200", "<h1>"),
+        ("/payments", "200", "PYO00001"),
+        ("/payments?rrn=632600000009&stan=&from=", "200", "632600000009"),
+        ("/payments?stan=x", "400", "does not fit"),
+        ("/payments/00", "404", "no payment of this id"),
+        ("/nothing", "404", "Not this way"),
+        ("/style.css", "200", "--paper"),
+        ("/icon.svg", "200", "<svg"),
+        ("/openapi.json", "200", "\"3.1.0\""),
+    ] {
+        let (head, body) = as_person(&rig, "GET", path);
+        assert!(head.starts_with(&format!("http/1.1 {status}")), "{path}: {head}");
+        assert!(body.contains(what), "{path}: {body}");
+        assert!(head.contains("content-security-policy: default-src 'none'"), "{path}: {head}");
+        assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
+        assert!(head.contains("cache-control: "), "{path}: {head}");
+        let (only, nothing) = as_person(&rig, "HEAD", path);
+        assert!(only.starts_with(&format!("http/1.1 {status}")), "{path}: {only}");
+        assert_eq!(nothing, "", "{path}");
+    }
+    let (head, body) = as_person(&rig, "POST", "/payments");
+    assert!(head.starts_with("http/1.1 405") && body.contains("use GET"), "{head} {body}");
+    // A script gets JSON, whatever it accepts.
+    let (_, body) = as_person(&rig, "GET", "/api/v1/payments?stan=x");
+    assert!(body.starts_with("{\"error\""), "{body}");
+    rig.stop();
+}
+
+#[test]
+fn openapi_names_the_routes_that_are_here() {
+    let rig = start();
+    let (_, document) = rig.json("/openapi.json");
+    for (path, _) in document["paths"].as_object().unwrap() {
+        let (status, _) = client::get(&rig.socket, &path.replace("{id}", "00")).unwrap();
+        // This machine keeps no accounts and no journal; a role that has neither says 404 as JSON.
+        let absent = ["/api/v1/accounts", "/api/v1/payments/{id}"].contains(&path.as_str());
+        assert!(status != 404 || absent, "{path}");
+    }
     rig.stop();
 }

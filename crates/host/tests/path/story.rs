@@ -1,0 +1,79 @@
+//! A payment's story is every record of it, in order, and nothing of any other.
+
+use host::story::{Story, What};
+
+use crate::CARD;
+use crate::world::{World, field};
+
+fn told(story: &Story) -> Vec<&'static str> {
+    let name = |what: &What| match what {
+        What::Opened => "opened",
+        What::Refused { .. } => "refused",
+        What::Held { .. } => "held",
+        What::Posted { .. } => "posted",
+        What::Declined { .. } => "declined",
+        What::Voided { .. } => "voided",
+        What::Completed { .. } => "completed",
+        What::Reversed { .. } => "reversed",
+        What::Refund { .. } => "refund",
+        What::Acknowledged { .. } => "acknowledged",
+        What::Finding { .. } => "finding",
+    };
+    story.steps.iter().map(|step| name(&step.what)).collect()
+}
+
+#[test]
+fn a_reversed_payments_story_goes_to_the_banks_acknowledgement() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    for stan in ["000601", "000603"] {
+        let other = world.purchase(stan, CARD, "000000000500");
+        assert_eq!(field(&world.ask(terminal, &other), 39), "00");
+    }
+    let purchase = world.purchase("000602", CARD, "000000001250");
+    let approved = world.ask(terminal, &purchase);
+    let reversal = world.reversal_of(&purchase, "000604");
+    assert_eq!(field(&world.ask(terminal, &reversal), 39), "00");
+    world.pass(1000);
+    let payment = world.payments().into_iter().find(|p| p.stan == "000602").unwrap();
+    let story = world.story(payment);
+    assert_eq!(told(&story), ["opened", "posted", "reversed", "acknowledged"]);
+    assert!(story.complete && story.first_received.is_some());
+    let moves: Vec<_> = story.steps.iter().flat_map(|step| &step.moves).collect();
+    let ways: Vec<_> = moves
+        .iter()
+        .map(|moved| (moved.leg, moved.debit.as_str(), moved.credit.as_str(), &moved.amount[..]))
+        .collect();
+    let (issuer, acquirer) = ("position:100002", "position:100001");
+    assert_eq!(
+        ways,
+        [
+            ("hold", issuer, acquirer, "12.50"),
+            ("post", issuer, acquirer, "12.50"),
+            ("return", acquirer, issuer, "12.50"),
+        ]
+    );
+    let What::Posted { approval } = &story.steps[1].what else { panic!("{story:?}") };
+    assert_eq!(approval, field(&approved, 38));
+    let records: Vec<_> = story.steps.iter().map(|step| step.record).collect();
+    assert!(records.windows(2).all(|pair| pair[0] < pair[1]), "{records:?}");
+    // The advice that is acknowledged is the one that was owed.
+    assert_eq!(story.steps[2].trace, story.steps[3].trace);
+}
+
+#[test]
+fn a_payment_without_an_answer_is_voided_and_its_reversal_stays_owed() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    world.mute_banks(true);
+    let purchase = world.purchase("000605", CARD, "000000000700");
+    world.send(terminal, &purchase);
+    world.pass(16_000);
+    assert_eq!(world.answered(terminal), 1);
+    let payment = world.payments().remove(0);
+    let story = world.story(payment);
+    assert_eq!(told(&story), ["opened", "voided"]);
+    assert_eq!(story.steps[1].moves[0].leg, "void");
+    let What::Voided { code, text } = &story.steps[1].what else { panic!("{story:?}") };
+    assert_eq!((code.as_str(), text.as_str()), ("91", "ISSUER LATE"));
+}
