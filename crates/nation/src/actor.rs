@@ -2,7 +2,7 @@
 //! is decided here; `host` and `parties` are what `node` runs too.
 
 use host::view::{Query, Reply};
-use host::{Clocks, Door, Event, Host, LogLine, Peer};
+use host::{Clocks, Door, Event, Host, LogLine, Peer, PeerName};
 use journal::Batch;
 use parties::{Address, BankHost, ConnId, Shop};
 
@@ -22,8 +22,8 @@ pub(crate) enum Actor {
 #[derive(Debug)]
 pub(crate) enum In<'a> {
     Started,
-    Accepted { end: End, from: Place },
-    Dialled { end: End },
+    Accepted { end: End, from: Place, identity: Option<PeerName> },
+    Dialled { end: End, identity: Option<PeerName> },
     DialFailed { end: End },
     Bytes { end: End, bytes: &'a [u8] },
     Closed { end: End },
@@ -59,7 +59,7 @@ impl Actor {
         let wall = clock.read(now).wall;
         let conn = |end: &End| ConnId(*end);
         let event = match event {
-            In::Dialled { end } => parties::Event::Connected { conn: conn(end) },
+            In::Dialled { end, .. } => parties::Event::Connected { conn: conn(end) },
             In::DialFailed { end } | In::Closed { end } => {
                 parties::Event::Closed { conn: conn(end) }
             }
@@ -96,10 +96,12 @@ impl Actor {
 fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
     let event = match event {
         In::Started => Event::Started,
-        In::Accepted { end, from } => {
-            Event::Accepted { conn: end, door: door(from), identity: None }
+        In::Accepted { end, from, identity } => {
+            Event::Accepted { conn: end, door: door(from), identity }
         }
-        In::Dialled { end } => Event::Dialled { conn: end, peer: Peer::HubTrunk, identity: None },
+        In::Dialled { end, identity } => {
+            Event::Dialled { conn: end, peer: Peer::HubTrunk, identity }
+        }
         In::DialFailed { .. } => Event::DialFailed { peer: Peer::HubTrunk },
         In::Bytes { end, bytes } => Event::Received { conn: end, bytes },
         In::Closed { end } => Event::Closed { conn: end },

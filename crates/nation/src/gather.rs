@@ -45,27 +45,25 @@ fn line(entry: &Entry) -> Option<Line> {
 /// What was seen at counters.
 pub(crate) fn askers(world: &World) -> Vec<Asker> {
     let mut askers = Vec::new();
-    for number in 1..=world.scenario.stations {
-        let place = Place::Shop(number);
-        let machine = world.machines.get(&place);
-        let Some(Actor::Shop(shop)) = machine.and_then(|machine| machine.actor.as_ref()) else {
-            continue;
+    for (place, machine) in &world.machines {
+        let (owed, unanswered): (Vec<Seen>, usize) = match &machine.actor {
+            Some(Actor::Shop(shop)) => (shop.owed().collect(), shop.unanswered()),
+            Some(Actor::Bank(bank)) => (bank.owed().collect(), bank.unanswered()),
+            Some(Actor::Role(_)) | None => continue,
         };
-        let acquirer = shop.config().acquirer;
-        let seen = world.seen.get(&number).into_iter().flatten();
         askers.push(Asker {
             name: place.to_string(),
-            claims: seen.map(|seen| claim(acquirer, seen)).collect(),
-            owed: shop.owed().map(|seen| claim(acquirer, &seen)).collect(),
-            unanswered: shop.unanswered(),
+            claims: world.seen.get(place).into_iter().flatten().map(claim).collect(),
+            owed: owed.iter().map(claim).collect(),
+            unanswered,
         });
     }
     askers
 }
 
-fn claim(acquirer: ParticipantId, seen: &Seen) -> Claim {
+fn claim(seen: &Seen) -> Claim {
     Claim {
-        acquirer,
+        acquirer: seen.acquirer,
         terminal: seen.terminal,
         stan: seen.stan,
         ask: match seen.kind {

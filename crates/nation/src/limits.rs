@@ -1,5 +1,7 @@
 //! Limits of a simulated nation, each with its reason.
 
+/// Stations of the example nation.
+pub const STATIONS_MAX: u16 = 4;
 /// Events of one run. A run of a minute takes some hundred thousand; one that takes this many is a
 /// machine that talks to itself.
 pub const EVENTS_MAX: u64 = 50_000_000;
@@ -17,6 +19,9 @@ pub const LOOK_EVERY_MS: u64 = 1_000;
 pub const LOOK_EVERY_LONG_MS: u64 = 60_000;
 /// Frames of a bank's or terminal's connection (`host::limits::MESSAGE_MAX`, with room).
 pub const FRAME_MAX: usize = 16 * 1024;
+/// A bank that stops is gone for so long at least: its own terminals number their requests anew by
+/// the second.
+pub const BANK_DOWN_MS: u64 = 1_100;
 /// Failures to open a journal in a row: each may be a power cut in recovery, but not so many.
 pub const OPENS_IN_A_ROW: u32 = 20;
 /// Violations kept of one audit: the first few tell the story.

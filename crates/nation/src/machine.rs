@@ -98,7 +98,7 @@ impl Machine {
         match self.place {
             Place::Hub | Place::Station(_) => {
                 let role = roster::role(self.place).ok_or_else(unknown)?;
-                let keys = roster::keys(self.place).map_err(of_host)?;
+                let keys = roster::keys(config, scenario, self.place).map_err(of_host)?;
                 let opened = Host::open(role, config, keys, disk, clocks).map_err(of_host)?;
                 Ok((Actor::Role(Box::new(opened.host)), Some(opened.writer), opened.recovery))
             }

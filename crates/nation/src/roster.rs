@@ -1,16 +1,19 @@
 //! Who a nation is made of: the example nation cut down to a scenario, its timers a tenth of the
 //! rule book's, so that a run of seconds sees every one of them.
 
+use std::collections::BTreeMap;
+
 use host::config::{Config, TerminalRole};
-use host::{HostError, HostKeys, LinkMacs, Role};
+use host::{HostError, HostKeys, LinkMacs, PeerName, Role};
 use journal::{Block, NodeId, Options};
-use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+use keys::{CardKey, CardRing, CardVault, Key128, KeyId, LinkMac, TokenKey};
 use parties::bank::{BankConfig, BankTimes, Refill};
 use parties::shop::{ShopConfig, ShopTimes};
-use scheme::{Amount, Iin, StationId};
+use scheme::{Amount, Iin, ParticipantId, RetailerId, StationId, TerminalId};
 use switch::Timers;
 
-use crate::scenario::{Measure, Place, Scenario};
+use crate::limits::STATIONS_MAX;
+use crate::scenario::{Measure, Place, Scenario, station_of};
 
 /// A tenth of the rule book's delays (R-TIME); the windows of matching stay.
 pub(crate) const TIMERS: Timers = Timers {
@@ -44,6 +47,7 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     let mut config = Config::example();
     let banks = usize::from(scenario.banks);
     config.timers = timers(scenario);
+    config.simulation.bank_connections = scenario.bank_connections;
     config.journal.hub_segment_bytes = 2 * SEGMENT_BYTES;
     config.journal.snapshot_records = SNAPSHOT_RECORDS;
     config.journal.segment_bytes = SEGMENT_BYTES;
@@ -51,16 +55,21 @@ pub(crate) fn config(scenario: &Scenario) -> Config {
     config.participants.truncate(banks);
     config.stations.truncate(usize::from(scenario.stations));
     let ids: Vec<_> = config.participants.iter().map(|bank| bank.id).collect();
-    let acquirer = |station: StationId| {
-        let place = usize::from(station.0).saturating_sub(1) % banks.max(1);
-        ids.get(place).copied()
-    };
+    let nth = |place: usize| ids.get(place % banks.max(1)).copied();
+    let acquirer = |station: StationId| nth(usize::from(station.0).saturating_sub(1));
+    let second = |station: StationId| nth(usize::from(station.0));
     for station in &mut config.stations {
         station.acquirer = acquirer(station.id);
     }
     config.terminals.retain(|terminal| terminal.station.0 <= scenario.stations);
     for terminal in &mut config.terminals {
-        terminal.acquirer = acquirer(terminal.station).unwrap_or(terminal.acquirer);
+        let own = match terminal.role {
+            TerminalRole::Tester if scenario.second_acquirers => second(terminal.station),
+            TerminalRole::Tester | TerminalRole::Shop | TerminalRole::Probe => {
+                acquirer(terminal.station)
+            }
+        };
+        terminal.acquirer = own.unwrap_or(terminal.acquirer);
     }
     if let Some(cap) = scenario.cap {
         for bank in &mut config.participants {
@@ -104,7 +113,11 @@ pub(crate) fn role(place: Place) -> Option<Role> {
 }
 
 /// The same token key everywhere, card keys of its own at each place.
-pub(crate) fn keys(place: Place) -> Result<HostKeys, HostError> {
+pub(crate) fn keys(
+    config: &Config,
+    scenario: &Scenario,
+    place: Place,
+) -> Result<HostKeys, HostError> {
     let own = match place {
         Place::Hub => 0,
         Place::Station(number) | Place::Bank(number) | Place::Shop(number) => number,
@@ -115,7 +128,8 @@ pub(crate) fn keys(place: Place) -> Result<HostKeys, HostError> {
     let card = CardKey::new(KeyId(1), Key128::from_random(key));
     let ring = CardRing::new(vec![card]).map_err(|_| HostError::UnknownRole)?;
     let token = TokenKey::new(Key128::from_random([0x17; 16]));
-    Ok(HostKeys { vault: CardVault::new(token, ring), macs: LinkMacs::Off })
+    let macs = link_macs(config, scenario);
+    Ok(HostKeys { vault: CardVault::new(token, ring), macs })
 }
 
 /// The prefixes of all banks' cards.
@@ -149,6 +163,8 @@ pub(crate) fn bank(
         redial_max_ms: 500,
         ..BankTimes::default()
     };
+    bank.mac = macs(scenario, number).map(|(from, to)| LinkMac::bank_side(&from, &to));
+    bank.counter = counter(config, scenario, number).map(Box::new);
     if raging {
         bank.faults = scenario.bank_faults.get(at).copied().unwrap_or_default();
     }
@@ -161,33 +177,89 @@ pub(crate) fn bank_options(scenario: &Scenario, number: u16) -> Options {
     Options { segment_bytes: SEGMENT_BYTES, block: block(scenario), ..Options::new(node) }
 }
 
-/// The terminals of a station's shop.
+/// The terminals of a shop.
 pub(crate) fn shop(config: &Config, scenario: &Scenario, number: u16) -> Option<ShopConfig> {
-    let station = StationId(number);
-    let own = |role| {
-        let all = config.terminals.iter();
-        all.filter(move |terminal| terminal.station == station && terminal.role == role)
-    };
-    let first = own(TerminalRole::Shop).next()?;
+    let station = StationId(station_of(number));
+    let role = if number > STATIONS_MAX { TerminalRole::Tester } else { TerminalRole::Shop };
+    let all = config.terminals.iter();
+    let own = all.filter(|terminal| terminal.station == station && terminal.role == role);
+    let first = own.clone().next()?;
     let seed = scenario.seed.wrapping_mul(37).wrapping_add(u64::from(number));
-    let zone = config.zone.clone();
-    let example = ShopConfig::example(station, "PYO", first.acquirer, iins(config), zone, seed)?;
+    let till = till(config, scenario, station, first.acquirer, seed)?;
+    let terminals = own.map(|terminal| terminal.terminal).collect();
+    Some(ShopConfig { terminals, retailer: first.retailer, ..till })
+}
+
+/// A bank's own terminals, which nobody registers.
+fn counter(config: &Config, scenario: &Scenario, number: u16) -> Option<ShopConfig> {
+    let section = config.participants.get(usize::from(number).checked_sub(1)?)?;
+    let seed = scenario.seed.wrapping_mul(41).wrapping_add(u64::from(number));
+    let till = till(config, scenario, StationId(1), section.id, seed)?;
+    let terminal = |at: u16| TerminalId::new(format!("ATM{number:02}{at:03}").as_bytes()).ok();
+    let terminals = (1..=3).map(terminal).collect::<Option<_>>()?;
+    let retailer = RetailerId::new(format!("ATM-BANK-{number:06}").as_bytes()).ok()?;
+    scenario.counters.then_some(ShopConfig { terminals, retailer, ..till })
+}
+
+fn till(
+    config: &Config,
+    scenario: &Scenario,
+    station: StationId,
+    acquirer: ParticipantId,
+    seed: u64,
+) -> Option<ShopConfig> {
+    let example =
+        ShopConfig::example(station, "PYO", acquirer, iins(config), config.zone.clone(), seed)?;
     let simulation = &config.simulation;
     let times = match scenario.measure {
         Measure::Tenth => TERMINAL_TIMES,
         Measure::Example { .. } => ShopTimes::default(),
     };
-    let amounts = amounts(scenario);
+    let counters = if scenario.counters { u64::from(scenario.banks) } else { 0 };
+    let tills = scenario.shops().count() as u64 + counters;
     Some(ShopConfig {
         account_first: simulation.shop_accounts.0,
         account_last: simulation.shop_accounts.1,
-        amount_min_minor: simulation.amount_min.minor() * amounts,
-        amount_max_minor: simulation.amount_max.minor() * amounts,
-        terminals: own(TerminalRole::Shop).map(|terminal| terminal.terminal).collect(),
-        retailer: first.retailer,
-        rate_per_1000_s: scenario.rate_per_1000_s / u64::from(scenario.stations.max(1)),
+        amount_min_minor: simulation.amount_min.minor() * amounts(scenario),
+        amount_max_minor: simulation.amount_max.minor() * amounts(scenario),
+        rate_per_1000_s: scenario.rate_per_1000_s / tills.max(1),
         times,
         manners: scenario.manners,
         ..example
     })
+}
+
+/// The name in a machine's certificate, where channels have certificates; terminals are plain.
+pub(crate) fn identity(config: &Config, scenario: &Scenario, place: Place) -> Option<PeerName> {
+    let at = |number: u16| usize::from(number).checked_sub(1);
+    let name = match place {
+        Place::Hub => PeerName::Hub,
+        Place::Station(number) => {
+            PeerName::Station(config.stations.get(at(number)?)?.name.as_str().into())
+        }
+        Place::Bank(number) => PeerName::Bank(config.participants.get(at(number)?)?.id),
+        Place::Shop(_) => return None,
+    };
+    scenario.macs.then_some(name)
+}
+
+/// The two keys of a bank's link.
+fn macs(scenario: &Scenario, number: u16) -> Option<(Key128, Key128)> {
+    let [high, low] = number.to_be_bytes();
+    let key = |way| {
+        let mut bytes = [way; 16];
+        (bytes[0], bytes[1]) = (high, low);
+        Key128::from_random(bytes)
+    };
+    scenario.macs.then(|| (key(0x61), key(0x62)))
+}
+
+/// The keys of all banks' links, as the hub holds them.
+fn link_macs(config: &Config, scenario: &Scenario) -> LinkMacs {
+    let mut all = BTreeMap::new();
+    for (section, number) in config.participants.iter().zip(1..) {
+        let Some((from, to)) = macs(scenario, number) else { return LinkMacs::Off };
+        all.insert(section.id, LinkMac::hub_side(&from, &to));
+    }
+    LinkMacs::On(all)
 }

@@ -1,7 +1,7 @@
 //! One run: faults rage, the nation heals and goes on paying, shops close, everything drains, and
 //! the auditor judges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use scheme::TerminalId;
@@ -111,7 +111,7 @@ fn drain(world: &mut World, from: u64) -> u64 {
 fn is_quiet(world: &mut World) -> bool {
     let busy = world.machines.values().any(|machine| match &machine.actor {
         Some(Actor::Shop(shop)) => !shop.is_idle(),
-        Some(Actor::Bank(bank)) => !bank.is_durable() || bank.signed_on() == 0,
+        Some(Actor::Bank(bank)) => !bank.is_durable() || !bank.is_idle() || bank.signed_on() == 0,
         Some(Actor::Role(_)) => machine.flying.is_some(),
         None => true,
     });
@@ -175,8 +175,9 @@ fn evidence(world: &mut World) -> Evidence {
 
 /// Every payment of the hub, terminal by terminal, as a bank's back office would download them.
 fn payments(world: &mut World) -> Vec<PaymentView> {
-    let terminals: Vec<TerminalId> =
-        world.config.terminals.iter().map(|terminal| terminal.terminal).collect();
+    let registered = world.config.terminals.iter().map(|terminal| terminal.terminal);
+    let seen = world.seen.values().flatten().map(|seen| seen.terminal);
+    let terminals: BTreeSet<TerminalId> = registered.chain(seen).collect();
     let mut all = Vec::new();
     for terminal in terminals {
         let limit = host::limits::QUERY_PAYMENTS_MAX;
@@ -187,7 +188,7 @@ fn payments(world: &mut World) -> Vec<PaymentView> {
         }
         // More than one answer holds: each by its trace number, as the shop knows it.
         let seen = world.seen.values().flatten();
-        let stans: Vec<u32> =
+        let stans: BTreeSet<u32> =
             seen.filter(|seen| seen.terminal == terminal).map(|seen| seen.stan.get()).collect();
         for stan in stans {
             let filter =
@@ -268,8 +269,12 @@ fn finish(mut world: World, drain_ms: u64) -> Outcome {
     for machine in world.machines.values() {
         hash.wide(machine.actor.as_ref().and_then(state_hash).unwrap_or(0));
         stats.restarts += u64::from(machine.life);
-        if let Some(Actor::Shop(shop)) = &machine.actor {
-            let counts = shop.counts();
+        let counts = match &machine.actor {
+            Some(Actor::Shop(shop)) => Some(shop.counts()),
+            Some(Actor::Bank(bank)) => Some(bank.acquired()),
+            Some(Actor::Role(_)) | None => None,
+        };
+        if let Some(counts) = counts {
             stats.payments += counts.started;
             stats.approved += counts.approved;
             stats.declined += counts.declined;

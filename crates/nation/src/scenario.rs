@@ -7,6 +7,8 @@ mod draw;
 
 use scheme::{Amount, Timestamp};
 
+use crate::limits::STATIONS_MAX;
+
 pub use parties::shop::Manners;
 
 /// A machine of the nation.
@@ -18,7 +20,8 @@ pub enum Place {
     Station(u16),
     /// A bank's host, from 1.
     Bank(u16),
-    /// A retailer's terminals, from 1; at the station of the same number.
+    /// A retailer's terminals: 1 to 4 at the station of the same number, 5 to 8 there too, for
+    /// another acquirer.
     Shop(u16),
 }
 
@@ -48,10 +51,15 @@ impl LinkId {
         let to = match place {
             Place::Hub => return None,
             Place::Station(_) | Place::Bank(_) => Place::Hub,
-            Place::Shop(number) => Place::Station(number),
+            Place::Shop(number) => Place::Station(station_of(number)),
         };
         Some(Self { from: place, to })
     }
+}
+
+/// The station at which a shop has its terminals.
+pub(crate) fn station_of(shop: u16) -> u16 {
+    shop.saturating_sub(1) % STATIONS_MAX + 1
 }
 
 /// Which way along a cable.
@@ -147,6 +155,13 @@ pub enum Fault {
         /// By so much.
         by_ms: i64,
     },
+    /// A bank signs off, and on again.
+    SignOff {
+        /// Which.
+        place: Place,
+        /// For so long.
+        ms: u64,
+    },
     /// A process stands still (SIGSTOP, a busy machine); time goes on.
     Pause {
         /// Which.
@@ -171,6 +186,7 @@ impl Fault {
             Self::Clog { .. } => "clog",
             Self::Refusal { .. } => "refusal",
             Self::ClockJump { .. } => "clock jump",
+            Self::SignOff { .. } => "sign-off",
             Self::Pause { .. } => "pause",
         }
     }
@@ -241,10 +257,18 @@ pub use parties::bank::BankFaults;
 pub struct Scenario {
     /// Where all chance comes from.
     pub seed: u64,
-    /// Base stations, each with one retailer: 1 to 4.
+    /// Base stations: 1 to 4.
     pub stations: u16,
     /// Banks: 1 to 4.
     pub banks: u16,
+    /// Connections of each bank to the hub.
+    pub bank_connections: usize,
+    /// Whether banks have terminals of their own, for which they ask on their own links.
+    pub counters: bool,
+    /// Whether each station has terminals of a second acquirer.
+    pub second_acquirers: bool,
+    /// Whether bank links and trunks have certificates, and messages of bank links MACs.
+    pub macs: bool,
     /// Whose delays and sizes.
     pub measure: Measure,
     /// When it begins.
@@ -291,7 +315,13 @@ impl Scenario {
     pub fn places(&self) -> Vec<Place> {
         let stations = (1..=self.stations).map(Place::Station);
         let banks = (1..=self.banks).map(Place::Bank);
-        let shops = (1..=self.stations).map(Place::Shop);
+        let shops = self.shops().map(Place::Shop);
         [Place::Hub].into_iter().chain(stations).chain(banks).chain(shops).collect()
+    }
+
+    /// Every shop's number.
+    pub(crate) fn shops(&self) -> impl Iterator<Item = u16> {
+        let second = if self.second_acquirers { self.stations } else { 0 };
+        (1..=self.stations).chain((1..=second).map(|number| STATIONS_MAX + number))
     }
 }

@@ -44,6 +44,7 @@ pub(crate) enum What {
     Closed { place: Place, life: u32, end: End },
     Maintain { place: Place, life: u32 },
     Start(Place),
+    SignOn(Place),
     Fault(Planned),
     Unblock(LinkId, Way),
     Unrefuse(LinkId),
@@ -61,7 +62,7 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) coverage: BTreeMap<&'static str, u64>,
     pub(crate) broken: Vec<(u64, Violation)>,
-    pub(crate) seen: BTreeMap<u16, Vec<Seen>>,
+    pub(crate) seen: BTreeMap<Place, Vec<Seen>>,
     pub(crate) secrets: Secrets,
     pub(crate) raging: bool,
     /// Approvals since everything was healed.
@@ -181,6 +182,7 @@ impl World {
             What::Closed { place, life, end } => self.tell(place, life, In::Closed { end }),
             What::Maintain { place, life } => self.maintain(place, life),
             What::Start(place) => self.start(place),
+            What::SignOn(place) => self.sign_off(place, false),
             What::Fault(planned) => self.strike(planned.fault),
             What::Unblock(link, way) => {
                 let mut wakes = Vec::new();
@@ -201,6 +203,7 @@ impl World {
             | What::Closed { place, .. }
             | What::Maintain { place, .. } => *place,
             What::Start(_)
+            | What::SignOn(_)
             | What::Fault(_)
             | What::Unblock(..)
             | What::Unrefuse(_)
@@ -230,7 +233,8 @@ impl World {
                         let life = machine.life;
                         self.net.accept(now, end, life, &mut wakes);
                         self.post(wakes);
-                        self.tell(place, life, In::Accepted { end, from });
+                        let identity = roster::identity(&self.config, &self.scenario, from);
+                        self.tell(place, life, In::Accepted { end, from, identity });
                     }
                     None => {
                         self.net.refuse(now, end, &mut wakes);
@@ -238,7 +242,10 @@ impl World {
                     }
                 }
             }
-            Told::Dialled => self.tell(place, life, In::Dialled { end }),
+            Told::Dialled => {
+                let hub = roster::identity(&self.config, &self.scenario, Place::Hub);
+                self.tell(place, life, In::Dialled { end, identity: hub });
+            }
             Told::DialFailed => self.tell(place, life, In::DialFailed { end }),
             Told::Bytes(bytes) => self.tell(place, life, In::Bytes { end, bytes: &bytes }),
             Told::Closed => self.tell(place, life, In::Closed { end }),
@@ -278,7 +285,7 @@ impl World {
         for out in outs {
             self.carry_out(place, life, out);
         }
-        self.drain_shop(place);
+        self.drain(place);
         self.arm(place);
     }
 
@@ -294,7 +301,7 @@ impl World {
         match event {
             In::Started => self.trace.word(1),
             In::Accepted { end, .. } => self.trace.word(2 ^ (end << 8)),
-            In::Dialled { end } => self.trace.word(3 ^ (end << 8)),
+            In::Dialled { end, .. } => self.trace.word(3 ^ (end << 8)),
             In::DialFailed { end } => self.trace.word(4 ^ (end << 8)),
             In::Bytes { end, bytes } => {
                 self.trace.word(5 ^ (end << 8));
@@ -323,18 +330,21 @@ impl World {
         }
     }
 
-    fn drain_shop(&mut self, place: Place) {
-        if let (Place::Shop(number), Some(machine)) = (place, self.machines.get_mut(&place))
-            && let Some(Actor::Shop(shop)) = machine.actor.as_mut()
-        {
-            let new = self.seen.entry(number).or_default();
-            let before = new.len();
-            new.extend(shop.drain_seen());
-            if !self.raging {
-                let works = new[before..].iter().filter(|seen| seen.approved).count();
-                self.worked += works as u64;
-            }
+    /// Writes down what ended at the terminals of a shop or a bank.
+    fn drain(&mut self, place: Place) {
+        let Some(machine) = self.machines.get_mut(&place) else { return };
+        let ended: Vec<Seen> = match machine.actor.as_mut() {
+            Some(Actor::Shop(shop)) => shop.drain_seen().collect(),
+            Some(Actor::Bank(bank)) => bank.drain_seen(),
+            Some(Actor::Role(_)) | None => return,
+        };
+        for seen in &ended {
+            self.count(flow_name(seen));
         }
+        if !self.raging {
+            self.worked += ended.iter().filter(|seen| seen.approved).count() as u64;
+        }
+        self.seen.entry(place).or_default().extend(ended);
     }
 
     fn carry_out(&mut self, place: Place, life: u32, out: Out) {
@@ -564,10 +574,35 @@ impl World {
     /// No new payments.
     pub(crate) fn close_shops(&mut self) {
         for machine in self.machines.values_mut() {
-            if let Some(Actor::Shop(shop)) = machine.actor.as_mut() {
-                shop.stop();
+            match machine.actor.as_mut() {
+                Some(Actor::Shop(shop)) => shop.stop(),
+                Some(Actor::Bank(bank)) => bank.stop(),
+                Some(Actor::Role(_)) | None => {}
             }
         }
+    }
+}
+
+/// What ended, and whether well, for the coverage table.
+fn flow_name(seen: &Seen) -> &'static str {
+    use parties::shop::{Kind, Outcome};
+    let well = matches!(seen.outcome, Outcome::Approved);
+    match (seen.kind, well) {
+        _ if matches!(seen.outcome, Outcome::ReversedInPart(_)) => "reversed in part",
+        (Kind::Purchase, true) => "purchase",
+        (Kind::Purchase, false) => "purchase not approved or reversed",
+        (Kind::Cash, true) => "cash",
+        (Kind::Cash, false) => "cash not approved or reversed",
+        (Kind::Refund, true) if seen.original.is_none() => "refund of nothing named",
+        (Kind::Refund, true) => "refund",
+        (Kind::Refund, false) => "refund not approved or reversed",
+        (Kind::Balance, true) => "balance enquiry",
+        (Kind::Balance, false) => "balance enquiry not answered",
+        (Kind::Preauth, true) => "pre-authorisation",
+        (Kind::Preauth, false) => "pre-authorisation not approved or reversed",
+        (Kind::Completion, true) if seen.original.is_none() => "completion of nothing known",
+        (Kind::Completion, true) => "completion",
+        (Kind::Completion, false) => "completion refused",
     }
 }
 

@@ -42,16 +42,17 @@ fn one_original(index: &Index<'_>, original: &Trace, found: &mut Vec<Violation>)
 /// Per refund, and per retailer and day.
 fn limits(index: &Index<'_>, unlinked: &[&&Claim], found: &mut Vec<Violation>) {
     let rules = index.evidence.rules;
-    let mut days: BTreeMap<(&str, &str), i128> = BTreeMap::new();
+    let mut days: BTreeMap<(&str, &str, &str), i128> = BTreeMap::new();
     for payment in unlinked.iter().flat_map(|claim| index.of(&claim.trace())) {
         let moved = stands(payment);
         if moved > 0 && amount(payment) > i128::from(rules.refund_max) {
             let what = format!("a refund of nothing over the limit: {payment:?}");
             found.push(Violation::Returns(what));
         }
-        *days.entry((&payment.retailer, &payment.business_date)).or_default() += moved;
+        *days.entry((&payment.acquirer, &payment.retailer, &payment.business_date)).or_default() +=
+            moved;
     }
-    for ((retailer, day), sum) in days {
+    for ((_, retailer, day), sum) in days {
         if sum > i128::from(rules.refund_day_max) {
             let what = format!("{retailer} refunded {sum} of nothing on {day}");
             found.push(Violation::Returns(what));

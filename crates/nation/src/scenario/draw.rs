@@ -24,10 +24,11 @@ enum Kind {
     Clog,
     Refusal,
     ClockJump,
+    SignOff,
     Pause,
 }
 
-const KINDS: [Kind; 12] = [
+const KINDS: [Kind; 13] = [
     Kind::Power,
     Kind::Kill,
     Kind::PowerInWrite,
@@ -39,6 +40,7 @@ const KINDS: [Kind; 12] = [
     Kind::Clog,
     Kind::Refusal,
     Kind::ClockJump,
+    Kind::SignOff,
     Kind::Pause,
 ];
 
@@ -49,6 +51,10 @@ impl Scenario {
             seed,
             stations: 2,
             banks: 2,
+            bank_connections: 1,
+            counters: false,
+            second_acquirers: false,
+            macs: false,
             measure: Measure::Tenth,
             start: NOON,
             rate_per_1000_s: 10_000,
@@ -107,6 +113,10 @@ impl Scenario {
         let mut scenario = Self {
             stations,
             banks,
+            bank_connections: dice.below(3) + 1,
+            counters: dice.per_mille(400),
+            second_acquirers: dice.per_mille(300),
+            macs: dice.per_mille(500),
             // Cutover is an hour after noon UTC.
             start: Timestamp::from_s(NOON.seconds() + HOUR_S - before_s),
             rate_per_1000_s: dice.between(4_000, 14_000),
@@ -176,6 +186,29 @@ fn manners(dice: &mut Dice) -> Manners {
         new_time_in_repeat: small(dice.between(0, 1_000)),
         new_local_in_repeat: small(dice.between(0, 1_000)),
         new_stan_in_reversal: small(dice.between(0, 1_000)),
+        ..everyday(dice)
+    }
+}
+
+/// Each flow by itself, in half of the nations; misbehaviour rarer.
+fn everyday(dice: &mut Dice) -> Manners {
+    let mut rate = |seldom: u16, most: u64| {
+        if dice.per_mille(seldom) { small(dice.between(1, most)) } else { 0 }
+    };
+    Manners {
+        cash: rate(500, 300),
+        refund: rate(600, 500),
+        balance: rate(400, 200),
+        preauth: rate(600, 500),
+        cancel_part: rate(500, 200),
+        by_reference: rate(500, 1_000),
+        by_approval: rate(500, 1_000),
+        refund_over: rate(400, 300),
+        refund_unlinked: rate(400, 400),
+        complete_over: rate(400, 300),
+        complete_twice: rate(500, 500),
+        complete_nothing: rate(300, 300),
+        reverse_twice: rate(300, 300),
         ..Manners::default()
     }
 }
@@ -196,7 +229,7 @@ fn faults(dice: &mut Dice, scenario: &Scenario) -> Vec<Planned> {
         let (Some(place), Some(link)) = (machine(dice, &machines), dice.one_of(&links)) else {
             continue;
         };
-        planned.push(Planned { at_ms, fault: fault(dice, kind, place, link) });
+        planned.push(Planned { at_ms, fault: fault(dice, kind, place, link, scenario.banks) });
     }
     if dice.per_mille(120) {
         swizzle(dice, scenario, &mut planned);
@@ -210,7 +243,7 @@ fn machine(dice: &mut Dice, machines: &[Place]) -> Option<Place> {
     if dice.per_mille(400) { Some(Place::Hub) } else { dice.one_of(machines) }
 }
 
-fn fault(dice: &mut Dice, kind: Kind, place: Place, link: LinkId) -> Fault {
+fn fault(dice: &mut Dice, kind: Kind, place: Place, link: LinkId, banks: u16) -> Fault {
     let down_ms = dice.between(20, 2_500);
     let ms = dice.between(20, 3_500);
     let ops = dice.between(0, 25);
@@ -233,6 +266,10 @@ fn fault(dice: &mut Dice, kind: Kind, place: Place, link: LinkId) -> Fault {
             let place = if matches!(place, Place::Bank(_)) { Place::Hub } else { place };
             let reach = dice.one_of(&[400, 3_000, 300_000]).unwrap_or(400);
             Fault::ClockJump { place, by_ms: dice.signed(reach) }
+        }
+        Kind::SignOff => {
+            let bank = small(dice.between(1, u64::from(banks)));
+            Fault::SignOff { place: Place::Bank(bank), ms }
         }
         Kind::Pause => Fault::Pause { place, ms },
     }

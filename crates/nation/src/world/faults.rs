@@ -1,7 +1,8 @@
 //! Faults as they strike.
 
 use super::{MS, What, World};
-use crate::scenario::{Fault, Way};
+use crate::actor::{Actor, In};
+use crate::scenario::{BankFaults, Fault, Place, Way};
 
 impl World {
     pub(super) fn strike(&mut self, fault: Fault) {
@@ -50,6 +51,10 @@ impl World {
                 }
                 self.arm(place);
             }
+            Fault::SignOff { place, ms } => {
+                self.sign_off(place, true);
+                self.schedule.at(now + ms * MS, What::SignOn(place));
+            }
             Fault::Pause { place, ms } => {
                 if let Some(machine) = self.machines.get_mut(&place) {
                     machine.paused_until = now + ms * MS;
@@ -57,5 +62,16 @@ impl World {
             }
         }
         self.post(wakes);
+    }
+
+    /// A bank's operator signs it off, or on again.
+    pub(super) fn sign_off(&mut self, place: Place, signed_off: bool) {
+        let Some(machine) = self.machines.get_mut(&place) else { return };
+        let life = machine.life;
+        if let Some(Actor::Bank(bank)) = machine.actor.as_mut() {
+            let faults = bank.config().faults;
+            bank.set_faults(BankFaults { signed_off, ..faults });
+            self.tell(place, life, In::Timeout);
+        }
     }
 }

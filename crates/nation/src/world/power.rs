@@ -1,11 +1,12 @@
 //! Machines that stop and start.
 
 use journal::DiskErrorKind;
+use parties::shop::{Outcome, Seen};
 
 use super::{MS, What, World};
-use crate::actor::In;
+use crate::actor::{Actor, In};
 use crate::audit::Violation;
-use crate::limits::OPENS_IN_A_ROW;
+use crate::limits::{BANK_DOWN_MS, OPENS_IN_A_ROW};
 use crate::machine::{StartError, state_hash};
 use crate::scenario::Place;
 
@@ -18,6 +19,14 @@ impl World {
             return;
         }
         self.story.tell(now, || format!("{place}: stops"));
+        let mut down_ms = down_ms;
+        if let Some(Actor::Bank(bank)) = machine.actor.as_mut() {
+            down_ms = down_ms.max(BANK_DOWN_MS);
+            // What its own terminals had under way is in nobody's memory any more.
+            let seen = self.seen.entry(place).or_default();
+            seen.extend(bank.drain_seen());
+            seen.extend(bank.unfinished().map(|seen| Seen { outcome: Outcome::Unknown, ..seen }));
+        }
         // A bank's answer may wait without a record; its book is durable all the same.
         machine.died_with = machine.durable_hash();
         machine.actor = None;

@@ -232,6 +232,11 @@ impl BankHost {
         self.till.iter().flat_map(Till::owed)
     }
 
+    /// Requests of its own terminals without an end: what is forgotten when the bank stops now.
+    pub fn unfinished(&self) -> impl Iterator<Item = Seen> + '_ {
+        self.till.iter().flat_map(Till::unfinished)
+    }
+
     /// Requests of its own terminals that wait for their first answer.
     pub fn unanswered(&self) -> usize {
         self.till.as_ref().map_or(0, Till::unanswered)

@@ -133,6 +133,10 @@ impl Till {
         self.payments.values().filter(owed).map(|p| p.seen)
     }
 
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = Seen> + '_ {
+        self.payments.values().map(|p| p.seen)
+    }
+
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered
     }
