@@ -75,20 +75,29 @@ pub(crate) fn field(message: &Message, de: u8) -> &str {
 
 impl World {
     pub(crate) fn start() -> Self {
-        Self::begin(false, |_| {})
+        Self::begin(false, |_| {}, |_| {})
     }
 
     /// With a configuration changed in this way.
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        Self::begin(false, change)
+        Self::begin(false, change, |_| {})
     }
 
     /// With certificates and MACs on trunk and bank links.
     pub(crate) fn secured() -> Self {
-        Self::begin(true, |_| {})
+        Self::begin(true, |_| {}, |_| {})
     }
 
-    fn begin(secured: bool, change: impl FnOnce(&mut Config)) -> Self {
+    /// With banks changed in this way.
+    pub(crate) fn with_banks(change: impl Fn(&mut BankConfig)) -> Self {
+        Self::begin(false, |_| {}, change)
+    }
+
+    fn begin(
+        secured: bool,
+        change: impl FnOnce(&mut Config),
+        of_bank: impl Fn(&mut BankConfig),
+    ) -> Self {
         let mut config = Config::example();
         change(&mut config);
         config.journal.hub_segment_bytes = 64 * 1024;
@@ -115,7 +124,8 @@ impl World {
         let banks: Vec<_> = world.config.participants.iter().map(|p| (p.id, p.iins[0])).collect();
         for (id, iin) in banks {
             let mac = secured.then(|| macs(id).1);
-            let config = BankConfig { connections: 1, mac, ..BankConfig::example(id, iin, 1) };
+            let mut config = BankConfig { connections: 1, mac, ..BankConfig::example(id, iin, 1) };
+            of_bank(&mut config);
             let bank = Box::new(BankHost::new(config));
             world.machines.push(Some(Machine::Bank { bank }));
         }
@@ -488,6 +498,13 @@ impl World {
     pub(crate) fn book(&self, bank: usize) -> &parties::bank::Book {
         match &self.machines[STATION + bank] {
             Some(Machine::Bank { bank }) => bank.book(),
+            Some(Machine::Host { .. } | Machine::Terminal { .. }) | None => panic!("no bank"),
+        }
+    }
+
+    pub(crate) fn bank(&mut self, bank: usize) -> &mut BankHost {
+        match &mut self.machines[STATION + bank] {
+            Some(Machine::Bank { bank }) => bank,
             Some(Machine::Host { .. } | Machine::Terminal { .. }) | None => panic!("no bank"),
         }
     }
