@@ -4,32 +4,39 @@ use core::hash::{BuildHasher, Hash};
 
 use foldhash::quality::FixedState;
 
-const LOW: FixedState = FixedState::with_seed(0x424f_4e47_5355_0001);
-const HIGH: FixedState = FixedState::with_seed(0x424f_4e47_5355_0002);
+const SEED: FixedState = FixedState::with_seed(0x424f_4e47_5355_0001);
+/// Spreads 64 bits over 128, so that a sum of many does not wrap into their lowest ones.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
-/// A sum of 128-bit hashes: equal sets have equal fingerprints in whatever order they were built.
+/// A sum of hashes: equal sets have equal fingerprints in whatever order they were built.
 /// It compares a live machine with its replay; it is no defence against a forger.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
-    fn of(member: &impl Hash) -> u128 {
-        (u128::from(HIGH.hash_one(member)) << 64) | u128::from(LOW.hash_one(member))
+    /// The fingerprint of a set of one.
+    pub fn of(member: &impl Hash) -> Self {
+        Self(u128::from(SEED.hash_one(member)).wrapping_mul(SPREAD))
     }
 
     /// A member came.
     pub fn add(&mut self, member: &impl Hash) {
-        self.0 = self.0.wrapping_add(Self::of(member));
+        *self = self.and(Self::of(member));
     }
 
     /// A member went.
     pub fn remove(&mut self, member: &impl Hash) {
-        self.0 = self.0.wrapping_sub(Self::of(member));
+        *self = self.without(Self::of(member));
     }
 
     /// The union of two sets.
     pub fn and(self, other: Self) -> Self {
         Self(self.0.wrapping_add(other.0))
+    }
+
+    /// The set without that part of it.
+    pub fn without(self, part: Self) -> Self {
+        Self(self.0.wrapping_sub(part.0))
     }
 }
 

@@ -73,7 +73,8 @@ pub(crate) struct HubRole {
     /// Terminals whose payments are synthetic.
     probes: BTreeSet<(ParticipantId, TerminalId)>,
     accounts: Vec<ledger::Account>,
-    statuses: Vec<TransferStatus>,
+    /// Lists of effects that are not in use: as many as drives were ever nested.
+    spare_effects: Vec<Vec<Effect>>,
 }
 
 /// What a bank asks as an acquirer.
@@ -126,7 +127,7 @@ impl HubRole {
             answers_dropped: 0,
             bad_macs: 0,
             accounts: Vec::new(),
-            statuses: Vec::new(),
+            spare_effects: Vec::new(),
         }
     }
 
@@ -176,11 +177,13 @@ impl HubRole {
 
     /// One input through the machine, its engine asked in the same turn.
     fn drive(&mut self, input: Input, pipeline: &mut Pipeline) {
-        let mut effects = Vec::new();
+        // An effect may drive the machine again, which then has a list of its own.
+        let mut effects = self.spare_effects.pop().unwrap_or_default();
         self.hub.handle(self.now, input, &mut effects);
-        for effect in effects {
+        for effect in effects.drain(..) {
             self.effect(effect, pipeline);
         }
+        self.spare_effects.push(effects);
     }
 
     fn effect(&mut self, effect: Effect, pipeline: &mut Pipeline) {
@@ -245,9 +248,9 @@ impl HubRole {
     }
 
     fn ask_engine(&mut self, transfers: &[Transfer]) -> Vec<TransferStatus> {
-        self.statuses.clear();
-        self.books.create_transfers(self.hub.now(), transfers, &mut self.statuses);
-        self.statuses.clone()
+        let mut statuses = Vec::with_capacity(transfers.len());
+        self.books.create_transfers(self.hub.now(), transfers, &mut statuses);
+        statuses
     }
 
     fn record(&mut self, record: &Record, pipeline: &mut Pipeline) {

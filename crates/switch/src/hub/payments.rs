@@ -212,15 +212,16 @@ impl Payments {
     pub(crate) fn insert(&mut self, payment: Payment) {
         // An id is derived from the match key K1, and a K1 match is never a new payment.
         assert!(self.get(payment.id).is_none(), "payment {} exists already", payment.id);
-        self.fingerprint.add(&payment);
-        self.table.insert(payment);
+        let mark = Fingerprint::of(&payment);
+        self.fingerprint = self.fingerprint.and(mark);
+        self.table.insert(payment, mark);
     }
 
     pub(crate) fn change(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
-        if let Some(payment) = self.table.get_mut(id) {
-            self.fingerprint.remove(payment);
+        if let Some((payment, mark)) = self.table.get_mut(id) {
             change(payment);
-            self.fingerprint.add(payment);
+            let before = core::mem::replace(mark, Fingerprint::of(payment));
+            self.fingerprint = self.fingerprint.without(before).and(*mark);
         }
     }
 
@@ -237,8 +238,8 @@ impl Payments {
             if kept(payment) {
                 return self.table.keep_first();
             }
-            let Some(payment) = self.table.pop_first() else { return };
-            self.fingerprint.remove(&payment);
+            let Some((payment, mark)) = self.table.pop_first() else { return };
+            self.fingerprint = self.fingerprint.without(mark);
             goes(&payment);
         }
     }

@@ -13,6 +13,7 @@ use ledger::SpreadTable;
 use scheme::{ParticipantId, PaymentId, Rrn, Stan, TerminalId};
 
 use super::payments::Payment;
+use crate::fingerprint::Fingerprint;
 use crate::limits::PAYMENTS_OF_PIECE;
 
 /// No row.
@@ -77,6 +78,8 @@ const ALONE: Links = Links { newer: NONE, older: NONE };
 #[derive(Clone, Debug)]
 struct Row {
     payment: Option<Payment>,
+    /// The payment's own fingerprint, which would else be reckoned again for every change.
+    mark: Fingerprint,
     links: [Links; 2],
 }
 
@@ -96,9 +99,11 @@ impl Table {
         self.payment(self.find(id)?)
     }
 
-    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<&mut Payment> {
+    /// A payment, to be changed, and its fingerprint, to be changed with it.
+    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<(&mut Payment, &mut Fingerprint)> {
         let row = self.find(id)?;
-        row_mut(&mut self.pieces, row).and_then(|row| row.payment.as_mut())
+        let Row { payment, mark, .. } = row_mut(&mut self.pieces, row)?;
+        Some((payment.as_mut()?, mark))
     }
 
     /// How many there are.
@@ -120,9 +125,9 @@ impl Table {
     }
 
     /// Puts a payment that is not there yet.
-    pub(super) fn insert(&mut self, payment: Payment) {
+    pub(super) fn insert(&mut self, payment: Payment, mark: Fingerprint) {
         let (id, keys) = (payment.id, Key::both_of(&payment));
-        let row = self.place(payment);
+        let row = self.place(Row { payment: Some(payment), mark, links: [ALONE; 2] });
         for key in keys {
             self.link(row, key);
         }
@@ -144,16 +149,17 @@ impl Table {
     }
 
     /// Takes the first out.
-    pub(super) fn pop_first(&mut self) -> Option<Payment> {
+    pub(super) fn pop_first(&mut self) -> Option<(Payment, Fingerprint)> {
         let row = self.order.pop_front()?;
         let keys = Key::both_of(self.payment(row)?);
         for key in keys {
             self.unlink(row, key);
         }
-        let payment = row_mut(&mut self.pieces, row)?.payment.take()?;
+        let Row { payment, mark, .. } = row_mut(&mut self.pieces, row)?;
+        let (payment, mark) = (payment.take()?, *mark);
         self.by_id.remove(hash_of(&payment.id), row);
         self.free.push(row);
-        Some(payment)
+        Some((payment, mark))
     }
 
     fn find(&self, id: PaymentId) -> Option<u32> {
@@ -174,8 +180,7 @@ impl Table {
     }
 
     /// A row for a payment: one that was given up, or a new one.
-    fn place(&mut self, payment: Payment) -> u32 {
-        let new = Row { payment: Some(payment), links: [ALONE; 2] };
+    fn place(&mut self, new: Row) -> u32 {
         if let Some(row) = self.free.pop() {
             if let Some(old) = row_mut(&mut self.pieces, row) {
                 *old = new;
