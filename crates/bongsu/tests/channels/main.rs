@@ -1,6 +1,6 @@
 //! A nation in profile `production`, role by role as on machines of their own, and peers that share
 //! no code with it: Python's `ssl` and `openssl mac`. Needs `python3` and `openssl` 3.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is wrong")]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is wrong")]
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
