@@ -519,6 +519,45 @@ fn what_is_there_is_kept_and_what_ends_soon_is_renewed() {
     );
 }
 
+/// The calling side against another program's server; needs `openssl` 3.
+#[test]
+fn calls_are_taken_by_openssl() {
+    let keys = nation("tls-openssl");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = std::process::Command::new("openssl")
+        .args(["s_server", "-accept", &port.to_string(), "-tls1_3", "-rev"])
+        .args(["-Verify", "1", "-verify_return_error", "-CAfile"])
+        .arg(files::authority_certificate(&keys))
+        .arg("-cert")
+        .arg(files::certificate(&keys, "hub"))
+        .arg("-key")
+        .arg(files::private_key(&keys, "hub"))
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| unreachable!("this test needs openssl: {error}"));
+    let until = Instant::now() + Duration::from_secs(20);
+    let side = ClientSide::load(&keys, "bank-100001", PeerName::Hub).unwrap();
+    let connected = loop {
+        match side.connect(port) {
+            Ok(connected) => break Some(connected),
+            Err(_) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            Err(_) => break None,
+        }
+    };
+    let answer = connected.map(|(stream, channel)| {
+        let mut client = Client { stream, channel, plain: Vec::new() };
+        // It sends each line back to front, and session tickets, which nobody here wants.
+        client.send(b"abc\n");
+        client.read(4);
+        client.plain
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(answer.as_deref(), Some(&b"cba\n"[..]));
+}
+
 /// The desk answers while handshakes go on: the loop is never in one.
 #[test]
 fn questions_are_answered_during_handshakes() {
