@@ -13,6 +13,7 @@
 
 mod clients;
 mod fuzz;
+mod hostile;
 mod nation;
 mod shell;
 mod suite;
@@ -31,6 +32,7 @@ usage: cargo xtask <chore>
   test --quick    fmt, tidy and cargo test only
   fuzz [TARGET] [--seconds N]
                   every target of fuzz/, or one, under libFuzzer; 60 s each
+  hostile         hostile peers against a real nation, at full size; some minutes
 
 example: cargo xtask test --quick
 ";
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy_chore(root()),
         ["test"] => suite::run(root(), suite::Extent::Full),
         ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
+        ["hostile"] => hostile::run(root()),
         ["fuzz", rest @ ..] => fuzz::run(root(), rest),
         ["--help" | "-h" | "help"] => {
             print!("{USAGE}");

@@ -1,0 +1,198 @@
+//! Peers that mean harm, or are broken.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::mutate::Mutator;
+use crate::payers::{framed, purchase};
+
+/// How long a hostile peer waits for anything.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// A terminal that none of the payers is; the flood's.
+const FLOODER: u32 = 15;
+
+/// One storm.
+#[derive(Clone, Copy)]
+pub(crate) struct Attack {
+    /// Random and mutated frames.
+    pub(crate) frames: usize,
+    /// Connections that come at once and stay a moment.
+    pub(crate) storm: usize,
+    /// Connections that stay and say nothing, and as many with half a frame.
+    pub(crate) silent: usize,
+    /// Connections that send payments as fast as they can.
+    pub(crate) floods: usize,
+}
+
+/// What was done.
+pub(crate) struct Done {
+    pub(crate) frames: usize,
+    pub(crate) connections: usize,
+}
+
+impl Attack {
+    /// All of it at once; returns when the frames and the connections are through.
+    pub(crate) fn run(&self, station: SocketAddr, round: u64) -> Done {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let over = &over;
+            // Also when something here fails: the others must come to an end.
+            let end = End(over);
+            for number in 0..self.floods {
+                scope.spawn(move || flood(station, over, round * 100 + number as u64));
+            }
+            for _ in 0..4 {
+                scope.spawn(move || read_nothing(station, over));
+            }
+            scope.spawn(move || garbage(station, over, round));
+            let held = hold(station, self.silent);
+            let half = self.frames / 2;
+            let senders = [0, 1].map(|number| {
+                scope.spawn(move || mutated(station, half + 1, round * 2 + number + 77))
+            });
+            let connections = storm(station, self.storm);
+            let frames = senders.map(|sender| sender.join().unwrap()).iter().sum();
+            drop((end, held));
+            Done { frames, connections }
+        })
+    }
+}
+
+/// The end of a storm.
+struct End<'o>(&'o AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// As many open files as this user may have: a storm is one process here.
+pub(crate) fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+fn connect(station: SocketAddr) -> Option<TcpStream> {
+    let stream = TcpStream::connect_timeout(&station, Duration::from_secs(10)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    stream.set_write_timeout(Some(PATIENCE)).ok()?;
+    Some(stream)
+}
+
+/// Frames out of the fuzz targets' corpus, whole frames around changed messages, in bursts; when
+/// the station closes the connection, the next one. A random one is framed too: a station that
+/// closes at once would see little of them else.
+fn mutated(station: SocketAddr, count: usize, seed: u64) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decoder");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let seeds: Vec<Vec<u8>> = files.into_iter().map(|file| std::fs::read(file).unwrap()).collect();
+    let mut mutator = Mutator::new(&seeds, seed);
+    let mut answers = vec![0; 64 * 1024];
+    let (mut stream, mut sent) = (None, 0);
+    while sent < count {
+        let Some(open) = stream.take().or_else(|| connect(station)) else { continue };
+        let mut bytes = Vec::new();
+        for _ in 0..8 {
+            let frame = mutator.next();
+            bytes.extend_from_slice(&u16::try_from(frame.len()).unwrap().to_be_bytes());
+            bytes.extend_from_slice(frame);
+        }
+        let mut open: TcpStream = open;
+        let written = open.write_all(&bytes).is_ok();
+        open.set_nonblocking(true).unwrap();
+        let closed = matches!(open.read(&mut answers), Ok(0));
+        open.set_nonblocking(false).unwrap();
+        sent += 8;
+        stream = (written && !closed).then_some(open);
+    }
+    sent
+}
+
+/// Connections that say nothing, half a frame, or nothing any more.
+fn hold(station: SocketAddr, count: usize) -> Vec<TcpStream> {
+    let whole = framed(&purchase(FLOODER, 1));
+    let mut held = Vec::new();
+    for number in 0..2 * count {
+        let Some(mut stream) = connect(station) else { continue };
+        // The station may close any of them at any time: it has better ones.
+        let _ = match number % 4 {
+            0 | 2 => Ok(()),
+            1 => stream.write_all(&whole[..whole.len() / 2]),
+            _ => stream.shutdown(Shutdown::Write),
+        };
+        held.push(stream);
+    }
+    held
+}
+
+/// Sends questions and never reads an answer.
+fn read_nothing(station: SocketAddr, over: &AtomicBool) {
+    let mut echo = purchase(FLOODER, 7);
+    echo.set_mti(scheme::Mti::new(800).unwrap());
+    for de in [2, 3, 4, 12, 13, 14, 32, 41, 42, 49] {
+        echo.remove(de);
+    }
+    echo.set(70, b"301");
+    let bytes = framed(&echo).repeat(100);
+    while !over.load(Ordering::Relaxed) {
+        let Some(mut stream) = connect(station) else { continue };
+        while !over.load(Ordering::Relaxed) && stream.write_all(&bytes).is_ok() {}
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Bytes that are nothing: another protocol, noise, a length without end.
+fn garbage(station: SocketAddr, over: &AtomicBool, seed: u64) {
+    let noise =
+        vec![vec![0xff; 4000], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), vec![0; 4000]];
+    let mut mutator = Mutator::new(&noise, seed);
+    while !over.load(Ordering::Relaxed) {
+        let Some(mut stream) = connect(station) else { continue };
+        let _ = stream.write_all(mutator.next());
+        let _ = stream.read(&mut [0; 64]);
+    }
+}
+
+/// Payments as fast as the station takes them; the answers are read and not looked at.
+fn flood(station: SocketAddr, over: &AtomicBool, seed: u64) {
+    let Some(mut stream) = connect(station) else { return };
+    let mut reader = stream.try_clone().unwrap();
+    let (mut stan, mut answers) = (u32::try_from(seed % 1000).unwrap() * 1000, vec![0; 64 * 1024]);
+    while !over.load(Ordering::Relaxed) {
+        let mut bytes = Vec::new();
+        for _ in 0..50 {
+            stan += 1;
+            bytes.extend_from_slice(&framed(&purchase(FLOODER, stan)));
+        }
+        let sent = stream.write_all(&bytes).is_ok();
+        reader.set_nonblocking(true).unwrap();
+        while matches!(reader.read(&mut answers), Ok(count) if count > 0) {}
+        reader.set_nonblocking(false).unwrap();
+        if !sent {
+            // Its write stood still because it is not read any more; what is left of the frame is
+            // lost with the connection.
+            let Some(next) = connect(station) else { return };
+            reader = next.try_clone().unwrap();
+            stream = next;
+        }
+    }
+}
+
+/// Many connections at once, each with a word or without; then all of them go.
+fn storm(station: SocketAddr, count: usize) -> usize {
+    let began = Instant::now();
+    let mut open = Vec::new();
+    for _ in 0..count {
+        open.extend(connect(station));
+        assert!(began.elapsed() < Duration::from_secs(300), "the storm is stuck");
+    }
+    open.len()
+}
