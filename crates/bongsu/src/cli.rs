@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::{bench, config, dialect, init, ledger, message, pages, pay, roles, sim};
+use crate::{backup, bench, config, dialect, init, ledger, message, pages, pay, roles, sim};
 
 /// A national retail-payment switch: the whole nation, its roles, and tools for people who run it
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Pay(Box<pay::Pay>),
     Ledger(ledger::LedgerCommand),
     Config(config::ConfigCommand),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
     Message(message::MessageCommand),
     Dialect(dialect::DialectCommand),
     Sim(sim::Sim),
@@ -53,6 +55,8 @@ impl Command {
             Self::Dialect(dialect) => dialect.format(),
             Self::Ledger(ledger) => ledger.format(),
             Self::Config(config) => config.format(),
+            Self::Backup(backup) => backup.format(),
+            Self::Restore(restore) => restore.format(),
             Self::Bank(bank) => bank.format(),
             Self::Sim(sim) => sim.format(),
             Self::Bench(bench) => bench.format(),
@@ -73,6 +77,8 @@ impl Command {
             Self::Dialect(dialect) => dialect.run(),
             Self::Ledger(ledger) => ledger.run(),
             Self::Config(config) => config.run(),
+            Self::Backup(backup) => backup.run(),
+            Self::Restore(restore) => restore.run(),
             Self::Up(up) => up.run(),
             Self::Init(init) => init.run(),
             Self::Sim(sim) => sim.run(),

@@ -162,7 +162,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
     query.extend(date.iter().map(|date| format!("date={date}")));
     let path = format!("/api/v1/payments?{}", query.join("&"));
     let (list, damage) = match place.ask(&RoleName::Hub, &path)? {
-        Some(list) => (list, None),
+        Some(list) => (whole(&list), None),
         None => {
             let terminal = terminal.as_ref().map(|name| TerminalId::new(name.as_bytes()));
             let filter = PaymentFilter {
@@ -176,6 +176,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             let offline = offline(place)?;
             let payments = offline.payments(&filter).into_iter().map(Into::into).collect();
             let list = shape(serde_json::to_value(PaymentsJson { payments, next: None }))?;
+            let list = whole(&list);
             incomplete(list, offline.report())
         }
     };
@@ -210,6 +211,11 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             Exit::Failed
         }
     })
+}
+
+/// A list of payments that is all there is, and needs no word on where it goes on.
+fn whole(list: &Value) -> Value {
+    json!({ "payments": list["payments"] })
 }
 
 /// What a damaged journal's list says of itself, and the first damaged record.

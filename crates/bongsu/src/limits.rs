@@ -32,3 +32,9 @@ pub(crate) const PROGRESS_AFTER: Duration = Duration::from_secs(2);
 
 /// How often a person is told how far it is; a log ten times less.
 pub(crate) const PROGRESS_EVERY: Duration = Duration::from_secs(1);
+
+/// What a backup waits until every role has named its last durable frame: they do so every 100 ms
+/// (`node::limits::HEAD_EVERY`), and a commit on a slow disk takes as long again and more.
+pub(crate) const HEAD_WAIT: Duration = Duration::from_millis(500);
+
+const _: () = assert!(HEAD_WAIT.as_millis() >= 4 * node::limits::HEAD_EVERY.as_millis());

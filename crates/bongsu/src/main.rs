@@ -5,6 +5,7 @@
 //! say how all of them speak. Bounds are in `limits`.
 #![forbid(unsafe_code)]
 
+mod backup;
 mod bench;
 mod cli;
 mod config;

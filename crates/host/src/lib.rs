@@ -22,6 +22,7 @@ mod line;
 pub mod offline;
 mod opening;
 mod pipeline;
+mod restore;
 mod station;
 pub mod story;
 mod traffic;
@@ -34,3 +35,4 @@ pub use event::{
 };
 pub use identity::PeerName;
 pub use opening::{Host, HostError, HostKeys, LinkMacs, Opened, Role};
+pub use restore::{Restored, raise_epoch};

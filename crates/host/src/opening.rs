@@ -370,7 +370,8 @@ fn open_hub<D: Disk>(
         Ok(())
     })
     .map_err(HostError::Journal)?;
-    writer.start_epoch(1, clocks.wall.0).map_err(HostError::Epoch)?;
+    let epoch = role.hub.state().epoch().max(writer.mark().epoch).max(1);
+    writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let mut notices = notices(&recovery);
     if !role.hub.state().directory().is_empty() {
         let difference = config.business_difference(role.hub.state().directory());
@@ -420,7 +421,8 @@ fn open_station<D: Disk>(
             }
         })
         .map_err(HostError::Journal)?;
-    writer.start_epoch(1, clocks.wall.0).map_err(HostError::Epoch)?;
+    let epoch = writer.mark().epoch.max(1);
+    writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let doors = vec![DoorAddress { door: Door::Terminals, address: role.section.listen }];
     let next_record = writer.mark().record.saturating_add(1);
     let host = Host {

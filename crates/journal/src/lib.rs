@@ -3,7 +3,8 @@
 //! How things flow: a machine's records go through a [`Stage`] into a [`Batch`]; [`Writer::append`]
 //! makes the batch one frame on the [`Disk`] and returns when it is durable; the stage then frees
 //! the effects that waited for it. [`open`] finds the newest good snapshot, replays what follows,
-//! cuts a torn tail and hands back the writer. [`verify`] reads everything and changes nothing.
+//! cuts a torn tail and hands back the writer. [`verify`] reads everything and changes nothing;
+//! [`copy`] makes a backup.
 //!
 //! What bounds it: `limits`. The byte layouts and the assumptions about media are in
 //! `docs/formats/journal.md`. Deliberately absent: what the records mean, clocks (`now` is an
@@ -15,6 +16,7 @@
 extern crate alloc;
 
 mod batch;
+mod copy;
 mod damage;
 mod disk;
 mod format;
@@ -30,6 +32,7 @@ mod walk;
 mod writer;
 
 pub use batch::{Batch, BatchError};
+pub use copy::{Copied, CopyError, Until, copy};
 pub use damage::{Cut, Damage, Flaw};
 pub use disk::{Disk, DiskError, DiskErrorKind, DiskOp};
 pub use format::{Block, FrameHeader, Hash, NodeId, RecordView};

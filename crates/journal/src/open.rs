@@ -178,7 +178,7 @@ fn tidy<D: Disk>(disk: &mut D) -> Result<Vec<String>, OpenError> {
     Ok(names)
 }
 
-fn head_lost() -> Damage {
+pub(crate) fn head_lost() -> Damage {
     Damage {
         file: HEAD_FILE.into(),
         offset: 0,

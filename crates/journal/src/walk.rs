@@ -58,7 +58,7 @@ pub(crate) fn load_segments<D: Disk>(
 }
 
 /// Where a walk stands, and what the next frame must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Which of the segments.
     pub(crate) index: usize,

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod adapters;
+pub mod backup;
 pub mod bench;
 mod channels;
 pub mod client;

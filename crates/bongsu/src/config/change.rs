@@ -39,7 +39,7 @@ pub(super) struct Diff {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu config apply nation.toml --author \"Kim Chol, settlement desk\"")]
+  bongsu config apply nation.toml --author Kim")]
 pub(super) struct Apply {
     /// The file
     file: PathBuf,

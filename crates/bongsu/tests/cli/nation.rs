@@ -24,21 +24,28 @@ impl Drop for Nation {
     }
 }
 
-/// Ports of the example nation, all free when moved up by this.
-fn free_base() -> u16 {
+/// Ports of the example nation, all free when moved up by this. Each of the nations that run at
+/// once looks in its own range.
+fn free_base(range: u16) -> u16 {
     let ports = [7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
-    let first = 10_000 + (std::process::id() % 600) as u16 * 20;
+    let first = 10_000 + range * 13_000 + (std::process::id() % 600) as u16 * 20;
     let bases = (0..100).map(|step| first + step * 7);
     let is_free =
         |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
     bases.into_iter().find(is_free).unwrap()
 }
 
-fn start() -> Nation {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("up-{}", std::process::id()));
+/// A directory of this run's own, not there.
+pub(crate) fn fresh(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     drop(std::fs::remove_dir_all(&dir));
-    let port_base = free_base();
-    let mut child = command(&["up", "--traffic", "0"])
+    dir
+}
+
+/// Starts a nation on a directory, the `range`th of those that run at once.
+pub(crate) fn start(dir: PathBuf, traffic: &str, range: u16) -> Nation {
+    let port_base = free_base(range);
+    let mut child = command(&["up", "--traffic", traffic])
         .arg("--dir")
         .arg(&dir)
         .arg("--port-base")
@@ -89,7 +96,7 @@ impl Nation {
         }
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
         let until = Instant::now() + Duration::from_secs(10);
@@ -102,7 +109,7 @@ impl Nation {
 
 #[test]
 fn beside_a_nation_and_after_it() {
-    let mut nation = start();
+    let mut nation = start(fresh("up"), "0", 0);
     let sale = nation.pay(&["--amount", "12.50"], 0);
     assert_eq!((&sale["terminal"], &sale["approved"]), (&json!("PYO00001"), &json!(true)));
     let (rrn, stan) = (sale["rrn"].as_str().unwrap(), sale["stan"].as_str().unwrap());
