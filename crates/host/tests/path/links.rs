@@ -72,6 +72,14 @@ fn r_link_a_connection_that_is_not_signed_on_answers_nothing() {
     world.send(silent, &approval(&request));
     world.settle();
     assert_eq!(world.next(terminal).as_ref().map(|m| field(m, 39)), None);
+    // Nor does one that has signed off.
+    let mut off = world.sign_on("100002");
+    off.set(70, b"002");
+    let gone = world.signed_on("100002");
+    assert_eq!(field(&world.ask(gone, &off), 39), "00");
+    world.send(gone, &approval(&request));
+    world.settle();
+    assert_eq!(world.next(terminal).as_ref().map(|m| field(m, 39)), None);
     // Nor does another bank's.
     let other = world.signed_on("100003");
     world.send(other, &approval(&request));
@@ -126,6 +134,27 @@ fn r_link_a_bank_acquires_on_its_link() {
     world.pass(1000);
     assert_eq!(world.owed(), 0);
     world.audit();
+}
+
+/// R-MATCH: DE37 is unique within an acquirer, however many messages one read brings.
+#[test]
+fn r_match_the_hub_makes_each_reference_number_once() {
+    let mut world = World::start();
+    let line = world.signed_on("100001");
+    let mut bytes = Vec::new();
+    for at in 1..=20 {
+        let mut purchase = acquired(&world, &format!("0006{at:02}"));
+        purchase.set(4, format!("{at:012}").as_bytes());
+        bytes.extend(world.framed(&purchase));
+    }
+    world.raw(line, &bytes);
+    world.settle();
+    let mut numbers = std::collections::BTreeSet::new();
+    while let Some(answer) = world.next(line) {
+        assert_eq!(field(&answer, 39), "00");
+        numbers.insert(field(&answer, 37).to_owned());
+    }
+    assert_eq!(numbers.len(), 20);
 }
 
 #[test]
