@@ -71,6 +71,11 @@ pub fn ask(
     Ok(message)
 }
 
+/// Puts DE90 into a refund: the payment that it returns, in this link's values (R-FIELDS).
+pub fn name_original(message: &mut Message, seen: &Seen, original: Trace) {
+    message.set(90, &original_data(seen, original));
+}
+
 /// The 0420 or 0421 to an issuer.
 pub fn advise(vault: &CardVault, advice: &Advice<'_>) -> Result<Message, UnsealError> {
     let Advice { id, seen, original, trace, code, actual, repeat } = *advice;

@@ -13,10 +13,10 @@ use interchange::Echo;
 use interchange::issuer;
 use keys::CardVault;
 use ledger::{Books, Transfer, TransferStatus};
-use scheme::{ParticipantId, StationId, TerminalId, Timestamp};
+use scheme::{ParticipantId, PaymentId, StationId, TerminalId, Timestamp};
 use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
-use switch::record::{Fact, Finding, FindingKind};
-use switch::{Hub, PeerId, Record, legs};
+use switch::record::{Fact, Finding, FindingKind, Seen};
+use switch::{Hub, PeerId, Record, Trace, legs};
 
 use crate::admission::Asked;
 use crate::beacon::Beacon;
@@ -206,9 +206,12 @@ impl HubRole {
                 PeerId::Bank(bank) => self.answer_bank(bank, to.ticket, &answer, pipeline),
                 PeerId::Terminal(_) => {}
             },
-            Effect::Ask { line, sealed_as, seen, trace, carried, .. } => {
+            Effect::Ask { line, id, sealed_as, seen, trace, carried, .. } => {
                 let vault = &self.vault;
-                let message = issuer::ask(vault, sealed_as, &seen, trace, &carried);
+                let mut message = issuer::ask(vault, sealed_as, &seen, trace, &carried);
+                if let (Ok(message), Some((original, trace))) = (&mut message, self.refunded(id)) {
+                    issuer::name_original(message, &original, trace);
+                }
                 self.send_bank(line, message, pipeline);
             }
             Effect::Advise {
@@ -245,6 +248,13 @@ impl HubRole {
                 *counted = counted.saturating_add(1);
             }
         }
+    }
+
+    /// What a linked refund returns, as its issuer knows it.
+    fn refunded(&self, refund: PaymentId) -> Option<(Seen, Trace)> {
+        let original = self.hub.state().flows().original_of(refund)?;
+        let payment = self.hub.state().payments().get(original)?;
+        Some((payment.seen, payment.trace?))
     }
 
     fn ask_engine(&mut self, transfers: &[Transfer]) -> Vec<TransferStatus> {

@@ -72,6 +72,37 @@ fn r_accounts_a_refund_names_its_purchase_by_de90_or_de37() {
     settled(&mut world);
 }
 
+/// R-FIELDS: DE90 is rewritten to the issuer's link; a payment's issuer knows it by the hub's own
+/// DE11 and DE7.
+#[test]
+fn r_fields_a_refund_names_its_purchase_to_the_issuer_in_its_own_values() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    world.cut_bank(2);
+    let line = world.signed_on("100002");
+    let ask = |world: &mut World, message: &Message| {
+        world.send(terminal, message);
+        world.settle();
+        let asked = world.next(line).unwrap();
+        let mut answer = typed(asked.clone(), 210);
+        answer.remove(14);
+        world.send(line, &with(answer, &[(39, "00"), (38, "000001")]));
+        world.settle();
+        assert_eq!(field(&world.next(terminal).unwrap(), 39), "00");
+        asked
+    };
+    let purchase = world.purchase("000708", CARD, "000000001250");
+    let bought = ask(&mut world, &purchase);
+    assert!(!bought.has(90));
+    let refund = with(
+        world.purchase("000709", CARD, "000000000400"),
+        &[(3, "200000"), (90, &named(&purchase))],
+    );
+    let asked = ask(&mut world, &refund);
+    assert_eq!(field(&asked, 90), named(&bought));
+    assert_ne!(field(&asked, 90), named(&purchase));
+}
+
 #[test]
 fn r_accounts_a_preauthorisation_is_completed_for_a_part() {
     let mut world = World::start();

@@ -502,6 +502,17 @@ impl World {
         }
     }
 
+    /// A bank is taken off the wire for good.
+    pub(crate) fn cut_bank(&mut self, bank: usize) {
+        let at = STATION + bank;
+        let own = self.pipes.iter().filter(|(_, pipe)| pipe.ends.contains(&at));
+        let pipes: Vec<u64> = own.map(|(pipe, _)| *pipe).collect();
+        self.machines[at] = None;
+        for pipe in pipes {
+            self.cut(pipe);
+        }
+    }
+
     pub(crate) fn bank(&mut self, bank: usize) -> &mut BankHost {
         match &mut self.machines[STATION + bank] {
             Some(Machine::Bank { bank }) => bank,
