@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 const EXAMPLE: &str = include_str!("../../../../examples/four-stations/nation.toml");
 
@@ -40,10 +42,16 @@ impl Roles {
     }
 }
 
+/// Tests of one process look for ports at the same time.
+fn nth() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    NEXT.fetch_add(3, Ordering::Relaxed)
+}
+
 /// Ports of the hub and the first station, all free when moved up by this.
 fn free_base() -> u16 {
     let ports = [7583, 8080, 8081, 8583, 9583];
-    let first = 22_000 + (std::process::id() % 600) as u16 * 20;
+    let first = 22_000 + (std::process::id() % 600) as u16 * 20 + nth();
     let is_free =
         |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
     (0..100).map(|step| first + step * 7).find(is_free).unwrap()
@@ -115,4 +123,37 @@ fn production_makes_no_keys_and_runs_no_simulated_shops() {
     assert!(!dir.join("keys/ca.key").exists());
     let error = run(&["shops"]);
     assert!(error.contains("demo"), "{error}");
+}
+
+/// New certificates serve new connections after SIGHUP, and those that are there go on.
+#[test]
+fn r_link_certificates_are_renewed_without_a_restart() {
+    let dir = temp("channels-renewed");
+    production(&dir);
+    let base = free_base();
+    let mut roles = Roles(Vec::new());
+    roles.start(&dir, base, &["hub"]);
+    roles.start(&dir, base, &["bank", "100002"]);
+    let log = dir.join("hub.log");
+    let read = || std::fs::read_to_string(&log).unwrap();
+    let wait = |what: &str, count: usize| {
+        let until = Instant::now() + Duration::from_secs(20);
+        while read().lines().filter(|line| line.contains(what)).count() < count {
+            assert!(Instant::now() < until, "{what}: {}", read());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait("\"signed_on\"", 1);
+    let path = dir.to_str().unwrap();
+    let made = bongsu(&["init", path, "--for", "hub.bongsu.internal"]).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let hub = roles.0[0].id().to_string();
+    assert!(Command::new("kill").args(["-HUP", &hub]).status().unwrap().success());
+    wait("\"certificate_loaded\"", 1);
+    // A file that cannot be used changes nothing.
+    std::fs::write(dir.join("keys/tls-hub.crt"), "nothing").unwrap();
+    wait("\"certificate_not_loaded\"", 1);
+    roles.start(&dir, base, &["bank", "100003"]);
+    wait("\"signed_on\"", 2);
+    assert!(!read().contains("bank_link_closed"), "{}", read());
 }

@@ -147,11 +147,15 @@ async fn serve(
     unix: std::os::unix::net::UnixListener,
     stopped: oneshot::Receiver<()>,
 ) -> std::io::Result<()> {
-    let machine = pages.machine.clone();
+    let (machine, turns) = (pages.machine.clone(), Arc::clone(&pages.turns));
     let looking = async move {
         let Some(machine) = machine else { return std::future::pending::<()>().await };
         loop {
             tokio::time::sleep(MACHINE_LOOK).await;
+            // A role whose channels are plain has none, and says nothing.
+            if let Some(days) = turns.certificate_days(crate::clock::read().wall) {
+                machine.set_certificate_days(Some(days));
+            }
             let machine = Arc::clone(&machine);
             // A disk that does not answer keeps no page waiting; the last figure stands.
             let _ = tokio::task::spawn_blocking(move || machine.look()).await;
