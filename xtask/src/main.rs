@@ -15,6 +15,7 @@ mod clients;
 mod fuzz;
 mod hostile;
 mod nation;
+mod pages;
 mod shell;
 mod suite;
 mod tidy;
@@ -28,7 +29,10 @@ Chores of this workspace.
 usage: cargo xtask <chore>
 
   tidy            dependency rules, purity, sizes, headers, licences, named pages
-  test            build, fmt, clippy, tidy, cargo test, then foreign clients against a real nation
+  test            build, fmt, clippy, tidy, cargo test, then foreign clients and a
+                  browser against real nations
+  pages           screenshots of a nation's pages in Chromium, and what must stand on them; takes
+                  the release build
   test --quick    fmt, tidy and cargo test only
   fuzz [TARGET] [--seconds N]
                   every target of fuzz/, or one, under libFuzzer; 60 s each
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["tidy"] => tidy_chore(root()),
+        ["pages"] => suite::pages_alone(root()),
         ["test"] => suite::run(root(), suite::Extent::Full),
         ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
         ["hostile"] => hostile::run(root()),

@@ -1,4 +1,5 @@
-//! A private nation for the foreign clients: `bongsu up` on free ports and an empty directory.
+//! A private nation for foreign clients and a browser: `bongsu up` on free ports and an empty
+//! directory.
 //!
 //! It is ready when it prints a line that starts with `ready`, and stops on SIGINT; when this value
 //! is dropped in any other way it is killed.
@@ -67,6 +68,11 @@ impl Nation {
     /// Address of the terminals' port of the first station.
     pub(crate) fn terminals(&self) -> String {
         format!("127.0.0.1:{}", TERMINALS + self.port_base)
+    }
+
+    /// Address of the pages at this port of the example nation.
+    pub(crate) fn http(&self, port: u16) -> String {
+        format!("127.0.0.1:{}", port + self.port_base)
     }
 
     /// Stops it as Ctrl-C does; an error if it does not end in time, or with a failure.

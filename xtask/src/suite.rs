@@ -6,13 +6,13 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::clients::{self, CLIENTS, Obstacle, Place};
 use crate::nation::Nation;
-use crate::{shell, tidy};
+use crate::{pages, shell, tidy};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub(crate) enum Extent {
     Quick,
 }
 
-/// What a machine may lack: the clients' tools, or the registry that they come from.
-const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos"];
+/// What a machine may lack: the clients' tools or the registry that they come from, a browser.
+const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos", "pages"];
 
 /// What `--quick` leaves out.
-const QUICK_SKIPS: &[&str] = &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos"];
+const QUICK_SKIPS: &[&str] = &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos", "pages"];
 
 /// Tests that may be `#[ignore]`d, by the name that `cargo test` prints.
 ///
@@ -89,7 +89,11 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
         }
         Extent::Quick => {
             for what in QUICK_SKIPS {
-                let count = if MAY_SKIP.contains(what) { clients::CHECKS.len() } else { 1 };
+                let count = match *what {
+                    "pages" => pages::CHECKS.len(),
+                    what if MAY_SKIP.contains(&what) => clients::CHECKS.len(),
+                    _ => 1,
+                };
                 tally.skip(QUICK_SKIPS, what, count, "--quick");
             }
             chore("fmt", &mut tally, || fmt(root));
@@ -99,8 +103,21 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
     section("cargo test", &mut tally, |tally| cargo_test(root, tally));
     if extent == Extent::Full {
         section("foreign clients", &mut tally, |tally| foreign_clients(root, tally));
+        section("pages", &mut tally, |tally| browse(root, tally));
     }
 
+    finish(&tally, start)
+}
+
+/// The pages alone, of the release build that there is.
+pub(crate) fn pages_alone(root: &Path) -> ExitCode {
+    let mut tally = Tally::default();
+    let start = Instant::now();
+    section("pages", &mut tally, |tally| browse(root, tally));
+    finish(&tally, start)
+}
+
+fn finish(tally: &Tally, start: Instant) -> ExitCode {
     println!("\n== all in {:.1} s", start.elapsed().as_secs_f64());
     for skip in &tally.skips {
         println!("skipped {skip}");
@@ -291,6 +308,37 @@ fn foreign_clients(root: &Path, tally: &mut Tally) {
     if tally.failed() > before {
         println!("the nation's directory is kept: {}", directory.display());
     } else if let Err(why) = std::fs::remove_dir_all(&directory) {
+        println!("{}: {why}", directory.display());
+    }
+}
+
+/// A nation's pages in a browser.
+fn browse(root: &Path, tally: &mut Tally) {
+    if let Err(why) = pages::prepare() {
+        return tally.skip(MAY_SKIP, "pages", pages::CHECKS.len(), &why);
+    }
+    let target = match shell::target(root) {
+        Ok(target) => target,
+        Err(why) => return tally.fail(why),
+    };
+    let binary = std::env::var_os("BONGSU_BINARY").map(PathBuf::from);
+    let binary = binary.unwrap_or_else(|| target.join("release/bongsu"));
+    let pictures = target.join("screenshots");
+    let directory = pictures.join(format!("nation-{}", std::process::id()));
+    let nation = match Nation::start(&binary, &directory) {
+        Ok(nation) => nation,
+        Err(why) => return tally.fail(format!("pages: {why}")),
+    };
+    for (check, why) in pages::run(&binary, &nation, &directory, &pictures) {
+        match &why {
+            None => println!("ok page {check}"),
+            Some(why) => println!("FAIL page {check}: {why}"),
+        }
+        tally.note(&format!("page {check}"), why.map_or(Ok(()), Err));
+    }
+    tally.note("the pages' nation stops on SIGINT", nation.stop());
+    println!("screenshots are in {}", pictures.display());
+    if let Err(why) = std::fs::remove_dir_all(&directory) {
         println!("{}: {why}", directory.display());
     }
 }

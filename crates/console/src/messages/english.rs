@@ -129,7 +129,7 @@ const WORDS: &[(&str, &str)] = &[
     ("latest", "Latest payments"),
     ("all_payments", "All payments"),
     ("no_payments", "No payment fits."),
-    ("no_payments_yet", "No payment so far."),
+    ("no_payments_yet", "no payment"),
     ("no_findings", "No finding."),
     ("since_start", "since the hub started; all of them are in the journal"),
     ("record", "record"),

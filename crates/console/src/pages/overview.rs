@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::document;
 use super::parts::{
-    approval, chart, fact, fires_words, health, known, payment_table, reasons, trunk,
+    approval, chart, fact, fires_words, health, known, p99, payment_table, reasons, trunk,
 };
-use crate::text::{capital, clock, count, duration, fill, grouped, percent};
+use crate::text::{capital, clock, count, fill, grouped, percent};
 use crate::view::{Bank, Overview, Station};
 use crate::{Messages, pictures};
 
@@ -62,7 +62,7 @@ fn lead(m: &Messages, view: &Overview) -> Markup {
             dl.figures {
                 (fact(m.word("rate"), &html! { (view.window.per_s) }))
                 (fact(m.word("approval"), &approval(m, &view.window)))
-                (fact(m.word("p99"), &html! { (duration(u64::from(view.window.p99_ms))) }))
+                (fact(m.word("p99"), &p99(m, &view.window)))
                 (fact(m.word("in_flight"), &html! { (count(view.in_flight)) }))
                 (fact(m.word("owed_to_banks"), &html! { (count(view.owed)) }))
             }
@@ -78,7 +78,6 @@ fn card(m: &Messages, station: &Station) -> Markup {
         fill(m.word("online"), &[("n", &online.to_string()), ("all", &all)])
     });
     let rate = window.map(|window| window.per_s.clone());
-    let p99 = window.map(|window| duration(u64::from(window.p99_ms)));
     let silent = match station.silent_ms {
         None => m.word("never").to_owned(),
         Some(ms) => fill(m.word("ago"), &[("s", &format!("{}.{}", ms / 1000, ms % 1000 / 100))]),
@@ -99,7 +98,10 @@ fn card(m: &Messages, station: &Station) -> Markup {
                     Some(window) => approval(m, window),
                     None => known(m, None),
                 }))
-                (fact(m.word("p99"), &known(m, p99)))
+                (fact(m.word("p99"), &match window {
+                    Some(window) => p99(m, window),
+                    None => known(m, None),
+                }))
                 (fact(m.word("owed_to_hub"), &known(m, station.saf_depth.map(count))))
                 (fact(m.word("last_word"), &html! { (silent) }))
             }

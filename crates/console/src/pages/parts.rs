@@ -49,6 +49,14 @@ pub(super) fn approval(m: &Messages, window: &Window) -> Markup {
     }
 }
 
+/// The p99 of the latency; none without payments.
+pub(super) fn p99(m: &Messages, window: &Window) -> Markup {
+    match window.p99_ms {
+        0 => html! { span.unknown { (m.word("no_payments_yet")) } },
+        ms => html! { (duration(u64::from(ms))) },
+    }
+}
+
 /// A trunk's state in words.
 pub(super) fn trunk(m: &Messages, state: &str) -> Markup {
     let words = match state {

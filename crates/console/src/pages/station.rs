@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::document;
-use super::parts::{approval, chart, fact, fires_words, health, known, reasons, trunk};
-use crate::text::{capital, count, duration, fill};
+use super::parts::{approval, chart, fact, fires_words, health, known, p99, reasons, trunk};
+use crate::text::{capital, count, fill};
 use crate::view::OwnPage;
 use crate::{Messages, pictures};
 
@@ -65,7 +65,7 @@ fn minute(m: &Messages, page: &OwnPage) -> Markup {
             (fact(m.word("rate"), &html! { (window.per_s) }))
             (fact(m.word("approval"), &approval(m, window)))
             (fact(m.word("unavailable"), &html! { (count(window.unavailable)) }))
-            (fact(m.word("p99"), &html! { (duration(u64::from(window.p99_ms))) }))
+            (fact(m.word("p99"), &p99(m, window)))
         }
     }
 }
