@@ -437,6 +437,19 @@ impl Hub {
         self.proposals.push_back(Proposal { fact, transfers, next, key });
     }
 
+    /// Proposes what the engine is to be asked about before all else that waits: the second way of
+    /// what it has just refused, so that a replay meets the refusal too.
+    fn propose_first(&mut self, fact: Fact, next: Next, key: Option<MatchKey>, out: &mut Effects) {
+        // Or the next answer of the engine would be taken for this one's: see `ask_engine`.
+        assert!(self.asked_engine == 0, "what may go on by the overcap account ends its batch");
+        let waiting = self.proposals.len();
+        self.propose(fact, next, key, out);
+        if let Some(last) = self.proposals.back().filter(|_| self.proposals.len() > waiting) {
+            self.proposed.rotate_right(last.transfers);
+            self.proposals.rotate_right(1);
+        }
+    }
+
     /// Asks the engine about all that is proposed. One batch is under way and the next forms, so
     /// that results come in the order of proposals whatever they lead to.
     fn ask_engine(&mut self, out: &mut Effects) {
@@ -464,7 +477,8 @@ impl Hub {
 
     fn transfer_results(&mut self, results: &[TransferStatus], out: &mut Effects) {
         let mut rest = results;
-        for _ in 0..core::mem::take(&mut self.asked_engine) {
+        while let Some(left) = self.asked_engine.checked_sub(1) {
+            self.asked_engine = left;
             let Some(proposal) = self.proposals.pop_front() else { return };
             let own = rest.split_off(..proposal.transfers);
             // The host answers every transfer of a batch, or the books and the state part ways.

@@ -181,9 +181,7 @@ impl Hub {
         let issuer = payment.and_then(|p| p.issuer);
         self.find_overcap(completed.id, issuer, out);
         let by_overcap = Fact::Completed(Completed { overcap: true, ..completed });
-        self.propose(by_overcap, next, key, out);
-        // Before anything else is asked, so that a replay meets the refusal too.
-        self.proposals.rotate_right(1);
+        self.propose_first(by_overcap, next, key, out);
     }
 
     /// The answer to a completion that posted, the first time and again.

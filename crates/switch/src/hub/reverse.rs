@@ -155,9 +155,7 @@ impl Hub {
         let payee = payment.and_then(|p| Some(p.seen.payee(p.issuer?)));
         self.find_overcap(reversed.id, payee, out);
         let by_overcap = Fact::Reversed(Reversed { overcap: true, ..reversed });
-        self.propose(by_overcap, next, key, out);
-        // Before anything else is asked, so that a replay meets the refusal too.
-        self.proposals.rotate_right(1);
+        self.propose_first(by_overcap, next, key, out);
     }
 
     /// Kept as a tombstone, so that an original that arrives later is refused (R-TOMB).

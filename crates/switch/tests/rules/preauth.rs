@@ -500,3 +500,32 @@ fn r_match_a_forgotten_preauthorisation_leaves_nothing_behind() {
     let ticket = rig.send(Request { approval, ..done });
     assert_eq!((rig.said(ticket).as_str(), rig.found(FindingKind::UnmatchedAdvice)), ("00", 1));
 }
+
+/// Room appears between the refusal of a late completion and its second way, by the overcap account:
+/// the records must still be such that a replay is refused where the live engine was.
+#[test]
+fn r_accounts_nothing_comes_between_a_late_completion_and_the_overcap() {
+    let mut rig = Rig::new();
+    let (first, id) = held(&mut rig);
+    rig.pass(WEEK);
+    let spend = Request { amount: amount(CAP), ..rig.purchase() };
+    rig.pay(&spend);
+    let income = Request {
+        acquirer: bank(B),
+        terminal: terminal("NAM00001"),
+        retailer: shop(B),
+        card: Some(card(A, 1)),
+        ..rig.purchase()
+    };
+    rig.send(income);
+    let approval = rig.answer_to(rig.asks.last().unwrap(), "00");
+    // Something else keeps the engine busy, so that the two that follow are asked together.
+    let busy = Request { card: Some(card(crate::rig::C, 1)), ..rig.purchase() };
+    let done = rig.completion(&first, 700);
+    let station = PeerId::Station(scheme::StationId(1));
+    let inputs =
+        vec![rig.input(station, busy), rig.input(station, done), Input::IssuerAnswer(approval)];
+    rig.drive_together(inputs);
+    assert_eq!((rig.status(id), rig.found(FindingKind::Overcap)), (Status::Posted, 1));
+    assert_eq!(rig.hub.state().position(bank(B)).overcap, 0, "repaid from what came in");
+}

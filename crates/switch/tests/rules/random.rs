@@ -350,8 +350,13 @@ impl Day {
         let part = self.dice.below(named.amount.minor());
         match self.dice.below(4) {
             0 if part > 0 => undo.actual = Some(amount(part)),
-            1 if !of_completion => (undo.original, undo.rrn_sent) = (None, true),
-            2 if !of_completion => (undo.original, undo.stan) = (None, known.request.stan),
+            // Refunds that named their payment by its DE37 share it.
+            1 if !of_completion && !named.rrn_sent => {
+                (undo.original, undo.rrn_sent) = (None, true);
+            }
+            2 if !of_completion => {
+                (undo.original, undo.stan, undo.rrn_sent) = (None, known.request.stan, false);
+            }
             _ => {}
         }
         let kept = undo.actual.map(|a| a.minor());

@@ -445,8 +445,8 @@ fn r_crash_a_refund_in_flight_is_voided_and_counts_no_more() {
     assert_eq!(rig.nets(), [0, 0, 0]);
 }
 
-/// What is forgotten leaves nothing behind. A refund that names it is refused, because it may be the
-/// second one; one that names nothing has limits.
+/// What is forgotten leaves nothing behind. A refund that names it is refused, because it may be
+/// the second one; one that names nothing has limits.
 #[test]
 fn r_match_a_refund_of_a_forgotten_payment_is_refused() {
     let mut rig = Rig::new();
@@ -465,4 +465,35 @@ fn r_match_a_refund_of_a_forgotten_payment_is_refused() {
     assert_eq!(rig.said(ticket), "57 REFUND RULE");
     let unnamed = unlinked(&mut rig, 10);
     rig.pay(&unnamed);
+}
+
+/// A shop's bank that owes on its overcap account refunds nothing, even within what room it has.
+#[test]
+fn r_accounts_an_overcap_blocks_refunds() {
+    let mut rig = Rig::new();
+    let small = Request { amount: amount(100), ..rig.purchase() };
+    rig.pay(&small);
+    let first = Request { amount: amount(CAP - 100), ..rig.purchase() };
+    rig.pay(&first);
+    let spent = Request {
+        acquirer: bank(B),
+        terminal: terminal("NAM00001"),
+        retailer: shop(B),
+        card: Some(card(A, 1)),
+        amount: amount(2 * CAP - 10),
+        ..rig.purchase()
+    };
+    rig.pay(&spent);
+    let undo = rig.reversal(&first);
+    rig.send(undo);
+    assert_eq!(rig.hub.state().position(bank(A)).room, 10);
+    let refund = rig.refund(&small, 5);
+    let ticket = rig.send(refund);
+    assert_eq!(rig.said(ticket), "91 CAP");
+    // The cardholder's bank may owe: it is the one that is paid.
+    let other = Request { card: Some(card(A, 1)), ..rig.purchase() };
+    let other =
+        Request { acquirer: bank(C), terminal: terminal("PSG00001"), retailer: shop(C), ..other };
+    let ticket = rig.send(other);
+    assert_eq!(rig.said(ticket), "91 CAP");
 }

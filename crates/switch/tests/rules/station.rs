@@ -582,8 +582,12 @@ fn r_trunk_an_advice_sent_before_goes_up_as_a_repeat() {
 #[test]
 fn r_trunk_a_reversal_never_overtakes_an_owed_advice() {
     let mut post = Post::new();
-    post.drive(Input::Trunk(TrunkState::Cut));
     let bound = switch::limits::OWED_IN_FLIGHT_MAX;
+    // There is room for more than what is owed.
+    post.station = Station::new(StationConfig { in_flight_max: 2 * bound, ..config() });
+    post.records.clear();
+    post.drive(Input::Resolve);
+    post.drive(Input::Trunk(TrunkState::Cut));
     let mut last = None;
     for _ in 0..=bound {
         let first = Request { mti: mti(100), ..post.purchase() };
