@@ -62,11 +62,11 @@ impl Command {
             Self::Bench(bench) => bench.format(),
             Self::Init(init) => init.format(),
             Self::Man(man) => man.format(),
-            Self::Up(_)
-            | Self::Hub(_)
-            | Self::Station(_)
-            | Self::Shops(_)
-            | Self::Completions(_) => Format::Text,
+            Self::Up(up) => up.format(),
+            Self::Hub(hub) => hub.format(),
+            Self::Station(station) => station.format(),
+            Self::Shops(shops) => shops.format(),
+            Self::Completions(_) => Format::Text,
         }
     }
 

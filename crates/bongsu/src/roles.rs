@@ -24,6 +24,9 @@ struct Common {
     /// nation beside it
     #[arg(long, value_name = "N", default_value_t = 0)]
     port_base: u16,
+    /// How to print a failure; what a running role says stays text
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 impl Common {
@@ -61,6 +64,10 @@ pub(crate) struct Up {
 }
 
 impl Up {
+    pub(crate) fn format(&self) -> Format {
+        self.common.format
+    }
+
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let Self { common, traffic, http } = self;
         node::up(&RunOptions { traffic, http, ..common.options() })?;
@@ -82,6 +89,10 @@ pub(crate) struct HubCommand {
 }
 
 impl HubCommand {
+    pub(crate) fn format(&self) -> Format {
+        self.common.format
+    }
+
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let Self { common, http } = self;
         node::run_hub(&RunOptions { http, ..common.options() })?;
@@ -102,6 +113,10 @@ pub(crate) struct StationCommand {
 }
 
 impl StationCommand {
+    pub(crate) fn format(&self) -> Format {
+        self.common.format
+    }
+
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         node::run_station(&self.name, &self.common.options())?;
         Ok(Exit::Fine)
@@ -122,6 +137,10 @@ pub(crate) struct ShopsCommand {
 }
 
 impl ShopsCommand {
+    pub(crate) fn format(&self) -> Format {
+        self.common.format
+    }
+
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let Self { common, traffic } = self;
         node::run_shops(&RunOptions { traffic, ..common.options() })?;
@@ -169,7 +188,7 @@ impl BankCommand {
     pub(crate) fn format(&self) -> Format {
         match &self.action {
             Some(BankAction::Book(book)) => book.format.format,
-            None => Format::Text,
+            None => self.common.format,
         }
     }
 
