@@ -14,7 +14,7 @@ use crate::key_files;
 use crate::layout::Layout;
 use crate::limits::CERTIFICATE_DAYS_LOW;
 use crate::process::Process;
-use crate::tls::{Handshakes, Material, Setting, authority};
+use crate::tls::{Handshakes, Material, Setting, authority, files};
 
 /// Whether a door has TLS. Terminals are plain in the demo alone.
 pub(crate) fn is_secure(config: &Config, door: Door) -> bool {
@@ -66,7 +66,8 @@ pub(crate) fn handshakes(
     Handshakes::start(setting).map(Some)
 }
 
-/// The hub's MAC keys of all banks.
+/// The hub's MAC keys of all banks. A bank without them is refused when it connects, and keeps
+/// nobody else waiting.
 pub(crate) fn macs(process: &Process) -> Result<LinkMacs, RunError> {
     if process.config.channels == Channels::Plain {
         return Ok(LinkMacs::Off);
@@ -74,6 +75,16 @@ pub(crate) fn macs(process: &Process) -> Result<LinkMacs, RunError> {
     let keys = process.layout.keys();
     let mut macs = BTreeMap::new();
     for bank in &process.config.participants {
+        let paths = [files::mac_from_bank(&keys, bank.id), files::mac_to_bank(&keys, bank.id)];
+        if let Some(missing) = paths.iter().find(|path| !path.exists()) {
+            let values = [
+                ("bank", bank.id.to_string().into()),
+                ("where", missing.display().to_string().into()),
+                ("do", "make it with `bongsu init DIR --renew`, and restart the hub".into()),
+            ];
+            process.log.say(Level::Error, "no_mac_keys", &values);
+            continue;
+        }
         let (from, to) = key_files::mac_keys(&keys, bank.id)?;
         macs.insert(bank.id, LinkMac::hub_side(&from, &to));
     }

@@ -45,7 +45,7 @@ pub(crate) fn vault(layout: &Layout, role: &RoleName) -> Result<CardVault, RunEr
 pub(crate) fn mac_keys(keys: &Path, bank: ParticipantId) -> Result<(Key128, Key128), RunError> {
     let one = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            let remedy = "make the nation's keys with `bongsu init`, or copy the two files of this \
+            let remedy = "make them with `bongsu init DIR --renew`, or copy the two files of this \
                           link from where they were made";
             let place = path.display().to_string();
             RunError::new(RunErrorKind::Keys, format!("no MAC key: {error}"), place, remedy)
