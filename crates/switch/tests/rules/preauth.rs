@@ -501,8 +501,8 @@ fn r_match_a_forgotten_preauthorisation_leaves_nothing_behind() {
     assert_eq!((rig.said(ticket).as_str(), rig.found(FindingKind::UnmatchedAdvice)), ("00", 1));
 }
 
-/// Room appears between the refusal of a late completion and its second way, by the overcap account:
-/// the records must still be such that a replay is refused where the live engine was.
+/// Room appears between the refusal of a late completion and its second way, by the overcap
+/// account: the records must still be such that a replay is refused where the live engine was.
 #[test]
 fn r_accounts_nothing_comes_between_a_late_completion_and_the_overcap() {
     let mut rig = Rig::new();
