@@ -290,6 +290,8 @@ pub struct Simulation {
     pub payments_per_s: u32,
     /// Connections of each simulated bank.
     pub bank_connections: usize,
+    /// Payments that each simulated bank acquires on its own link, per second.
+    pub bank_payments_per_s: u32,
     /// What simulated shops do beside purchases.
     pub shares: Shares,
 }

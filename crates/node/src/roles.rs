@@ -314,8 +314,34 @@ pub(crate) fn bank_config(
         times: BankTimes { redial_max_ms: BANK_REDIAL_MAX_MS, ..BankTimes::default() },
         faults: BankFaults::default(),
         mac: None,
-        counter: None,
+        counter: counter(config, section.id).map(Box::new),
     })
+}
+
+/// Where a simulated bank's own terminals are: nine of them, in no register (R-LINK).
+fn counter(config: &Config, bank: ParticipantId) -> Option<ShopConfig> {
+    let rate = config.simulation.bank_payments_per_s;
+    let issuers = config.participants.iter().filter_map(|p| p.iins.first().copied()).collect();
+    let zone = config.zone.clone();
+    // The station is not looked at.
+    let usual = ShopConfig::example(StationId(0), "HST", bank, issuers, zone, bank.get())?;
+    let rate_per_1000_s = u64::from(rate) * 1000;
+    (rate > 0).then(|| ShopConfig { rate_per_1000_s, ..with_customers(config, usual) })
+}
+
+/// The same shop with the customers of the configuration.
+fn with_customers(config: &Config, shop: ShopConfig) -> ShopConfig {
+    let simulation = &config.simulation;
+    ShopConfig {
+        account_first: simulation.shop_accounts.0,
+        account_last: simulation.shop_accounts.1,
+        expiry: simulation.expiry,
+        amount_min_minor: simulation.amount_min.minor(),
+        amount_max_minor: simulation.amount_max.minor(),
+        currency: config.currency,
+        manners: manners(config),
+        ..shop
+    }
 }
 
 /// The staff of a simulated shop, and what customers come for.

@@ -284,6 +284,8 @@ pub const KEYS: &[Key] = &[
         "simulated payments of the whole nation (`--traffic`)"),
     value("simulation", "bank_connections", "connections, up to 16", "1",
         "connections of each simulated bank"),
+    value("simulation", "bank_payments_per_s", "payments/s", "0",
+        "payments that each simulated bank acquires on its own link"),
     value("simulation", "cash_share", "of 1000 payments", "60",
         "cash withdrawals"),
     value("simulation", "refund_share", "of 1000 payments", "60",

@@ -674,6 +674,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
     let probe_account = number("probe_account", 96, 1, most);
     let payments_per_s = number("payments_per_s", 20, 0, 100_000);
     let bank_connections = number("bank_connections", 1, 1, 16);
+    let bank_payments_per_s = number("bank_payments_per_s", 0, 0, 100_000);
     let mut share = |name, default| number(name, default, 0, 1000)?.try_into().ok();
     let shares = read_shares(&mut share);
     let shops = r.list(&section, "shop_accounts", 2, |v| value::number(v, 1, most));
@@ -709,6 +710,7 @@ fn read_simulation(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Op
         amount_max: amount_max?,
         payments_per_s: payments_per_s?,
         bank_connections: bank_connections? as usize,
+        bank_payments_per_s: bank_payments_per_s?,
         shares: shares?,
     };
     if currency.is_some() {
