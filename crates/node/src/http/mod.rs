@@ -151,14 +151,11 @@ async fn serve(
     let looking = async move {
         let Some(machine) = machine else { return std::future::pending::<()>().await };
         loop {
-            if let Some(days) = turns.certificate_days(crate::clock::read().wall) {
-                machine.set_certificate_days(Some(days));
-            }
-            tokio::time::sleep(MACHINE_LOOK).await;
             // A role whose channels are plain has none, and says nothing.
             if let Some(days) = turns.certificate_days(crate::clock::read().wall) {
                 machine.set_certificate_days(Some(days));
             }
+            tokio::time::sleep(MACHINE_LOOK).await;
             let machine = Arc::clone(&machine);
             // A disk that does not answer keeps no page waiting; the last figure stands.
             let _ = tokio::task::spawn_blocking(move || machine.look()).await;
