@@ -77,6 +77,10 @@ impl HubRole {
     fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
         let limit = filter.limit.clamp(1, QUERY_PAYMENTS_MAX);
         let state = self.hub.state();
+        if let Some(id) = filter.id {
+            let found = state.payments().get(id).filter(|payment| fits(payment, filter));
+            return found.map(|payment| payment_view(payment, state)).into_iter().collect();
+        }
         state
             .payments()
             .iter()

@@ -1,6 +1,8 @@
 //! A payment's story is every record of it, in order, and nothing of any other.
 
 use host::story::{Story, What};
+use host::view::PaymentFilter;
+use scheme::PaymentId;
 
 use crate::CARD;
 use crate::world::{World, field};
@@ -76,4 +78,37 @@ fn a_payment_without_an_answer_is_voided_and_its_reversal_stays_owed() {
     assert_eq!(story.steps[1].moves[0].leg, "void");
     let What::Voided { code, text } = &story.steps[1].what else { panic!("{story:?}") };
     assert_eq!((code.as_str(), text.as_str()), ("91", "ISSUER LATE"));
+}
+
+/// Pages of a list hold every payment once, in one order; times and ids narrow it.
+#[test]
+fn pages_of_a_list_hold_every_payment_once() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    for stan in 701..=705 {
+        let purchase = world.purchase(&format!("{stan:06}"), CARD, "000000000500");
+        assert_eq!(field(&world.ask(terminal, &purchase), 39), "00");
+        world.pass(1000);
+    }
+    let all = world.payments();
+    let id = |text: &str| PaymentId::of_transfer(u128::from_str_radix(text, 16).unwrap());
+    let mut paged = Vec::new();
+    let mut after = None;
+    loop {
+        let filter = PaymentFilter { limit: 2, after, ..PaymentFilter::default() };
+        let page = world.payments_that(filter);
+        let Some(last) = page.last() else { break };
+        after = Some((last.at, id(&last.id)));
+        paged.extend(page);
+    }
+    assert_eq!(paged, all);
+    let (newest, middle) = (&all[0], &all[2]);
+    let from = PaymentFilter { from: Some(middle.at), limit: 9, ..PaymentFilter::default() };
+    assert_eq!(world.payments_that(from), all[..3]);
+    let to = PaymentFilter { to: Some(middle.at), limit: 9, ..PaymentFilter::default() };
+    assert_eq!(world.payments_that(to), all[3..]);
+    let one = PaymentFilter { id: Some(id(&newest.id)), limit: 9, ..PaymentFilter::default() };
+    assert_eq!(world.payments_that(one), all[..1]);
+    let other = PaymentFilter { stan: Some(701), id: Some(id(&newest.id)), ..Default::default() };
+    assert_eq!(world.payments_that(other), []);
 }

@@ -597,7 +597,11 @@ impl World {
 
     /// Payments that the hub knows, newest first.
     pub(crate) fn payments(&mut self) -> Vec<PaymentView> {
-        let filter = PaymentFilter { limit: 50, ..PaymentFilter::default() };
+        self.payments_that(PaymentFilter { limit: 50, ..PaymentFilter::default() })
+    }
+
+    /// Payments that fit, newest first.
+    pub(crate) fn payments_that(&mut self, filter: PaymentFilter) -> Vec<PaymentView> {
         match self.query(Query::Payments(filter)) {
             Reply::Payments(list) => list,
             other => panic!("{other:?}"),
