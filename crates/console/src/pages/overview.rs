@@ -56,7 +56,10 @@ fn lead(m: &Messages, view: &Overview) -> Markup {
             (pictures::beacons(number))
             div {
                 h1 { (fires_words(m, number)) }
-                p { (sentence) }
+                p {
+                    @if let Some(station) = most_urgent(view) { (capital(&station.name)) ": " }
+                    (sentence)
+                }
                 (reasons(m, &view.fires))
             }
             dl.figures {
@@ -68,6 +71,11 @@ fn lead(m: &Messages, view: &Overview) -> Markup {
             }
         }
     }
+}
+
+/// The station whose fires are the nation's, where they call for somebody.
+fn most_urgent(view: &Overview) -> Option<&Station> {
+    view.stations.first().filter(|first| first.fires == view.fires && first.fires.number != 1)
 }
 
 /// A station with its fires.

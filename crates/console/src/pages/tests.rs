@@ -97,6 +97,7 @@ fn fires_and_statuses_stand_in_words() {
     let pages = pages();
     assert!(pages[0].contains("<b>no fire</b>") && pages[0].contains("no word for ten seconds"));
     assert!(pages[0].contains("<b>4 fires</b> \u{b7} isolated"), "{}", pages[0]);
+    assert!(!pages[0].contains("Nampo: "), "the nation's fires are not this station's");
     assert!(pages[1].contains("its trunk to the hub is cut"));
     assert!(pages[0].contains("1,234.50") && pages[0].contains("posted"));
     assert!(pages[3].contains("Harbour Bank is owed a reversal"), "{}", pages[3]);
