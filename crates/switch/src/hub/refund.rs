@@ -190,7 +190,16 @@ impl Hub {
         let Refunded::Payment(id) = refunded else { return None };
         let seen = &self.state.payments().get(id)?.seen;
         let key = (seen.acquirer, seen.terminal, seen.stan);
-        self.behind.contains_key(&key).then_some(key)
+        if self.behind.contains_key(&key) { Some(key) } else { self.ending_refund(id) }
+    }
+
+    /// Where what speaks of a payment waits while the end of one of its refunds is being decided:
+    /// whether that counts is known only then.
+    pub(super) fn ending_refund(&self, id: PaymentId) -> Option<MatchKey> {
+        let flows = self.state.flows();
+        let of = |fact: &Fact| super::payment_of(fact).and_then(|refund| flows.original_of(refund));
+        let ending = self.proposals.iter().find(|proposal| of(&proposal.fact) == Some(id));
+        ending?.key.filter(|key| self.behind.contains_key(key))
     }
 }
 

@@ -40,6 +40,10 @@ impl Hub {
             waiting.push(Input::Request { from, request: reversal.clone() });
             return;
         }
+        if let Some(waiting) = self.ending_refund(id).and_then(|key| self.behind.get_mut(&key)) {
+            waiting.push(Input::Request { from, request: reversal.clone() });
+            return;
+        }
         let rrn = seen.rrn;
         let ruling = self.rule(original.payment, reversal);
         if original.ambiguous {

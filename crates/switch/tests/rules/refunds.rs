@@ -497,3 +497,17 @@ fn r_accounts_an_overcap_blocks_refunds() {
     let ticket = rig.send(other);
     assert_eq!(rig.said(ticket), "91 CAP");
 }
+
+/// The reversal arrives in the very turn in which a refund in flight comes to nothing.
+#[test]
+fn r_reversal_in_the_turn_in_which_a_refund_ends() {
+    let mut rig = Rig::new();
+    let (first, id) = bought(&mut rig);
+    let refund = rig.refund(&first, 400);
+    rig.send(refund);
+    rig.jump(15 * SECOND);
+    let undo = rig.reversal(&first);
+    let ticket = rig.send(undo);
+    assert_eq!((rig.said(ticket).as_str(), rig.status(id)), ("00", Status::Reversed));
+    assert_eq!((rig.nets(), rig.findings()), ([0, 0, 0], 0));
+}
