@@ -22,6 +22,7 @@ mod line;
 pub mod offline;
 mod opening;
 mod pipeline;
+pub mod poison;
 mod restore;
 mod station;
 pub mod story;

@@ -41,6 +41,8 @@ pub const POISON_WINDOW_S: usize = 60;
 pub const POISON_WINDOW_S_MAX: usize = 86_400;
 /// Poisonous inputs that are remembered, the newest; each is a peer's name and a hash.
 pub const POISONS_MAX: usize = 1_000;
+/// Characters of an input's shape that are kept: enough to see which element is odd.
+pub const SHAPE_CHARS_MAX: usize = 1024;
 /// Payments that one query returns at most.
 pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// A snapshot body larger than this is not taken: it is copied in one turn, which would keep

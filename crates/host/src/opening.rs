@@ -16,6 +16,7 @@ use crate::hub::HubRole;
 use crate::hub::replay;
 use crate::limits::SNAPSHOT_MAX;
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
+use crate::poison::{InHand, Poisons};
 use crate::station::StationRole;
 use crate::view::{Query, Reply};
 
@@ -128,6 +129,22 @@ impl Host {
     /// Doors to open before `Started`.
     pub fn doors(&self) -> Vec<DoorAddress> {
         self.doors.clone()
+    }
+
+    /// What is refused from here on, because the role died of it.
+    pub fn refuse(&mut self, poisons: Poisons) {
+        match &mut self.core {
+            Core::Hub(hub) => hub.poisons = poisons,
+            Core::Station(station) => station.poisons = poisons,
+        }
+    }
+
+    /// What the role is working on: for its shell, when the role has died of it.
+    pub fn in_hand(&self) -> Option<InHand> {
+        match &self.core {
+            Core::Hub(hub) => hub.in_hand(),
+            Core::Station(station) => station.in_hand(),
+        }
     }
 
     /// Takes one event. What it decides waits for [`Host::end_turn`] to go to the disk.

@@ -70,6 +70,8 @@ pub struct Session {
     waiting: BTreeMap<u64, Box<Message>>,
     waiting_max: usize,
     mac: Option<LinkMac>,
+    /// The message taken last, as it came.
+    last: Vec<u8>,
 }
 
 impl Session {
@@ -83,6 +85,7 @@ impl Session {
             waiting: BTreeMap::new(),
             waiting_max,
             mac: None,
+            last: Vec::new(),
         }
     }
 
@@ -99,7 +102,11 @@ impl Session {
     /// The next thing that they say.
     pub fn take(&mut self) -> Option<Incoming> {
         let frame = match self.deframer.next() {
-            Ok(Some(frame)) => frame,
+            Ok(Some(frame)) => {
+                self.last.clear();
+                self.last.extend_from_slice(frame);
+                frame
+            }
             Ok(None) => return None,
             Err(_) => return Some(Incoming::Close(Broken::Frame)),
         };
@@ -129,6 +136,11 @@ impl Session {
                 Some(_) | None => Incoming::Close(Broken::Malformed),
             },
         })
+    }
+
+    /// The bytes of what was taken last, without their frame.
+    pub fn last_taken(&self) -> &[u8] {
+        &self.last
     }
 
     /// Half a frame is waiting for its other half.

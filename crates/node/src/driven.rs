@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use host::poison::InHand;
 use host::view::{Query, Reply};
 use host::{Clocks, ConnId, LogLine, PeerName};
 use journal::Batch;
@@ -19,6 +20,11 @@ pub trait Driven {
 
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
     fn next_timeout(&self) -> Option<u64>;
+
+    /// What it is working on, for the shell that must say what it died of.
+    fn in_hand(&self) -> Option<InHand> {
+        None
+    }
 
     /// Whether the role does its work: links up, signed on. Asked now and then until it is.
     fn is_ready(&mut self, clocks: Clocks, out: &mut Vec<Action>) -> bool;

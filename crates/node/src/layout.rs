@@ -78,6 +78,11 @@ impl Layout {
         self.role(role).join("journal")
     }
 
+    /// What a role died of.
+    pub fn poison(&self, role: &RoleName) -> PathBuf {
+        self.role(role).join("poison")
+    }
+
     /// The log of a role that a supervisor runs.
     pub fn log(&self, role: &RoleName) -> PathBuf {
         self.role(role).join("log").join(format!("{role}.log"))

@@ -29,6 +29,7 @@ mod lock;
 pub mod logging;
 pub mod machine;
 mod options;
+pub mod poison;
 mod ports;
 mod process;
 pub mod questions;

@@ -56,6 +56,9 @@ pub const CERTIFICATE_DAYS_LOW: u64 = 30;
 /// Days that a new certificate is valid before now: peers' clocks may be behind.
 pub const CLOCK_ALLOWANCE_DAYS: u64 = 1;
 
+/// Characters of a broken invariant's words that are kept.
+pub const POISON_WHY_CHARS: usize = 400;
+
 /// Orders that wait for the commit thread: one batch, one snapshot and the stop are all there is.
 pub const COMMIT_ORDERS: usize = 4;
 /// A commit that takes longer is counted as a stall of the disk: a hundred times what one takes.

@@ -25,6 +25,7 @@ use crate::key_files;
 use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
 use crate::machine::Machine;
 use crate::options::RunOptions;
+use crate::poison::{self, Graveyard};
 use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
 use crate::tls;
@@ -112,10 +113,9 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     };
     let disk = open_disk(process)?;
     let clocks = clock::read();
-    let opened = Host::open(role, &process.config, HostKeys { vault, macs }, disk, clocks)
+    let mut opened = Host::open(role, &process.config, HostKeys { vault, macs }, disk, clocks)
         .map_err(|error| host_error(process, error))?;
     report(process, &opened.recovery);
-    process.note(opened.notices);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
     for door in opened.host.doors() {
@@ -131,6 +131,11 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let committer = Committer::spawn(opened.writer, steady, reactor.waker(), log)?;
     let machine = Arc::new(Machine::new(&process.layout.journal(&process.role)));
     let trunk = process.config.hub.trunk;
+    let limits = &process.config.limits;
+    let graves = Graveyard::at(process.layout.poison(&process.role)).read()?;
+    let (poisons, deaths) = poison::judge(&graves, limits.poison_deaths, limits.poison_window_s);
+    opened.host.refuse(poisons);
+    process.note([opened.notices, deaths].concat());
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
     let journal = process.layout.journal(&process.role);
     let archive = Archive::new(journal, process.config.currency);
@@ -183,6 +188,7 @@ fn run<D: Driven>(
         committer,
         calls_are_secure: handshakes.is_some(),
         handshakes,
+        poison: Graveyard::at(process.layout.poison(&process.role)),
         per_address: process.config.limits.connections_per_address,
         signals: process.signals()?,
         log: Arc::clone(&process.log),

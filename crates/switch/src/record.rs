@@ -434,11 +434,13 @@ pub enum FindingKind {
     LateCompletion = 16,
     /// A second completion, or a reversal of a pre-authorisation that was completed.
     CompletedAlready = 17,
+    /// An input that the hub died of came again, and was refused.
+    Poison = 18,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::UnknownOriginal,
         Self::LateReversal,
         Self::AmountMismatch,
@@ -456,6 +458,7 @@ impl FindingKind {
         Self::OverCompletion,
         Self::LateCompletion,
         Self::CompletedAlready,
+        Self::Poison,
     ];
 
     /// Whether it is the issuer who must look, not the acquirer.
@@ -483,6 +486,7 @@ impl FindingKind {
             Self::OverCompletion => "over_completion",
             Self::LateCompletion => "late_completion",
             Self::CompletedAlready => "completed_already",
+            Self::Poison => "poison",
         }
     }
 }

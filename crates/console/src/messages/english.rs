@@ -206,6 +206,7 @@ const FINDINGS: &[(&str, &str)] = &[
     ("over_completion", "a completion of more than was held: refused"),
     ("late_completion", "a completion long after its hold had expired: not posted"),
     ("completed_already", "a second completion, or a reversal of what was completed"),
+    ("poison", "a message that the hub had died of"),
 ];
 
 const CODES: &[(&str, &str)] = &[

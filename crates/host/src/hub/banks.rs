@@ -8,6 +8,7 @@ use scheme::{
     Timestamp, Zone,
 };
 use switch::hub::{Count, Input};
+use switch::record::FindingKind;
 use switch::{Answer, PeerId, ReplyTo};
 use wire::iso8583::{Dialect, Message};
 
@@ -19,6 +20,7 @@ use crate::limits::{BAD_MAC_WINDOW_MS, BAD_MACS_MAX, BANK_CONNECTIONS_MAX, ORPHA
 use crate::line::Line;
 use crate::opening::LinkMacs;
 use crate::pipeline::{Deferred, Pipeline};
+use crate::poison::InHand;
 
 /// Two echoes missed, and the link is down.
 const ECHOES_MISSED: u8 = 2;
@@ -44,6 +46,12 @@ impl BankLine {
     fn is_of(&self, bank: ParticipantId) -> bool {
         self.signed_on && self.bank == Some(bank)
     }
+}
+
+/// Which bank it is, as far as that is known.
+fn peer_of(line: &BankLine) -> String {
+    let bank = line.certified.or(line.bank);
+    bank.map_or_else(|| "unknown".to_owned(), |bank| format!("bank {bank}"))
 }
 
 impl HubRole {
@@ -149,7 +157,11 @@ impl HubRole {
             match incoming {
                 Incoming::Message(message) => {
                     self.bank_is_there(conn, pipeline);
-                    self.bank_message(conn, &message, pipeline);
+                    self.in_hand.bank = Some(conn);
+                    if self.poisons.is_empty() || !self.is_poison(conn, &message, pipeline) {
+                        self.bank_message(conn, &message, pipeline);
+                    }
+                    self.in_hand.bank = None;
                 }
                 Incoming::Unreadable(message) => {
                     self.bank_is_there(conn, pipeline);
@@ -178,6 +190,36 @@ impl HubRole {
                 self.watch.sooner(conn, until);
             }
         }
+    }
+
+    /// What the hub is working on, if it is a bank's message or a station's request.
+    pub(crate) fn in_hand(&self) -> Option<InHand> {
+        if let Some(station) = self.in_hand.station {
+            return Some(InHand::new(format!("station {}", station.0), &self.in_hand.payload));
+        }
+        let line = self.banks.get(&self.in_hand.bank?)?;
+        Some(InHand::new(peer_of(line), line.wire.session.last_taken()))
+    }
+
+    /// Whether the role has died of this message before, or of too many of this peer; then it has
+    /// been refused, and a person must look.
+    fn is_poison(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) -> bool {
+        let Some(line) = self.banks.get(&conn) else { return false };
+        let peer = peer_of(line);
+        let poison = self.poisons.refuses(&peer, line.wire.session.last_taken());
+        if poison {
+            self.poison_came(peer, pipeline);
+            self.refuse_bank(conn, message, Reason::Fault, pipeline);
+        }
+        poison
+    }
+
+    /// What the hub died of came again.
+    pub(super) fn poison_came(&mut self, peer: String, pipeline: &mut Pipeline) {
+        let remedy = "the hub died of it before: see its directory poison, and report it";
+        let values = vec![("peer", peer), ("do", remedy.to_owned())];
+        pipeline.log(Level::Error, "poison_refused", values);
+        self.find(FindingKind::Poison, pipeline);
     }
 
     /// Those whose reversals waited for room are heard again.

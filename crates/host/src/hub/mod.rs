@@ -24,6 +24,7 @@ use crate::config::{Config, Profile};
 use crate::event::{CloseReason, ConnId, Level};
 use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
+use crate::poison::Poisons;
 use crate::view::FindingView;
 use crate::watch::Watch;
 use banks::BankLine;
@@ -52,6 +53,9 @@ pub(crate) struct HubRole {
     bank_strangers: BTreeSet<ConnId>,
     /// Those whose reversals waited for room, and have some.
     roomy: Vec<ConnId>,
+    /// Whose message is being worked on.
+    pub(crate) in_hand: Hand,
+    pub(crate) poisons: Poisons,
     /// Banks' requests whose connection is gone.
     orphans: BTreeMap<u64, (ParticipantId, Echo)>,
     /// The last number from which a DE37 was made.
@@ -75,6 +79,15 @@ pub(crate) struct HubRole {
     accounts: Vec<ledger::Account>,
     /// Lists of effects that are not in use: as many as drives were ever nested.
     spare_effects: Vec<Vec<Effect>>,
+}
+
+/// What is being worked on. The bytes of a station's request are copied here, which costs less than
+/// reading them; those of a bank are with its connection.
+#[derive(Debug, Default)]
+pub(crate) struct Hand {
+    pub(super) bank: Option<ConnId>,
+    pub(super) station: Option<StationId>,
+    pub(super) payload: Vec<u8>,
 }
 
 /// What a bank asks as an acquirer.
@@ -118,6 +131,8 @@ impl HubRole {
             asking: BTreeMap::new(),
             bank_strangers: BTreeSet::new(),
             roomy: Vec::new(),
+            in_hand: Hand::default(),
+            poisons: Poisons::default(),
             orphans: BTreeMap::new(),
             last_rrn_us: 0,
             strangers: BTreeMap::new(),

@@ -210,7 +210,27 @@ impl HubRole {
     }
 
     fn deliver(&mut self, station: StationId, kind: Kind, payload: &[u8], pipeline: &mut Pipeline) {
+        self.in_hand.station = Some(station);
+        self.in_hand.payload.clear();
+        self.in_hand.payload.extend_from_slice(payload);
+        self.act_on(station, kind, payload, pipeline);
+        self.in_hand.station = None;
+    }
+
+    fn act_on(&mut self, station: StationId, kind: Kind, payload: &[u8], pipeline: &mut Pipeline) {
+        let peer = || format!("station {}", station.0);
+        let poison = !self.poisons.is_empty() && self.poisons.refuses(&peer(), payload);
+        if poison {
+            self.poison_came(peer(), pipeline);
+        }
         match kind {
+            Kind::Request | Kind::Reversal if poison => {
+                // Its number comes first; the rest is not looked at.
+                if let Some(ticket) = payload.first_chunk() {
+                    let (ticket, reason) = (u64::from_le_bytes(*ticket), Reason::Fault);
+                    self.refuse_station(station, ticket, reason, Rrn::BLANK, pipeline);
+                }
+            }
             Kind::Request | Kind::Reversal => {
                 match payload::read_request(payload, &self.config.zone, &self.vault) {
                     Ok((ticket, request)) => {
@@ -218,7 +238,8 @@ impl HubRole {
                         let limits = &self.config.limits;
                         let under_way = share(self.hub.in_flight(), limits.in_flight);
                         if pipeline.sheds(self.now, Class::of_request(&request), under_way) {
-                            self.refuse_station(station, ticket, request.rrn, pipeline);
+                            let reason = Reason::Overload;
+                            self.refuse_station(station, ticket, reason, request.rrn, pipeline);
                             return;
                         }
                         self.drive(Input::Request { from, request }, pipeline);
@@ -242,10 +263,11 @@ impl HubRole {
         &mut self,
         station: StationId,
         ticket: u64,
+        reason: Reason,
         rrn: Rrn,
         pipeline: &mut Pipeline,
     ) {
-        let answer = Answer::refusal(Reason::Overload, rrn);
+        let answer = Answer::refusal(reason, rrn);
         pipeline.defer(Deferred::Trunk {
             station,
             kind: Kind::Answer,

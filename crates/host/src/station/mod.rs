@@ -23,6 +23,7 @@ use crate::identity::PeerName;
 use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS, STATUS_EVERY_MS};
 use crate::line::Line;
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
+use crate::poison::Poisons;
 use crate::view::{FiresView, Metric, Overview, PeerView, Query, Reply};
 use crate::watch::Watch;
 
@@ -41,6 +42,9 @@ pub(crate) struct StationRole {
     strangers: BTreeSet<ConnId>,
     /// Those whose reversals waited for room, and have some.
     roomy: Vec<ConnId>,
+    /// The connection whose message is being worked on.
+    pub(crate) in_hand: Option<ConnId>,
+    pub(crate) poisons: Poisons,
     link: Link,
     trunk_conn: Option<ConnId>,
     /// Our hello, until the next flush: nothing may overtake it.
@@ -97,6 +101,8 @@ impl StationRole {
             terminals: BTreeMap::new(),
             strangers: BTreeSet::new(),
             roomy: Vec::new(),
+            in_hand: None,
+            poisons: Poisons::default(),
             trunk_conn: None,
             hello: Vec::new(),
             dialling: false,

@@ -13,6 +13,7 @@ use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
 use crate::line::Line;
 use crate::pipeline::Pipeline;
+use crate::poison::{self, InHand};
 
 /// A connection may use only the terminals that its certificate names (R-LINK).
 fn may_use(identity: Option<&PeerName>, request: &Request) -> bool {
@@ -22,6 +23,14 @@ fn may_use(identity: Option<&PeerName>, request: &Request) -> bool {
         Some(PeerName::Terminal(name)) => is(name, &request.terminal),
         Some(PeerName::Retailer(name)) => is(name, &request.retailer),
         Some(PeerName::Hub | PeerName::Station(_) | PeerName::Bank(_)) => false,
+    }
+}
+
+/// Whose message it is: what its certificate says, else what it says itself.
+fn peer_of(line: &Line, message: Option<&Message>) -> String {
+    match &line.identity {
+        Some(identity) => identity.to_string(),
+        None => poison::terminal_of(message),
     }
 }
 
@@ -91,7 +100,11 @@ impl StationRole {
             match incoming {
                 Incoming::Message(message) => {
                     self.strangers.remove(&conn);
-                    self.terminal_message(conn, &message, pipeline);
+                    self.in_hand = Some(conn);
+                    if self.poisons.is_empty() || !self.is_poison(conn, &message, pipeline) {
+                        self.terminal_message(conn, &message, pipeline);
+                    }
+                    self.in_hand = None;
                 }
                 Incoming::Unreadable(message) => {
                     self.refuse_terminal(conn, &message, Reason::Format, pipeline);
@@ -116,6 +129,29 @@ impl StationRole {
                 self.watch.sooner(conn, until);
             }
         }
+    }
+
+    /// What this station is working on, if it is a terminal's message.
+    pub(crate) fn in_hand(&self) -> Option<InHand> {
+        let line = self.terminals.get(&self.in_hand?)?;
+        let bytes = line.session.last_taken();
+        let message = line.session.dialect().and_then(|dialect| dialect.decode(bytes).ok());
+        Some(InHand::new(peer_of(line, message.as_ref()), bytes))
+    }
+
+    /// Whether the role has died of this message before, or of too many of this peer; then it has
+    /// been refused.
+    fn is_poison(&mut self, conn: ConnId, message: &Message, pipeline: &mut Pipeline) -> bool {
+        let Some(line) = self.terminals.get(&conn) else { return false };
+        let peer = peer_of(line, Some(message));
+        let poison = self.poisons.refuses(&peer, line.session.last_taken());
+        if poison {
+            let remedy = "this station died of it before: see its directory poison, and report it";
+            let values = vec![("peer", peer), ("do", remedy.to_owned())];
+            pipeline.log(Level::Error, "poison_refused", values);
+            self.refuse_terminal(conn, message, Reason::Fault, pipeline);
+        }
+        poison
     }
 
     /// Those whose reversals waited for room are heard again.

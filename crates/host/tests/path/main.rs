@@ -10,6 +10,7 @@ mod fires;
 mod kinds;
 mod limits;
 mod links;
+mod poison;
 mod story;
 mod world;
 

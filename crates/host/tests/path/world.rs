@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use host::offline::{Offline, VerifyReport};
+use host::poison::Poisons;
 use host::story::{Gatherer, Story};
 use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use host::{
@@ -542,6 +543,23 @@ impl World {
         let Reply::Accounts(accounts) = self.query(Query::Accounts) else { panic!() };
         let position = accounts.iter().find(|a| a.owner == owner && a.kind == "position");
         position.unwrap().debits_pending.clone()
+    }
+
+    /// What the station died of.
+    pub(crate) fn refuse_at_station(&mut self, poisons: Poisons) {
+        self.refuse(STATION, poisons);
+    }
+
+    /// What the hub died of.
+    pub(crate) fn refuse_at_hub(&mut self, poisons: Poisons) {
+        self.refuse(HUB, poisons);
+    }
+
+    fn refuse(&mut self, at: usize, poisons: Poisons) {
+        match self.machines[at].as_mut() {
+            Some(Machine::Host { host, .. }) => host.refuse(poisons),
+            Some(Machine::Bank { .. } | Machine::Terminal { .. }) | None => panic!("no role"),
+        }
     }
 
     /// What the shell was told last of a connection, if anything.

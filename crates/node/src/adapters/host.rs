@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use host::poison::InHand;
 use host::view::{Overview, Query, Reply};
 use host::{Clocks, Door, Health, Host, Peer, Role};
 
@@ -161,6 +162,10 @@ impl Driven for HostDriven {
 
     fn next_timeout(&self) -> Option<u64> {
         self.host.next_timeout()
+    }
+
+    fn in_hand(&self) -> Option<InHand> {
+        self.host.in_hand()
     }
 
     fn is_ready(&mut self, clocks: Clocks, out: &mut Vec<Action>) -> bool {

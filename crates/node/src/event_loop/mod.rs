@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ use crate::limits::{
     EVENTS_PER_TURN, PREDECESSOR_LOOK, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT,
 };
 use crate::logging::Log;
+use crate::poison::Graveyard;
 use crate::ports;
 use crate::questions::{Desk, Tray};
 use crate::tls::Handshakes;
@@ -152,6 +154,8 @@ pub struct Parts<D> {
     pub calls_are_secure: bool,
     /// Connections through doors from one remote address.
     pub per_address: usize,
+    /// Where is kept what the machine dies of.
+    pub poison: Graveyard,
     /// A byte here asks for a stop; a second one for an end at once.
     pub signals: StdUnixStream,
     /// Where to log.
@@ -195,6 +199,7 @@ pub struct EventLoop<D> {
     /// How many connections there are to and from each address.
     addresses: BTreeMap<IpAddr, usize>,
     per_address: usize,
+    poison: Graveyard,
     next_conn: ConnId,
     deadlines: BTreeSet<(u64, ConnId)>,
     /// Connections with something to send, in the order of their first bytes.
@@ -251,6 +256,7 @@ impl<D: Driven> EventLoop<D> {
             conns: BTreeMap::new(),
             addresses: BTreeMap::new(),
             per_address: parts.per_address,
+            poison: parts.poison,
             next_conn: 1,
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
@@ -404,7 +410,13 @@ impl<D: Driven> EventLoop<D> {
     /// Hands an event over and carries out what the machine wants.
     fn tell(&mut self, event: Event<'_>) {
         let mut out = std::mem::take(&mut self.out);
-        self.driven.handle(clock::read(), event, &mut out);
+        let driven = &mut self.driven;
+        let handle = AssertUnwindSafe(|| driven.handle(clock::read(), event, &mut out));
+        if let Err(panic) = catch_unwind(handle) {
+            // A broken invariant: nothing that it decided is carried out, and nothing goes on.
+            self.poison.died(&self.log, || self.driven.in_hand(), panic.as_ref());
+            resume_unwind(panic);
+        }
         self.carry_out(&mut out);
         self.out = out;
     }

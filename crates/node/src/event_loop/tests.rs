@@ -1,12 +1,13 @@
 //! The loop with a machine that echoes, over real sockets on ports of the system's choice.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read as _, Write};
 use std::net::TcpStream as StdTcpStream;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 use host::Clocks;
+use host::poison::InHand;
 
 use super::*;
 use crate::driven::{Answer, Question};
@@ -125,6 +126,7 @@ impl Rig {
                 handshakes: None,
                 calls_are_secure: false,
                 per_address: usize::MAX,
+                poison: crate::poison::Graveyard::at("/nonexistent".into()),
                 signals: reader,
                 log: Arc::new(Log::quiet()),
                 on_ready: Box::new(|| ()),
@@ -343,4 +345,75 @@ fn a_taken_port_is_named() {
     });
     assert!(OpenDoor::bind("banks", at, Duration::from_secs(3)).is_ok());
     let_go.join().unwrap();
+}
+
+/// Dies of one input; says what it had in hand.
+struct Mortal {
+    in_hand: Vec<u8>,
+}
+
+impl Driven for Mortal {
+    fn handle(&mut self, _clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
+        let Event::Received { conn, bytes } = event else { return };
+        self.in_hand = bytes.to_vec();
+        assert!(bytes != b"hemlock", "planted: this input breaks an invariant");
+        out.push(Action::Send { conn, bytes: bytes.to_vec() });
+        self.in_hand.clear();
+    }
+
+    fn next_timeout(&self) -> Option<u64> {
+        None
+    }
+
+    fn in_hand(&self) -> Option<InHand> {
+        Some(InHand::new("terminal PYO00001".to_owned(), &self.in_hand))
+    }
+
+    fn is_ready(&mut self, _clocks: Clocks, _out: &mut Vec<Action>) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_a_machine_dies_of_is_written_down_and_the_loop_dies_with_it() {
+    let yard = Graveyard::at(crate::testing::temp_dir("mortal").join("poison"));
+    for deaths in 1..=3 {
+        let reactor = Reactor::new().unwrap();
+        let door = OpenDoor::bind("test", ([127, 0, 0, 1], 0).into(), Duration::ZERO).unwrap();
+        let address = door.address();
+        let (signals, _end) = StdUnixStream::pair().unwrap();
+        let poison = yard.clone();
+        let thread = std::thread::spawn(move || {
+            let parts = Parts {
+                driven: Mortal { in_hand: Vec::new() },
+                doors: vec![door],
+                committer: None,
+                handshakes: None,
+                calls_are_secure: false,
+                per_address: usize::MAX,
+                poison,
+                signals,
+                log: Arc::new(Log::quiet()),
+                on_ready: Box::new(|| ()),
+            };
+            EventLoop::new(reactor, parts).unwrap().run()
+        });
+        let mut stream = StdTcpStream::connect(address).unwrap();
+        stream.write_all(b"water").unwrap();
+        let mut echo = [0; 5];
+        stream.read_exact(&mut echo).unwrap();
+        assert_eq!(yard.read().unwrap().len(), deaths - 1, "nobody died of water");
+        stream.write_all(b"hemlock").unwrap();
+        assert!(thread.join().is_err(), "the loop ends as its machine does");
+        let graves = yard.read().unwrap();
+        assert_eq!(graves.len(), deaths);
+        let grave = graves.last().unwrap();
+        assert_eq!((grave.peer.as_str(), grave.shape.as_str()), ("terminal PYO00001", "aaaaaaa"));
+        assert!(grave.why.contains("planted"), "{grave:?}");
+        // What the next start makes of it.
+        let (poisons, notices) = crate::poison::judge(&graves, 3, 60);
+        let hash = InHand::new(String::new(), b"hemlock").hash;
+        assert!(poisons.inputs.contains(&("terminal PYO00001".to_owned(), hash)));
+        assert_eq!(poisons.fenced.len(), usize::from(deaths == 3), "{notices:?}");
+    }
 }

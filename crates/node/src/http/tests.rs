@@ -116,6 +116,7 @@ fn start() -> Rig {
             handshakes: None,
             calls_are_secure: false,
             per_address: usize::MAX,
+            poison: crate::poison::Graveyard::at("/nonexistent".into()),
             signals: reader,
             log,
             on_ready: Box::new(|| ()),

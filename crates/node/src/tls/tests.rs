@@ -133,6 +133,7 @@ impl Rig {
                 handshakes,
                 calls_are_secure: true,
                 per_address: usize::MAX,
+                poison: crate::poison::Graveyard::at("/nonexistent".into()),
                 signals: reader,
                 log: Arc::new(Log::quiet()),
                 on_ready: Box::new(|| ()),
