@@ -1,6 +1,11 @@
 //! `bongsu bench`: measurements of the switch and its parts, each with its method printed.
 
+mod codec;
+mod ledger;
+mod recovery;
 mod switch;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -13,7 +18,7 @@ use crate::output::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu bench switch --at hub --plain")]
+  bongsu bench switch --at hub")]
 pub(crate) struct BenchCommand {
     #[command(subcommand)]
     what: What,
@@ -22,6 +27,9 @@ pub(crate) struct BenchCommand {
 #[derive(Debug, Subcommand)]
 enum What {
     Switch(switch::SwitchBench),
+    Ledger(ledger::LedgerBench),
+    Codec(codec::CodecBench),
+    Recovery(recovery::RecoveryBench),
     Generate(switch::Generate),
 }
 
@@ -29,6 +37,9 @@ impl BenchCommand {
     pub(crate) fn format(&self) -> Format {
         match &self.what {
             What::Switch(bench) => bench.format(),
+            What::Ledger(bench) => bench.format(),
+            What::Codec(bench) => bench.format(),
+            What::Recovery(bench) => bench.format(),
             What::Generate(_) => Format::Text,
         }
     }
@@ -36,9 +47,32 @@ impl BenchCommand {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self.what {
             What::Switch(bench) => bench.run(),
+            What::Ledger(bench) => bench.run(),
+            What::Codec(bench) => bench.run(),
+            What::Recovery(bench) => bench.run(),
             What::Generate(generate) => generate.run(),
         }
     }
+}
+
+/// Where measurements write.
+#[derive(Clone, Debug, Args)]
+struct ScratchArg {
+    /// Where the temporary directory is made; by default the system's place for such
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+}
+
+impl ScratchArg {
+    fn dir(&self) -> PathBuf {
+        self.scratch.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}
+
+/// This program, whose subcommands are what is measured.
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|error| Failure::new("system", error.to_string()).at("own program"))
 }
 
 /// A number with `places` decimals, as JSON has it.

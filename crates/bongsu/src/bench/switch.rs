@@ -8,7 +8,7 @@ use node::bench::rig::{Done, Rig, RigOptions};
 use node::bench::{Measured, Orders, STALL_MS, generate};
 use serde_json::{Value, json};
 
-use super::{decimals, ms};
+use super::{ScratchArg, decimals, ms};
 use crate::error::{Exit, Failure};
 use crate::output::{self, Format, FormatArg};
 
@@ -44,7 +44,7 @@ impl At {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu bench switch --at hub --plain
+  bongsu bench switch --at hub
   bongsu bench switch --at hub --plain --rate 10000 --seconds 10
 
 Prints with --format json:
@@ -78,9 +78,8 @@ pub(crate) struct SwitchBench {
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=99))]
     runs: u64,
-    /// Where the temporary directory is made; by default the system's place for such
-    #[arg(long, value_name = "DIR")]
-    scratch: Option<PathBuf>,
+    #[command(flatten)]
+    scratch: ScratchArg,
     #[command(flatten)]
     format: FormatArg,
 }
@@ -101,11 +100,6 @@ impl SwitchBench {
     }
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        if !self.plain {
-            return Err(Failure::new("usage", "links have no TLS and no MAC yet")
-                .at("--plain")
-                .todo("measure with --plain"));
-        }
         let mut runs = Vec::new();
         let (mut good, mut again) = (0, 0);
         while good < self.runs {
@@ -132,11 +126,11 @@ impl SwitchBench {
 
     fn once(&self) -> Result<Run, Failure> {
         let rig = Rig::start(&RigOptions {
-            program: std::env::current_exe()
-                .map_err(|error| Failure::new("system", error.to_string()).at("own program"))?,
-            scratch: self.scratch.clone().unwrap_or_else(std::env::temp_dir),
+            program: super::program()?,
+            scratch: self.scratch.dir(),
             station: self.at == At::Station,
             plain: self.plain,
+            no_snapshots: false,
         })?;
         let connections = usize::try_from(self.connections).unwrap_or(usize::MAX);
         let depth = usize::try_from(self.depth).unwrap_or(usize::MAX);
@@ -207,7 +201,13 @@ impl SwitchBench {
             Some(rate) => format!("open loop, {rate} payments/s at even distances"),
             None => format!("closed loop, {} payments under way", o.asking * o.depth),
         };
-        let links = if self.plain { "plain links (no TLS, no MAC)" } else { "TLS 1.3 and MAC" };
+        let links = match (self.plain, self.at) {
+            (true, _) => "plain links (no TLS, no MAC)",
+            (false, At::Hub) => "TLS 1.3 and MAC",
+            (false, At::Station) => {
+                "TLS 1.3 on trunk and bank links, MAC on these, terminals plain"
+            }
+        };
         let shape =
             format!("{} connections ask, {} deep; {} answer", o.asking, o.depth, o.answering);
         let mut text = format!(

@@ -1,6 +1,8 @@
 //! The payments of one asking connection: prepared frames, and what their answers must say.
 
-use super::iso::{Fields, Table, put_digits};
+use keys::LinkMac;
+
+use super::iso::{Fields, Table, put_digits, sign};
 
 /// Accounts of each bank that pay, each with its own card.
 pub(super) const ACCOUNTS: u64 = 10_000;
@@ -88,6 +90,7 @@ pub(super) struct Who<'a> {
     pub(super) currency: u16,
     pub(super) first_terminal: u64,
     pub(super) terminals: u64,
+    pub(super) mac: Option<&'a LinkMac>,
 }
 
 impl Asker {
@@ -122,7 +125,7 @@ impl Asker {
             (49, currency.as_bytes()),
         ];
         let mut frame = Vec::new();
-        table.frame("0200", &fields, &mut frame);
+        table.frame("0200", &fields, who.mac, &mut frame);
         let mut found = Fields::new();
         assert!(table.scan(&frame[2..], &mut found), "the frame above is a message");
         let place = |de| 2 + found.place(de);
@@ -148,7 +151,13 @@ impl Asker {
     }
 
     /// Appends the next payment; `false` if too many are under way.
-    pub(super) fn ask(&mut self, since: u64, moment: &Moment, out: &mut Vec<u8>) -> bool {
+    pub(super) fn ask(
+        &mut self,
+        since: u64,
+        moment: &Moment,
+        mac: Option<&LinkMac>,
+        out: &mut Vec<u8>,
+    ) -> bool {
         let Some(slot) = self.free.pop() else { return false };
         let sequence = self.sequence;
         self.sequence += 1;
@@ -166,7 +175,11 @@ impl Asker {
         put_digits(&mut frame[at.rrn..at.rrn + 4], u64::from(slot));
         put_digits(&mut frame[at.rrn + 4..at.rrn + 12], sequence);
         put_digits(&mut frame[at.terminal + 3..at.terminal + 8], terminal);
+        let begin = out.len();
         out.extend_from_slice(frame);
+        if let Some(mac) = mac {
+            sign(out, begin, mac);
+        }
         true
     }
 
@@ -246,6 +259,7 @@ mod tests {
             currency: 408,
             first_terminal: 7,
             terminals: 3,
+            mac: None,
         };
         let asker = Asker::new(&table, &who, vec![cards("940802"), cards("940803")], 2);
         (table, asker)
@@ -255,7 +269,7 @@ mod tests {
         let mut fields = Fields::new();
         assert!(table.scan(&frame[2..], &mut fields));
         let mut out = Vec::new();
-        approve(&frame[2..], &fields, &mut out);
+        approve(&frame[2..], &fields, None, &mut out);
         assert!(table.scan(&out[2..], &mut fields));
         (out.split_off(2), fields)
     }
@@ -267,7 +281,7 @@ mod tests {
         let mut seen = std::collections::BTreeSet::new();
         for sequence in 0..200 {
             let mut frame = Vec::new();
-            assert!(asker.ask(sequence, &Moment::at(1_795_000_000, 32_400), &mut frame));
+            assert!(asker.ask(sequence, &Moment::at(1_795_000_000, 32_400), None, &mut frame));
             let message = &frame[2..];
             let mut fields = Fields::new();
             assert!(table.scan(message, &mut fields));
@@ -285,9 +299,9 @@ mod tests {
         let (table, mut asker) = asker();
         let mut frame = Vec::new();
         let moment = Moment::at(1_795_000_000, 32_400);
-        assert!(asker.ask(5, &moment, &mut frame));
-        assert!(asker.ask(6, &moment, &mut Vec::new()));
-        assert!(!asker.ask(7, &moment, &mut Vec::new()), "both slots are taken");
+        assert!(asker.ask(5, &moment, None, &mut frame));
+        assert!(asker.ask(6, &moment, None, &mut Vec::new()));
+        assert!(!asker.ask(7, &moment, None, &mut Vec::new()), "both slots are taken");
         let (right, fields) = answer(&table, &frame);
         for (de, what) in [(37, "answers nothing"), (11, "other DE11"), (4, "other DE4")] {
             let mut wrong = right.clone();

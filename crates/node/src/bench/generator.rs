@@ -5,16 +5,22 @@ use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use host::PeerName;
+use keys::LinkMac;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 
+use scheme::ParticipantId;
+
 use super::asker::{Asker, Moment, Settled, Who, cards};
 use super::histogram::Histogram;
-use super::iso::{Fields, Table, approve};
-use super::line::Line;
-use super::orders::{Measured, Orders, STALL_MS};
+use super::iso::{Fields, Table, approve, is_signed};
+use super::line::{Line, Protection};
+use super::orders::{Bank, Measured, Orders, STALL_MS};
 use crate::error::RunError;
+use crate::role::RoleName;
+use crate::tls::{ClientSide, bank_mac};
 
 /// How long banks have to sign on.
 const SIGN_ON_WAIT: Duration = Duration::from_secs(10);
@@ -32,9 +38,24 @@ const PACE: Token = Token(usize::MAX - 1);
 /// Runs one load and says what was seen. Writes `begin` and `end` of the window to `told`.
 pub fn generate(orders: &Orders, told: &mut impl Write) -> Result<Measured, RunError> {
     let failed = |what| move |error: io::Error| RunError::system(what, error);
-    let mut generator = Generator::connect(orders).map_err(failed("connect the generator"))?;
+    let protections = protections(orders)?;
+    let mut generator =
+        Generator::connect(orders, &protections).map_err(failed("connect the generator"))?;
     generator.sign_on().map_err(failed("sign on at the hub"))?;
     generator.run(told).map_err(failed("generate load"))
+}
+
+/// The keys of each bank; nothing where links are plain.
+fn protections(orders: &Orders) -> Result<Vec<Protection>, RunError> {
+    let Some(keys) = &orders.keys else { return Ok(Vec::new()) };
+    let of_bank = |bank: &Bank| {
+        let unknown = || RunError::system("find a bank's keys", bank.id);
+        let id = ParticipantId::new(bank.id).ok_or_else(unknown)?;
+        let role = RoleName::Bank(id).to_string();
+        let tls = ClientSide::load(keys, &role, PeerName::Hub)?;
+        Ok(Protection { tls, mac: bank_mac(keys, id)? })
+    };
+    orders.banks.iter().map(of_bank).collect()
 }
 
 struct Generator<'o> {
@@ -104,7 +125,7 @@ impl Seen {
 
 impl<'o> Generator<'o> {
     /// All connections, and a sign-on of each that is a bank's.
-    fn connect(orders: &'o Orders) -> io::Result<Self> {
+    fn connect(orders: &'o Orders, protections: &[Protection]) -> io::Result<Self> {
         let table = Table::new().ok_or(ErrorKind::Unsupported)?;
         let poll = Poll::new()?;
         let mut generator = Self {
@@ -133,14 +154,15 @@ impl<'o> Generator<'o> {
                 currency: orders.currency,
                 first_terminal: 1 + place as u64 * orders.terminals,
                 terminals: orders.terminals,
+                mac: protections.get(bank).map(|known| &known.mac).filter(|_| !at_station),
             };
             let depth = u16::try_from(orders.depth).unwrap_or(OPEN_DEPTH);
             let depth = if orders.rate.is_some() { OPEN_DEPTH } else { depth };
             let asker = Asker::new(&generator.table, &who, issuers.collect(), depth);
-            generator.open(Some(asker), (!at_station).then_some(bank))?;
+            generator.open(Some(asker), (!at_station).then_some(bank), protections)?;
         }
         for place in 0..orders.answering {
-            generator.open(None, Some((place + 1) % count))?;
+            generator.open(None, Some((place + 1) % count), protections)?;
         }
         Ok(generator)
     }
@@ -153,13 +175,19 @@ impl<'o> Generator<'o> {
         (0..count).filter(|bank| *bank != acquirer && answers(*bank)).collect()
     }
 
-    fn open(&mut self, asker: Option<Asker>, bank: Option<usize>) -> io::Result<()> {
+    fn open(
+        &mut self,
+        asker: Option<Asker>,
+        bank: Option<usize>,
+        protections: &[Protection],
+    ) -> io::Result<()> {
         let place = self.lines.len();
         let to = match (bank, self.orders.terminals_at) {
             (None, Some(station)) => station,
             (Some(_), _) | (None, None) => self.orders.banks_at,
         };
-        let mut line = Line::connect(to)?;
+        let protection = bank.and_then(|bank| protections.get(bank));
+        let mut line = Line::connect(to, protection)?;
         let interest = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut line.stream, Token(place), interest)?;
         self.lines.push(line);
@@ -177,7 +205,9 @@ impl<'o> Generator<'o> {
             let stan = format!("{:06}", place + 1);
             let fields: [(usize, &[u8]); 4] =
                 [(7, &self.moment.utc), (11, stan.as_bytes()), (32, id.as_bytes()), (70, b"001")];
-            self.table.frame("0800", &fields, &mut self.lines[place].output);
+            let mut frame = Vec::new();
+            self.table.frame("0800", &fields, self.lines[place].mac(), &mut frame);
+            self.lines[place].output.extend_from_slice(&frame);
             self.touch(place);
             self.unsigned += 1;
         }
@@ -212,7 +242,11 @@ impl<'o> Generator<'o> {
                 cpu = cpu_ns();
                 writeln!(told, "begin")?;
             }
-            if now >= end {
+            let all = self.seen.answered + self.seen.under_way as u64;
+            if self.orders.payments.is_some_and(|most| all >= most) {
+                self.seen.window.1 = now;
+            }
+            if now >= self.seen.window.1 {
                 break;
             }
             pace.ask(&mut self, now.min(end));
@@ -267,7 +301,7 @@ impl<'o> Generator<'o> {
             if place >= self.lines.len() {
                 continue;
             }
-            if event.is_writable() && !self.lines[place].output.is_empty() {
+            if event.is_writable() && self.lines[place].has_unsent() {
                 self.touch(place);
             }
             if event.is_readable() {
@@ -296,7 +330,11 @@ impl<'o> Generator<'o> {
         let mut fields = Fields::new();
         let mut spoke = false;
         while let Some(message) = self.lines[place].next() {
-            let (message, out) = self.lines[place].parts(message);
+            let (message, mac, out) = self.lines[place].parts(message);
+            if mac.is_some_and(|mac| !is_signed(message, mac)) {
+                self.seen.fault("bad MAC");
+                continue;
+            }
             if !self.table.scan(message, &mut fields) {
                 self.seen.fault("unreadable");
                 continue;
@@ -309,16 +347,16 @@ impl<'o> Generator<'o> {
                     };
                     self.seen.settled(settled, now);
                 }
-                200 => approve(message, &fields, out),
+                200 => approve(message, &fields, mac, out),
                 810 => match fields.value(message, 39) {
                     Some(b"00") => self.unsigned = self.unsigned.saturating_sub(1),
                     Some(_) | None => self.seen.fault("sign-on refused"),
                 },
                 420 | 421 => {
                     self.seen.fault("reversals");
-                    approve(message, &fields, out);
+                    approve(message, &fields, mac, out);
                 }
-                800 => answer_echo(&self.table, message, &fields, out),
+                800 => answer_echo(&self.table, message, &fields, mac, out),
                 _ => self.seen.fault("not expected"),
             }
             spoke |= !out.is_empty();
@@ -345,7 +383,8 @@ impl<'o> Generator<'o> {
     /// One payment that was to be sent then.
     fn ask(&mut self, place: usize, since: u64) -> bool {
         let Some(asker) = &mut self.askers[place] else { return false };
-        if !asker.ask(since, &self.moment, &mut self.lines[place].output) {
+        let (_, mac, out) = self.lines[place].parts(0..0);
+        if !asker.ask(since, &self.moment, mac, out) {
             return false;
         }
         self.seen.sent(since);
@@ -374,10 +413,16 @@ impl<'o> Generator<'o> {
 }
 
 /// 0810 to the hub's echo.
-fn answer_echo(table: &Table, message: &[u8], fields: &Fields, out: &mut Vec<u8>) {
+fn answer_echo(
+    table: &Table,
+    message: &[u8],
+    fields: &Fields,
+    mac: Option<&LinkMac>,
+    out: &mut Vec<u8>,
+) {
     let value = |de| fields.value(message, de).unwrap_or_default();
     let answer = [(7, value(7)), (11, value(11)), (39, &b"00"[..]), (70, value(70))];
-    table.frame("0810", &answer, out);
+    table.frame("0810", &answer, mac, out);
 }
 
 /// Processor time of this process, ns.

@@ -1,7 +1,11 @@
 //! As much of ISO 8583:1987 in ASCII as a load generator needs: where each field of a frame
 //! stands, frames made once and patched, answers put together from pieces of their requests.
 
+use keys::LinkMac;
 use wire::iso8583::{Dialect, ElementType, Length};
+
+/// A MAC on the wire: 8 bytes in hexadecimal digits, the last of a frame.
+const MAC_DIGITS: usize = 16;
 
 /// How long each field is on the wire, for DE2 to DE128.
 #[derive(Debug)]
@@ -62,8 +66,19 @@ impl Table {
         (at == message.len()).then_some(())
     }
 
-    /// Puts a frame together: length, type, bitmaps, fields in ascending order.
-    pub(super) fn frame(&self, mti: &str, fields: &[(usize, &[u8])], out: &mut Vec<u8>) {
+    /// Puts a frame together: length, type, bitmaps, fields in ascending order, and the MAC.
+    pub(super) fn frame(
+        &self,
+        mti: &str,
+        fields: &[(usize, &[u8])],
+        mac: Option<&LinkMac>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut fields = fields.to_vec();
+        if mac.is_some() {
+            let last = fields.last().map_or(0, |(de, _)| *de);
+            fields.push((if last > 64 { 128 } else { 64 }, &[b'0'; MAC_DIGITS]));
+        }
         let begin = out.len();
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(mti.as_bytes());
@@ -76,13 +91,16 @@ impl Table {
             put_bitmap(present as u64, out);
         }
         for (de, value) in fields {
-            if let Size::Counted(count, unit) = self.0[*de] {
+            if let Size::Counted(count, unit) = self.0[de] {
                 let length = value.len() / unit;
                 out.extend_from_slice(format!("{length:0count$}").as_bytes());
             }
             out.extend_from_slice(value);
         }
         close(out, begin);
+        if let Some(mac) = mac {
+            sign(out, begin, mac);
+        }
     }
 }
 
@@ -130,13 +148,13 @@ const ECHO: [usize; 14] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 38, 39, 41, 42, 49];
 
 /// Appends the approving answer to a request or advice (0210 to 0200, 0430 to 0420), with DE38 made
 /// of the trace number.
-pub(super) fn approve(message: &[u8], fields: &Fields, out: &mut Vec<u8>) {
+pub(super) fn approve(message: &[u8], fields: &Fields, mac: Option<&LinkMac>, out: &mut Vec<u8>) {
     let begin = out.len();
     out.extend_from_slice(&[0, 0]);
     out.extend_from_slice(&[message[0], message[1], message[2] + 1, b'0']);
     let has = |de: usize| matches!(de, 38 | 39) || fields.present >> (128 - de) & 1 == 1;
     let present = ECHO.iter().filter(|de| has(**de)).fold(0, |all, de| all | 1u64 << (64 - de));
-    put_bitmap(present, out);
+    put_bitmap(present | u64::from(mac.is_some()), out);
     for de in ECHO {
         let span = fields.spans[de];
         match de {
@@ -146,7 +164,26 @@ pub(super) fn approve(message: &[u8], fields: &Fields, out: &mut Vec<u8>) {
             _ => {}
         }
     }
+    if mac.is_some() {
+        out.extend_from_slice(&[b'0'; MAC_DIGITS]);
+    }
     close(out, begin);
+    if let Some(mac) = mac {
+        sign(out, begin, mac);
+    }
+}
+
+/// Writes the MAC over the frame that began there into its last bytes (R-MAC).
+pub(super) fn sign(out: &mut [u8], begin: usize, mac: &LinkMac) {
+    let (covered, place) = out.split_at_mut(out.len() - MAC_DIGITS);
+    let code = mac.sign.sign(&[&covered[begin + 2..]]);
+    put_bitmap_at(u64::from_be_bytes(code), place);
+}
+
+/// Whether a message ends with its MAC.
+pub(super) fn is_signed(message: &[u8], mac: &LinkMac) -> bool {
+    let Some((covered, digits)) = message.split_last_chunk::<MAC_DIGITS>() else { return false };
+    bitmap(digits).is_some_and(|code| mac.verify.verify(&[covered], &code.to_be_bytes()))
 }
 
 /// Writes the length in front of a frame that began there.
@@ -190,10 +227,14 @@ fn bitmap(hex: &[u8]) -> Option<u64> {
 
 fn put_bitmap(bits: u64, out: &mut Vec<u8>) {
     let mut hex = [0; 16];
+    put_bitmap_at(bits, &mut hex);
+    out.extend_from_slice(&hex);
+}
+
+fn put_bitmap_at(bits: u64, hex: &mut [u8]) {
     for (place, byte) in hex.iter_mut().enumerate() {
         *byte = b"0123456789ABCDEF"[(bits >> (60 - 4 * place) & 15) as usize];
     }
-    out.extend_from_slice(&hex);
 }
 
 #[cfg(test)]
@@ -223,7 +264,7 @@ mod tests {
     fn frames_and_answers_are_what_the_codec_reads() {
         let table = Table::new().unwrap();
         let mut frame = Vec::new();
-        table.frame("0200", &REQUEST, &mut frame);
+        table.frame("0200", &REQUEST, None, &mut frame);
         let message = read(&frame);
         for (de, value) in REQUEST {
             assert_eq!(message.get(de as u8), Some(value), "DE{de}");
@@ -233,7 +274,7 @@ mod tests {
         assert_eq!((fields.mti, fields.number(&frame[2..], 4)), (200, Some(1250)));
         assert_eq!(fields.value(&frame[2..], 39), None);
         let mut answer = Vec::new();
-        approve(&frame[2..], &fields, &mut answer);
+        approve(&frame[2..], &fields, None, &mut answer);
         let answer = read(&answer);
         assert_eq!(answer.mti().to_string(), "0210");
         for de in [2, 3, 4, 7, 11, 37, 41] {
@@ -247,13 +288,35 @@ mod tests {
     fn what_is_no_message_is_not_read() {
         let table = Table::new().unwrap();
         let mut frame = Vec::new();
-        table.frame("0200", &REQUEST, &mut frame);
+        table.frame("0200", &REQUEST, None, &mut frame);
         let mut fields = Fields::new();
         for end in 2..frame.len() {
             assert!(!table.scan(&frame[2..end], &mut fields), "{end}");
         }
         frame.push(b'0');
         assert!(!table.scan(&frame[2..], &mut fields));
+    }
+
+    #[test]
+    fn macs_stand_last_and_prove_what_is_before_them() {
+        let table = Table::new().unwrap();
+        let keys = [[1; 16], [2; 16]].map(keys::Key128::from_random);
+        let bank = LinkMac::bank_side(&keys[0], &keys[1]);
+        let hub = LinkMac::hub_side(&keys[0], &keys[1]);
+        let mut fields = Fields::new();
+        for (count, de) in [(9, 128), (8, 64)] {
+            let mut frame = Vec::new();
+            table.frame("0200", &REQUEST[..count], Some(&bank), &mut frame);
+            assert!(read(&frame).has(de) && read(&frame).has_mac_in_place());
+            assert!(is_signed(&frame[2..], &hub) && !is_signed(&frame[2..], &bank));
+            frame[30] ^= 1;
+            assert!(!is_signed(&frame[2..], &hub));
+            frame[30] ^= 1;
+            assert!(table.scan(&frame[2..], &mut fields));
+            let mut answer = vec![7; 5];
+            approve(&frame[2..], &fields, Some(&bank), &mut answer);
+            assert!(read(&answer[5..]).has(64) && is_signed(&answer[7..], &hub));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub struct Orders {
     pub banks_at: SocketAddr,
     /// A station's door for terminals; without one the banks ask as acquirers.
     pub terminals_at: Option<SocketAddr>,
+    /// The nation's keys, for TLS and MACs on banks' connections; without them they are plain.
+    pub keys: Option<PathBuf>,
     /// Retailer of these terminals (DE42).
     pub retailer: String,
     /// Banks; the first is the acquirer of terminals.
@@ -42,6 +45,8 @@ pub struct Orders {
     pub warm_up_ms: u64,
     /// Time in which payments are counted, ms.
     pub window_ms: u64,
+    /// Ends earlier, once so many payments have been asked.
+    pub payments: Option<u64>,
     /// Currency (DE49).
     pub currency: u16,
     /// Local time less UTC, seconds.

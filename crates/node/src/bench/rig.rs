@@ -2,13 +2,12 @@
 //! and caps so high that nothing is declined. Everything ends and is removed with the [`Rig`].
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use host::config::known;
 use serde_json::Value;
 
 use super::orders::{Bank, Measured, Orders};
@@ -17,12 +16,15 @@ use crate::error::{RunError, RunErrorKind};
 use crate::layout::Layout;
 use crate::process::SUPERVISOR;
 use crate::role::RoleName;
+use crate::signals::stop_signals;
 
 /// Banks of the bench: institution code, prefix of cards.
 const BANKS: [(u64, &str); 4] =
     [(100_001, "940801"), (100_002, "940802"), (100_003, "940803"), (100_004, "940804")];
 /// Retailer of the station's terminals.
 const RETAILER: &str = "BENCH-SHOP-0001";
+/// The nation's file.
+const CONFIG: &str = "bench.toml";
 /// The one station.
 const STATION: &str = "bench";
 /// Terminals of a run.
@@ -43,6 +45,8 @@ pub struct RigOptions {
     pub station: bool,
     /// Whether links are without TLS and MAC.
     pub plain: bool,
+    /// Whether the hub writes no snapshots, so that a start reads every record.
+    pub no_snapshots: bool,
 }
 
 /// What a running nation has done so far.
@@ -82,6 +86,7 @@ pub struct Rig {
     banks_at: SocketAddr,
     terminals_at: Option<SocketAddr>,
     program: PathBuf,
+    plain: bool,
 }
 
 /// A directory that is removed with this.
@@ -94,6 +99,15 @@ impl Scratch {
         let path = below.join(format!("bongsu-bench-{}", std::process::id()));
         crate::layout::make_dir(&path)
             .map_err(|error| RunError::file("make the directory", &path, &error))?;
+        let mut signals = stop_signals()?;
+        let doomed = path.clone();
+        std::thread::spawn(move || {
+            // Ctrl-C: whatever runs here dies with this process, and nothing of it stays.
+            if signals.read(&mut [0; 1]).is_ok_and(|count| count > 0) {
+                let _ = std::fs::remove_dir_all(&doomed);
+                std::process::exit(2);
+            }
+        });
         Ok(Self(path))
     }
 
@@ -139,7 +153,7 @@ impl Rig {
         let dir = Scratch::new(&options.scratch)?;
         let addresses = free_addresses()?;
         let text = configuration(options, &addresses);
-        let config = dir.path().join("bench.toml");
+        let config = dir.path().join(CONFIG);
         std::fs::write(&config, text)
             .map_err(|error| RunError::file("write the configuration", &config, &error))?;
         let mut rig = Self {
@@ -148,6 +162,7 @@ impl Rig {
             banks_at: addresses[1],
             terminals_at: options.station.then_some(addresses[4]),
             program: options.program.clone(),
+            plain: options.plain,
         };
         rig.role(RoleName::Hub, &config)?;
         if options.station {
@@ -202,9 +217,17 @@ impl Rig {
         Err(RunError::new(RunErrorKind::Child, message, role.to_string(), "see its words above"))
     }
 
-    /// The process of a role.
-    pub fn pid(&self, role: &RoleName) -> Option<u32> {
-        self.roles.iter().find(|(known, _)| known == role).map(|(_, child)| child.id())
+    /// Kills the hub as a power cut would, starts it again, and says how long it took from the
+    /// start of the process until it was ready.
+    pub fn hub_again(&mut self) -> Result<Duration, RunError> {
+        let Some(place) = self.roles.iter().position(|(role, _)| *role == RoleName::Hub) else {
+            return Ok(Duration::ZERO);
+        };
+        let (role, child) = self.roles.remove(place);
+        drop(Ending(child));
+        let began = Instant::now();
+        self.role(role, &self.dir.path().join(CONFIG))?;
+        Ok(began.elapsed())
     }
 
     /// Orders for a generator at this nation: half of the connections ask, half answer.
@@ -213,6 +236,7 @@ impl Rig {
         Orders {
             banks_at: self.banks_at,
             terminals_at: self.terminals_at,
+            keys: (!self.plain).then(|| Layout::new(self.dir.path()).keys()),
             retailer: RETAILER.to_owned(),
             banks: BANKS.map(|(id, iin)| Bank { id, iin: iin.to_owned() }).to_vec(),
             asking: half,
@@ -222,6 +246,7 @@ impl Rig {
             rate: None,
             warm_up_ms: 0,
             window_ms: 0,
+            payments: None,
             currency: 408,
             // Asia/Pyongyang has no summer time.
             utc_offset_s: 9 * 3600,
@@ -335,15 +360,15 @@ fn free_addresses() -> Result<[SocketAddr; 5], RunError> {
 
 fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
     let [trunk, banks, http, pages, terminals] = addresses;
-    let channels = match known::explain("security.channels") {
-        Some(_) if options.plain => "channels = \"plain\"\n",
-        Some(_) | None => "",
-    };
+    let channels = if options.plain { "channels = \"plain\"\n" } else { "" };
+    // As many as can be said.
+    let snapshots = if options.no_snapshots { "snapshot_records = 10000000\n" } else { "" };
     let mut text = format!(
         "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
          currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
          [security]\nprofile = \"demo\"\n{channels}\
          [limits]\nin_flight = 65536\n\
+         [journal]\n{snapshots}\
          [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
          [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
          acquirer = 100001\n\
@@ -376,6 +401,7 @@ mod tests {
                 scratch: PathBuf::new(),
                 station,
                 plain: true,
+                no_snapshots: station,
             };
             let text = configuration(&options, &free_addresses().unwrap());
             let config = host::Config::parse(&text, "bench.toml").unwrap();
