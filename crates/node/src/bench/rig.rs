@@ -367,7 +367,8 @@ fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
         "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
          currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
          [security]\nprofile = \"demo\"\n{channels}\
-         [limits]\nin_flight = 65536\n\
+         [limits]\nin_flight = 65536\nconnection_payments_per_s = 100000\n\
+         connection_messages_per_s = 100000\n\
          [journal]\n{snapshots}\
          [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
          [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
