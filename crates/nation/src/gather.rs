@@ -1,12 +1,13 @@
 //! What shops and banks publish, in the auditor's words.
 
+use host::view::PaymentView;
 use parties::bank::{Entry, EntryKind};
 use parties::shop::{Kind, Outcome, Seen};
 use scheme::{Amount, ParticipantId};
 
 use crate::actor::Actor;
 use crate::audit::{Ask, Asker, BankEvidence, Claim, End, Line, Rules};
-use crate::scenario::Place;
+use crate::scenario::{Lie, Place};
 use crate::world::World;
 
 /// The banks' books.
@@ -101,5 +102,34 @@ pub(crate) fn rules(world: &World) -> Rules {
         holds_stand: world.scenario.hold_ms.is_none(),
         refund_max: minor(limits.clone().map(|limit| limit.refund_max).max()),
         refund_day_max: minor(limits.map(|limit| limit.refund_day_max).max()),
+    }
+}
+
+/// Tells a lie of the first payment that it is of.
+pub(crate) fn lie(lie: Lie, payments: &mut Vec<PaymentView>) {
+    let nothing = |payment: &PaymentView| payment.returned == "0.00";
+    let fits = |payment: &&mut PaymentView| {
+        let posted = payment.status == "posted";
+        match lie {
+            Lie::PostedTwice => posted,
+            Lie::RefundForgotten => posted && payment.kind == "refund",
+            Lie::ReturnForgotten | Lie::WholeForPart => posted && !nothing(payment),
+            Lie::CompletionForgotten => posted && payment.kind == "preauth",
+            Lie::HoldPosted => payment.kind == "preauth" && payment.status == "pending",
+        }
+    };
+    let Some(payment) = payments.iter_mut().find(fits) else { return };
+    match lie {
+        Lie::PostedTwice => {
+            let again = payment.clone();
+            payments.push(again);
+        }
+        Lie::RefundForgotten | Lie::CompletionForgotten => payment.status = "voided",
+        Lie::ReturnForgotten => payment.returned = "0.00".to_owned(),
+        Lie::WholeForPart => {
+            payment.status = "reversed";
+            payment.returned.clone_from(&payment.amount);
+        }
+        Lie::HoldPosted => payment.status = "posted",
     }
 }

@@ -47,6 +47,10 @@ pub struct Stats {
     pub reversed: u64,
     /// Payments that shops walked away from.
     pub unknown: u64,
+    /// Purchases that ended, one way or another.
+    pub purchases: u64,
+    /// Of these, approved, whatever came after.
+    pub purchases_approved: u64,
     /// Starts of machines after the first.
     pub restarts: u64,
     /// The furthest that any bank's net position was seen from zero, minor units.
@@ -171,9 +175,8 @@ fn evidence(world: &mut World) -> Evidence {
         | None => Vec::new(),
     };
     let mut payments = payments(world);
-    if world.scenario.planted == Some(Planted::PublishedTwice) {
-        let posted = payments.iter().find(|payment| payment.status == "posted").cloned();
-        payments.extend(posted);
+    if let Some(Planted::Published(lie)) = world.scenario.planted {
+        gather::lie(lie, &mut payments);
     }
     let (banks, askers) = (gather::banks(world), gather::askers(world));
     Evidence { hub, stations, accounts, payments, banks, askers, rules: gather::rules(world) }
@@ -319,6 +322,7 @@ fn finish(mut world: World, drain_ms: u64) -> Outcome {
         }
     }
     stats.events = world.events;
+    (stats.purchases, stats.purchases_approved) = world.purchases;
     stats.furthest_minor = world.furthest_minor;
     stats.simulated_ms = world.schedule.now() / MS;
     world.coverage.retain(|_, count| *count > 0);

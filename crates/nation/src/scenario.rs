@@ -223,6 +223,31 @@ pub enum Cheat {
     FalseAcknowledgement,
     /// Bank 1 debits each purchase twice.
     DoubleDebit,
+    /// Bank 1 credits each refund twice.
+    DoubleCredit,
+    /// Bank 1 takes a reversal in part for a whole one.
+    WholeForPart,
+    /// Bank 1 acknowledges completions and debits nothing.
+    FalseCompletion,
+    /// Bank 1 undoes what it has been told was completed.
+    ReleasedAndPosted,
+}
+
+/// A lie in what the hub publishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lie {
+    /// One posting twice.
+    PostedTwice,
+    /// One refund that nobody gave.
+    RefundForgotten,
+    /// One refund that its payment does not know of.
+    ReturnForgotten,
+    /// One reversal in part as a whole one.
+    WholeForPart,
+    /// One completed hold as released.
+    CompletionForgotten,
+    /// One hold that nobody completed as posted.
+    HoldPosted,
 }
 
 /// A bug planted behind the world's back.
@@ -232,8 +257,8 @@ pub enum Planted {
     Bank(Cheat),
     /// The hub's disk says yes to every n-th sync and does nothing.
     SkippedSync(u64),
-    /// What the hub publishes has one posting twice.
-    PublishedTwice,
+    /// In what the hub publishes.
+    Published(Lie),
 }
 
 /// Whose delays and sizes a nation has.

@@ -117,6 +117,8 @@ impl Totals {
         sum.declined += one.declined;
         sum.reversed += one.reversed;
         sum.unknown += one.unknown;
+        sum.purchases += one.purchases;
+        sum.purchases_approved += one.purchases_approved;
         sum.restarts += one.restarts;
         sum.furthest_minor = sum.furthest_minor.max(one.furthest_minor);
         for (name, seeds) in &other.coverage {

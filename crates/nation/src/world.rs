@@ -68,6 +68,8 @@ pub(crate) struct World {
     /// Approvals since everything was healed.
     pub(crate) worked: u64,
     pub(crate) events: u64,
+    /// Purchases that ended, and of these, approved.
+    pub(crate) purchases: (u64, u64),
     /// How far from zero a net position was seen.
     pub(crate) furthest_minor: u64,
     pub(crate) story: Story,
@@ -97,6 +99,7 @@ impl World {
             raging: true,
             worked: 0,
             events: 0,
+            purchases: (0, 0),
             furthest_minor: 0,
             story: Story::default(),
             disk_dice: Dice::new(scenario.seed, "disks"),
@@ -139,7 +142,7 @@ impl World {
             Place::Bank(number) => {
                 let cheat = match scenario.planted {
                     Some(Planted::Bank(cheat)) if number == 1 => Some(cheat),
-                    Some(Planted::Bank(_) | Planted::SkippedSync(_) | Planted::PublishedTwice)
+                    Some(Planted::Bank(_) | Planted::SkippedSync(_) | Planted::Published(_))
                     | None => None,
                 };
                 Middlebox::new(scenario.bank_rates, 0, cheat)
@@ -340,6 +343,10 @@ impl World {
         };
         for seen in &ended {
             self.count(flow_name(seen));
+        }
+        for seen in ended.iter().filter(|seen| seen.kind == parties::shop::Kind::Purchase) {
+            self.purchases.0 += 1;
+            self.purchases.1 += u64::from(seen.approved);
         }
         if !self.raging {
             self.worked += ended.iter().filter(|seen| seen.approved).count() as u64;

@@ -20,12 +20,14 @@ fn after_a_day_and_a_night_the_nation_still_pays() {
     let outcome = run(&Scenario::example(1, 24, rate()));
     let stats = outcome.stats;
     println!("{stats:#?} {:#?}", outcome.coverage);
+    let came = |what| outcome.coverage.get(what).copied().unwrap_or(0);
+    assert!(came("refund") > 0 && came("completion") > 0, "every flow comes");
     assert_eq!(outcome.broken, []);
     assert!(stats.simulated_ms > 24 * 3_600_000);
     assert!(stats.payments > 24 * 3_600 * rate() / 1_000 * 9 / 10, "{stats:?}");
-    let asked = stats.payments;
-    println!("{} of {asked} purchases declined", stats.declined);
-    assert!(stats.declined * 100 <= asked * 2, "{stats:?}");
+    let (asked, approved) = (stats.purchases, stats.purchases_approved);
+    println!("{approved} of {asked} purchases approved");
+    assert!(approved * 100 >= asked * 98, "{stats:?}");
     println!("the furthest position was {} minor units from zero", stats.furthest_minor);
     assert!(stats.furthest_minor < BALANCED, "{stats:?}");
 }

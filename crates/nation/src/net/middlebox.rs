@@ -18,6 +18,9 @@ pub(crate) enum Passed {
     Back(Vec<u8>),
 }
 
+/// What a bank has posted it undoes so many ns later.
+const UNDONE_AFTER: u64 = 200_000_000;
+
 /// The middlebox of one link.
 #[derive(Debug)]
 pub(crate) struct Middlebox {
@@ -101,38 +104,80 @@ impl Middlebox {
         // Banks dial, so the hub's requests come back.
         let cheat = self.cheat.filter(|_| !forth)?;
         let reversal = frame.starts_with(b"0420") || frame.starts_with(b"0421");
+        let completion = frame.starts_with(b"0220") || frame.starts_with(b"0221");
+        let message = || self.dialect.decode(frame).ok();
         match cheat {
             Cheat::SwallowReversals => reversal.then(Vec::new),
-            Cheat::FalseAcknowledgement => {
-                let request = self.dialect.decode(frame).ok().filter(|_| reversal)?;
-                let mut answer = Message::new(request.mti().answer()?);
-                for de in [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49] {
-                    if let Some(value) = request.get(de) {
-                        let value = value.to_vec();
-                        answer.set(de, &value);
-                    }
-                }
-                answer.set(39, b"00");
-                Some(vec![Passed::Back(self.write(&answer)?)])
+            Cheat::FalseAcknowledgement => self.acknowledge(&message().filter(|_| reversal)?),
+            Cheat::FalseCompletion => self.acknowledge(&message().filter(|_| completion)?),
+            Cheat::DoubleDebit => self.again(&message()?, frame, |kind| kind != "20"),
+            Cheat::DoubleCredit => self.again(&message()?, frame, |kind| kind == "20"),
+            Cheat::WholeForPart => {
+                let mut whole = message().filter(|message| reversal && message.has(95))?;
+                whole.remove(95);
+                Some(vec![Passed::On(self.write(&whole)?)])
             }
-            Cheat::DoubleDebit => {
-                let mut message = self.dialect.decode(frame).ok()?;
-                if message.mti() != mti(200)? {
-                    return None;
-                }
-                let stan: u32 = message.text(11)?.parse().ok()?;
-                let other = format!("{:06}", (stan + 499_999) % 999_999 + 1);
-                message.set(11, other.as_bytes());
-                let again = self.write(&message)?;
-                Some(vec![Passed::On(frame.to_vec()), Passed::On(again)])
+            Cheat::ReleasedAndPosted => {
+                let posted = message().filter(|_| completion)?;
+                let undo = self.undo(&posted)?;
+                Some(vec![Passed::On(frame.to_vec()), Passed::Later(UNDONE_AFTER, undo)])
             }
         }
+    }
+
+    /// Answers 00 in the bank's place.
+    fn acknowledge(&self, request: &Message) -> Option<Vec<Passed>> {
+        let mut answer = Message::new(request.mti().answer()?);
+        copy(request, &mut answer);
+        answer.set(39, b"00");
+        Some(vec![Passed::Back(self.write(&answer)?)])
+    }
+
+    /// Sends a request once more, as another one.
+    fn again(
+        &self,
+        message: &Message,
+        frame: &[u8],
+        which: impl Fn(&str) -> bool,
+    ) -> Option<Vec<Passed>> {
+        if message.mti() != mti(200)? || !which(message.text(3)?.get(..2)?) {
+            return None;
+        }
+        let mut message = message.clone();
+        let stan: u32 = message.text(11)?.parse().ok()?;
+        let other = format!("{:06}", (stan + 499_999) % 999_999 + 1);
+        message.set(11, other.as_bytes());
+        Some(vec![Passed::On(frame.to_vec()), Passed::On(self.write(&message)?)])
+    }
+
+    /// A reversal of a completion that nobody asked for.
+    fn undo(&self, posted: &Message) -> Option<Vec<u8>> {
+        let mut undo = Message::new(mti(420)?);
+        copy(posted, &mut undo);
+        let stan: u32 = posted.text(11)?.parse().ok()?;
+        let other = format!("{:06}", (stan + 499_999) % 999_999 + 1);
+        undo.set(11, other.as_bytes());
+        undo.set(39, b"68");
+        let (stan, sent) = (posted.text(11)?, posted.text(7)?);
+        let original = format!("0220{stan}{sent}{:0>11}{:011}", posted.text(32)?, 0);
+        undo.set(90, original.as_bytes());
+        self.write(&undo)
     }
 
     fn write(&self, message: &Message) -> Option<Vec<u8>> {
         let mut payload = Vec::new();
         self.dialect.encode(message, &mut payload).ok()?;
         Some(payload)
+    }
+}
+
+/// What an answer, or a reversal, has from its request.
+fn copy(from: &Message, to: &mut Message) {
+    for de in [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49] {
+        if let Some(value) = from.get(de) {
+            let value = value.to_vec();
+            to.set(de, &value);
+        }
     }
 }
 

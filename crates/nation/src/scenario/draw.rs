@@ -1,5 +1,6 @@
 //! A scenario out of a seed.
 
+use host::config::{Config, Shares};
 use scheme::{Amount, Timestamp};
 
 use super::{BankFaults, Fault, LinkId, Manners, Measure, Place, Planned, Rates, Scenario, Way};
@@ -80,7 +81,8 @@ impl Scenario {
     /// The example nation at peace for so long, at this rate: amounts are such that as much money
     /// moves as at the rate of `bongsu up`.
     pub fn example(seed: u64, hours: u64, rate_per_1000_s: u64) -> Self {
-        let config = host::config::Config::example();
+        let config = Config::example();
+        let Shares { cash, refund, balance, preauth, part: cancel_part } = config.simulation.shares;
         let own_rate = 1_000 * u64::from(config.simulation.payments_per_s);
         Self {
             stations: 4,
@@ -89,6 +91,7 @@ impl Scenario {
             rate_per_1000_s,
             fault_ms: hours * HOUR_S * 1_000,
             bank_faults: vec![BankFaults::default(); 4],
+            manners: Manners { cash, refund, balance, preauth, cancel_part, ..Manners::everyday() },
             ..Self::peaceful(seed)
         }
     }
@@ -178,7 +181,7 @@ fn bank_faults(dice: &mut Dice) -> BankFaults {
 }
 
 fn manners(dice: &mut Dice) -> Manners {
-    let manners = Manners {
+    Manners {
         walk_away: small(dice.between(0, 400)),
         repeat: small(dice.between(0, 900)),
         repeats_max: u8::try_from(dice.between(1, 3)).unwrap_or(1),
@@ -187,10 +190,7 @@ fn manners(dice: &mut Dice) -> Manners {
         new_local_in_repeat: small(dice.between(0, 1_000)),
         new_stan_in_reversal: small(dice.between(0, 1_000)),
         ..everyday(dice)
-    };
-    // Refunds and completions that name the DE7 of a first send that was lost are not matched yet.
-    let names = manners.refund > 0 || manners.preauth > 0;
-    Manners { new_time_in_repeat: if names { 0 } else { manners.new_time_in_repeat }, ..manners }
+    }
 }
 
 /// Each flow by itself, in half of the nations; misbehaviour rarer.
