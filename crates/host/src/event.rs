@@ -156,12 +156,12 @@ pub enum Action {
     },
     /// Everything is durable and nothing more will come: stop the writer and the process.
     Stopped,
-    /// Answer a query.
+    /// Answer a query. Boxed, because actions are many and replies are few.
     Reply {
         /// The shell's number of the question.
         ticket: u64,
         /// The answer.
-        reply: Reply,
+        reply: Box<Reply>,
     },
     /// Write an event to the log (one JSON line). Never holds a PAN or a secret.
     Log(LogLine),

@@ -95,6 +95,8 @@ pub struct Host {
     core: Core,
     clock: RoleClock,
     pipeline: Pipeline,
+    /// The memory of [`Self::release`].
+    free: Vec<Deferred>,
     doors: Vec<DoorAddress>,
     /// The last record of the last snapshot.
     snapshot: u64,
@@ -246,7 +248,7 @@ impl Host {
         if let (Core::Hub(hub), Query::Change(change)) = (&mut self.core, query) {
             let reply = Reply::Change(hub.change(change, &mut self.pipeline));
             // Leaves behind the records of the change, when they are durable.
-            self.pipeline.act(Action::Reply { ticket, reply });
+            self.pipeline.act(Action::Reply { ticket, reply: Box::new(reply) });
             return;
         }
         let records = self.pipeline.next_record().saturating_sub(1);
@@ -255,12 +257,14 @@ impl Host {
             Core::Hub(hub) => hub.query(query, journal),
             Core::Station(station) => station.query(query, journal),
         };
-        self.pipeline.act(Action::Reply { ticket, reply });
+        self.pipeline.act(Action::Reply { ticket, reply: Box::new(reply) });
     }
 
     /// What is durable may leave.
     fn release(&mut self, out: &mut Vec<Action>) {
-        for deferred in self.pipeline.free() {
+        let mut free = std::mem::take(&mut self.free);
+        self.pipeline.take_free(&mut free);
+        for deferred in free.drain(..) {
             match (deferred, &mut self.core) {
                 (Deferred::Act(action), _) => out.push(action),
                 (Deferred::Trunk { station, kind, ticket, payload }, Core::Hub(hub)) => {
@@ -288,6 +292,7 @@ impl Host {
                 }
             }
         }
+        self.free = free;
         match &mut self.core {
             Core::Hub(hub) => {
                 let ready = hub.flush_trunks();
@@ -408,6 +413,7 @@ fn open_hub<D: Disk>(
         core: Core::Hub(Box::new(role)),
         clock: RoleClock::start(clocks, last),
         pipeline: Pipeline::new(next_record),
+        free: Vec::new(),
         doors,
         snapshot,
         snapshot_every: config.journal.snapshot_records,
@@ -446,6 +452,7 @@ fn open_station<D: Disk>(
         core: Core::Station(Box::new(role)),
         clock: RoleClock::start(clocks, last),
         pipeline: Pipeline::new(next_record),
+        free: Vec::new(),
         doors,
         snapshot: 0,
         snapshot_every: u64::MAX,

@@ -158,8 +158,9 @@ impl Pipeline {
         self.no_room_since = if room { None } else { Some(self.no_room_since.unwrap_or(now)) };
     }
 
-    pub(crate) fn free(&mut self) -> Vec<Deferred> {
-        self.stage.drain_free().collect()
+    /// What may leave now; `into` is empty and keeps its memory.
+    pub(crate) fn take_free(&mut self, into: &mut Vec<Deferred>) {
+        self.stage.take_free(into);
     }
 
     pub(crate) fn cut(&mut self) -> Option<Batch> {

@@ -51,6 +51,10 @@ pub struct Stage<E> {
     /// Effects of the batch in flight; `None` = nothing is in flight.
     flying: Option<Vec<E>>,
     free: Vec<E>,
+    /// Memory of a batch and of a list that have done their work: a busy stage cuts thousands of
+    /// frames a second and would else grow each of them anew.
+    spare_batch: Option<Batch>,
+    spare_list: Vec<E>,
 }
 
 impl<E> Stage<E> {
@@ -65,6 +69,8 @@ impl<E> Stage<E> {
             waiting: VecDeque::new(),
             flying: None,
             free: Vec::new(),
+            spare_batch: None,
+            spare_list: Vec::new(),
         }
     }
 
@@ -93,7 +99,8 @@ impl<E> Stage<E> {
             if !closes || self.waiting.len() >= self.limits.waiting {
                 return Err(error);
             }
-            let mut next = Batch::new(time_ns);
+            let mut next = self.fresh_batch();
+            next.reset(time_ns);
             next.expect_first_record(number);
             push(&mut next)?;
             self.close(next);
@@ -120,6 +127,12 @@ impl<E> Stage<E> {
         self.free.drain(..)
     }
 
+    /// The same into a list of the caller's, which is empty and keeps its memory.
+    pub fn take_free(&mut self, into: &mut Vec<E>) {
+        assert!(into.is_empty(), "what was taken before has been dealt with");
+        mem::swap(&mut self.free, into);
+    }
+
     /// Takes the oldest batch to be written, when there is one with records and none is in flight.
     /// Called between turns: see the module.
     pub fn cut(&mut self) -> Option<Batch> {
@@ -127,7 +140,8 @@ impl<E> Stage<E> {
         let half = self.limits.frame_bytes.min(FRAME_BYTES_MAX).wrapping_div(2);
         let long = !self.forming.is_empty() && self.forming.bytes() >= half;
         if long && self.waiting.len() < self.limits.waiting {
-            self.close(Batch::new(0));
+            let next = self.fresh_batch();
+            self.close(next);
         }
         cut
     }
@@ -137,11 +151,16 @@ impl<E> Stage<E> {
     pub fn committed(&mut self, batch: Batch) {
         let effects = self.flying.take();
         assert!(effects.is_some(), "a batch is committed only after it was cut");
-        self.free.extend(effects.into_iter().flatten());
-        if self.forming.is_empty() {
-            self.forming = batch;
-            self.forming.reset(0);
+        let mut effects = effects.unwrap_or_default();
+        if self.free.is_empty() {
+            mem::swap(&mut self.free, &mut effects);
+        } else {
+            self.free.append(&mut effects);
         }
+        if self.spare_list.capacity() < effects.capacity() {
+            self.spare_list = effects;
+        }
+        self.spare_batch = Some(batch);
     }
 
     /// Whether a batch is in flight.
@@ -195,7 +214,8 @@ impl<E> Stage<E> {
     /// The forming batch waits, with its effects; `next` forms.
     fn close(&mut self, next: Batch) {
         let closed = mem::replace(&mut self.forming, next);
-        self.waiting.push_back((closed, mem::take(&mut self.held)));
+        let held = self.take_held();
+        self.waiting.push_back((closed, held));
     }
 
     fn take_oldest(&mut self) -> Option<Batch> {
@@ -206,7 +226,22 @@ impl<E> Stage<E> {
         if self.forming.is_empty() {
             return None;
         }
-        self.flying = Some(mem::take(&mut self.held));
-        Some(mem::replace(&mut self.forming, Batch::new(0)))
+        self.flying = Some(self.take_held());
+        let next = self.fresh_batch();
+        Some(mem::replace(&mut self.forming, next))
+    }
+
+    fn take_held(&mut self) -> Vec<E> {
+        mem::replace(&mut self.held, mem::take(&mut self.spare_list))
+    }
+
+    fn fresh_batch(&mut self) -> Batch {
+        match self.spare_batch.take() {
+            Some(mut batch) => {
+                batch.reset(0);
+                batch
+            }
+            None => Batch::new(0),
+        }
     }
 }

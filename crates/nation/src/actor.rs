@@ -136,7 +136,7 @@ fn of_role(action: host::Action) -> Option<Out> {
         Action::Commit(batch) => Out::Commit(batch),
         Action::Snapshot { record, body } => Out::Snapshot { record, body },
         Action::Stopped => Out::Stopped,
-        Action::Reply { ticket, reply } => Out::Reply { ticket, reply },
+        Action::Reply { ticket, reply } => Out::Reply { ticket, reply: *reply },
         Action::Log(line) => Out::Log(line),
         Action::Halt { what } => Out::Halt(what),
     })

@@ -170,7 +170,7 @@ pub enum Question {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Answer {
     /// To `Host`.
-    Host(Reply),
+    Host(Box<Reply>),
     /// To `Book`.
     Book(BankBook),
     /// To `Shops`.

@@ -187,7 +187,7 @@ impl World {
                     self.event(at, Event::Committed { batch, room_ahead: !self.no_room });
                 }
             }
-            Action::Reply { reply, .. } => self.replies.push(reply),
+            Action::Reply { reply, .. } => self.replies.push(*reply),
             Action::Halt { what } => panic!("{what}"),
             Action::Log(_) | Action::Snapshot { .. } | Action::Stopped => {}
         }

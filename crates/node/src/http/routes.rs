@@ -91,7 +91,7 @@ impl Pages {
 
     pub(super) async fn ask_host(&self, query: view::Query) -> Result<Reply, Refusal> {
         match self.ask(Question::Host(query)).await? {
-            Answer::Host(reply) => Ok(reply),
+            Answer::Host(reply) => Ok(*reply),
             Answer::Book(_) | Answer::Shops(_) | Answer::Ready(_) | Answer::NotHere => {
                 Ok(Reply::NotHere)
             }

@@ -76,7 +76,9 @@ impl Driven for Machine {
         match event {
             Event::Asked { ticket, question } => {
                 let answer = match question {
-                    Question::Host(query) => self.reply(query).map(Answer::Host),
+                    Question::Host(query) => {
+                        self.reply(query).map(|reply| Answer::Host(Box::new(reply)))
+                    }
                     Question::Ready => Some(Answer::Ready(false)),
                     Question::Book | Question::Shops => Some(Answer::NotHere),
                 };
