@@ -11,6 +11,7 @@ use switch::Request;
 use wire::iso8583::Message;
 
 use crate::config::{Limits, Rates};
+use crate::limits::{BURST_MIN, IN_FLIGHT_BUSY, IN_FLIGHT_FULL};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -59,7 +60,7 @@ impl Class {
     }
 }
 
-/// So many a second, with one second's worth at once: the moment from which on the next is free.
+/// So many a second, with a burst's worth at once: the moment from which on the next is free.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
     next_ns: u64,
@@ -67,9 +68,9 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// How long, ns, until another is allowed; 0 = now.
-    pub(crate) fn wait_ns(&self, now: Timestamp, per_s: u32) -> u64 {
+    pub(crate) fn wait_ns(&self, now: Timestamp, per_s: u32, burst_ns: u64) -> u64 {
         let gap = SECOND_NS / u64::from(per_s.max(1));
-        let latest = now.0.saturating_add(SECOND_NS - gap);
+        let latest = now.0.saturating_add(burst_ns.saturating_sub(gap));
         self.next_ns.saturating_sub(latest)
     }
 
@@ -80,12 +81,31 @@ impl Pace {
     }
 
     fn take(&mut self, now: Timestamp, per_s: u32, name: &'static str) -> Result<(), Limit> {
-        let wait_ns = self.wait_ns(now, per_s);
+        let wait_ns = self.wait_ns(now, per_s, SECOND_NS);
         if wait_ns > 0 {
             return Err(Limit { name, retry_s: wait_ns.div_ceil(SECOND_NS) });
         }
         self.spend(now, per_s);
         Ok(())
+    }
+}
+
+/// How much of a connection's messages, as a time at its rate, is heard at once: a tenth of a
+/// second's, so that a flood comes evenly; of slow peers some messages, or a second's.
+pub(crate) fn burst_ns(per_s: u32) -> u64 {
+    let gap = SECOND_NS / u64::from(per_s.max(1));
+    (SECOND_NS / 10).max(gap.saturating_mul(BURST_MIN).min(SECOND_NS))
+}
+
+/// How many requests one connection may have under way, of at most `most`, when this part of what
+/// the whole role may have is under way, per cent. The fuller the role, the smaller is the share of
+/// each: a flood takes from itself, and whoever asks one thing at a time is served until all that
+/// the role can hold is held by such.
+pub(crate) fn in_flight_share(most: usize, under_way: usize) -> usize {
+    match under_way {
+        0..50 => most,
+        50..75 => most.min(IN_FLIGHT_BUSY),
+        _ => most.min(IN_FLIGHT_FULL),
     }
 }
 
@@ -191,6 +211,30 @@ mod tests {
         let much_later = NOW.plus_ms(1_000_000);
         let admitted = (0..10).filter(|_| admit(much_later, Class::Payment).is_ok()).count();
         assert_eq!(admitted, 3);
+    }
+
+    #[test]
+    fn a_flood_is_heard_evenly_and_a_slow_peer_by_the_second() {
+        let heard = |per_s: u32| {
+            let mut pace = Pace::default();
+            let mut free = || {
+                let free = pace.wait_ns(NOW, per_s, burst_ns(per_s)) == 0;
+                pace.spend(NOW, per_s);
+                free
+            };
+            (0..10_000).take_while(|_| free()).count()
+        };
+        assert_eq!((heard(4_000), heard(10), heard(1)), (400, 10, 1));
+        assert_eq!(heard(100), 64);
+    }
+
+    #[test]
+    fn the_fuller_the_role_the_smaller_is_the_share_of_one_connection() {
+        let share = |under_way| in_flight_share(256, under_way);
+        assert_eq!((share(0), share(49)), (256, 256));
+        assert!(share(50) < 256 && share(75) < share(50) && share(100) == share(75));
+        assert!(share(100) >= 2, "a terminal's reversal beside its payment");
+        assert_eq!(in_flight_share(1, 100), 1);
     }
 
     #[test]

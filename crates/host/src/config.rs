@@ -111,8 +111,10 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Connections of one listener that have not yet said a whole message or who they are.
     pub strangers: usize,
-    /// Requests of one connection that wait for an answer.
+    /// Requests of one terminals' connection that wait for an answer.
     pub connection_in_flight: usize,
+    /// Requests of one connection of a bank that wait for an answer.
+    pub bank_connection_in_flight: usize,
     /// Requests of one bank, on all its connections, that wait for an answer.
     pub bank_in_flight: usize,
     /// What one connection of terminals may ask.

@@ -7,6 +7,19 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many
 /// tills; beyond it the connection is told 96.
 pub const WAITING_PER_CONNECTION_MAX: usize = 1024;
+/// Of terminals' connections unless the file says otherwise: tens for a concentrator, and what
+/// gathers in the seconds of a hub's restart; far below what the station and a bank can hold.
+pub const CONNECTION_IN_FLIGHT: usize = 256;
+/// Requests of one terminals' connection under way where the station is half full: a concentrator
+/// goes on, slowly ...
+pub const IN_FLIGHT_BUSY: usize = 16;
+/// ... and where it is nearly full: a terminal's payment, and its repeat.
+pub const IN_FLIGHT_FULL: usize = 2;
+/// Messages of one terminals' connection that are heard in one turn; then the others have theirs.
+/// As many as a busy concentrator says at once.
+pub const MESSAGES_PER_TURN: usize = 32;
+/// Messages of one connection that are heard at once however low its rate, if a second has them.
+pub const BURST_MIN: u64 = 64;
 /// Connections of one bank that are signed on (R-LINK): a bank's cluster of hosts, each with a few.
 pub const BANK_CONNECTIONS_MAX: usize = 64;
 /// Requests of banks whose connection went before their answer came; they wait for another

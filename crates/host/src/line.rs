@@ -6,7 +6,7 @@ use keys::LinkMac;
 use scheme::Timestamp;
 use wire::iso8583::{Dialect, Message};
 
-use crate::admission::{Asked, Pace};
+use crate::admission::{Asked, Pace, burst_ns};
 use crate::identity::PeerName;
 use crate::limits::{DEAF_MIN_MS, OWED_PER_CONNECTION_MAX};
 
@@ -33,7 +33,7 @@ pub(crate) struct Line {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Deaf {
     No,
-    /// It said too much; from then on it is heard again.
+    /// It said too much, or others have their turn; from then on it is heard again.
     Until(Timestamp),
     /// What it says next may not be refused, and there is no room before an answer leaves.
     UntilRoom,
@@ -90,7 +90,8 @@ impl Line {
         if self.deaf != Deaf::No || (self.held.is_none() && !self.session.is_half_read()) {
             return None;
         }
-        let wait_ns = self.messages.wait_ns(now, self.messages_per_s);
+        let burst_ns = burst_ns(self.messages_per_s);
+        let wait_ns = self.messages.wait_ns(now, self.messages_per_s, burst_ns);
         if wait_ns > 0 {
             let wait_ms = wait_ns.div_ceil(1_000_000).max(DEAF_MIN_MS);
             self.deaf = Deaf::Until(now.plus_ms(wait_ms));
@@ -103,6 +104,13 @@ impl Line {
             self.messages.spend(now, self.messages_per_s);
         }
         incoming
+    }
+
+    /// It has had its turn: what it has said beyond is heard in the next one.
+    pub(crate) fn yield_turn(&mut self, now: Timestamp) {
+        if self.deaf == Deaf::No && self.session.is_half_read() {
+            self.deaf = Deaf::Until(Timestamp(now.0.saturating_add(1)));
+        }
     }
 
     /// Whether a reversal or advice can still wait for its answer here.

@@ -2,12 +2,7 @@
 //! garbage, floods and reconnect storms at one station, while ten terminals of it pay. Nobody dies,
 //! memory stays flat, every ordinary payment is approved. `BONGSU_HOSTILE=full` (`cargo xtask
 //! hostile`) is the whole of it; without it a tenth, in less than a minute.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test fails by panicking and prints what it measured"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../../../host/tests/strangers/mutate.rs"]
 mod mutate;

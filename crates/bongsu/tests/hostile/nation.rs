@@ -10,7 +10,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bongsu");
+/// The program under attack: `BONGSU_BINARY` (an optimised one), or what cargo has built.
+fn program() -> PathBuf {
+    let given = std::env::var_os("BONGSU_BINARY");
+    given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_bongsu")), PathBuf::from)
+}
 /// The station that is attacked, and whoever could suffer with it.
 const ROLES: [&str; 3] = ["hub", "station-pyongyang", "station-nampo"];
 
@@ -25,7 +29,7 @@ impl Nation {
         let name = format!("hostile-{}", std::process::id());
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let port_base = free_port_base();
-        let mut up = Command::new(PROGRAM)
+        let mut up = Command::new(program())
             .args(["up", "--traffic", "0", "--port-base", &port_base.to_string(), "--dir"])
             .arg(&dir)
             .stdout(Stdio::piped())
@@ -81,7 +85,7 @@ impl Nation {
         let status = self.up.wait().unwrap();
         assert!(status.success(), "the supervisor ended with {status}");
         let verify =
-            Command::new(PROGRAM).args(["ledger", "verify", "--dir"]).arg(&self.dir).output();
+            Command::new(program()).args(["ledger", "verify", "--dir"]).arg(&self.dir).output();
         let verify = verify.unwrap();
         assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stdout));
         std::fs::remove_dir_all(&self.dir).unwrap();

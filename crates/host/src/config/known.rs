@@ -143,8 +143,11 @@ pub const KEYS: &[Key] = &[
     value("limits", "station_in_flight", "payments", "16384",
         "payments under way at one station; beyond it new purchases are refused (96)"),
     value("limits", "connections", "connections", "20000", "connections of one listener"),
-    value("limits", "connection_in_flight", "requests", "1024",
-        "requests of one connection that wait for an answer"),
+    value("limits", "connection_in_flight", "requests", "256",
+        "requests of one terminals' connection that wait for an answer; 16 while the station has \
+        half of `station_in_flight` under way, 2 from three quarters on"),
+    value("limits", "bank_connection_in_flight", "requests", "1024",
+        "requests of one connection of a bank that wait for an answer"),
     value("limits", "bank_in_flight", "requests", "32768",
         "requests of one bank, on all its connections, that wait for an answer"),
     value("limits", "connections_per_address", "connections", "20000",

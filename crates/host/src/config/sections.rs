@@ -24,8 +24,8 @@ use super::{
     TerminalSection, zone,
 };
 use crate::limits::{
-    BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_RATES, CONNECTIONS_MAX, POISON_DEATHS,
-    POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, STRANGERS,
+    BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES, CONNECTIONS_MAX,
+    POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, STRANGERS,
     WAITING_PER_CONNECTION_MAX,
 };
 
@@ -163,9 +163,11 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let station_in_flight = count("station_in_flight", STATION_IN_FLIGHT_MAX);
     let connections = count("connections", CONNECTIONS_MAX);
     let per_address = count("connections_per_address", CONNECTIONS_MAX);
-    let connection_in_flight = count("connection_in_flight", WAITING_PER_CONNECTION_MAX);
+    let bank_connection = count("bank_connection_in_flight", WAITING_PER_CONNECTION_MAX);
     let bank_in_flight = count("bank_in_flight", BANK_IN_FLIGHT_MAX);
     let mut or = |name, default, most| r.or(&limits, name, default, |v| value::count(v, 1, most));
+    let connection_in_flight =
+        or("connection_in_flight", CONNECTION_IN_FLIGHT, WAITING_PER_CONNECTION_MAX);
     let strangers = or("strangers", STRANGERS, CONNECTIONS_MAX);
     let poison_deaths = or("poison_deaths", POISON_DEATHS, POISONS_MAX);
     let window = or("poison_window_s", POISON_WINDOW_S, POISON_WINDOW_S_MAX);
@@ -183,6 +185,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         connections_per_address: per_address?.value,
         strangers: strangers?.value,
         connection_in_flight: connection_in_flight?.value,
+        bank_connection_in_flight: bank_connection?.value,
         bank_in_flight: bank_in_flight?.value,
         connection: connection?,
         bank: bank?,

@@ -77,7 +77,7 @@ impl HubRole {
         };
         let dialects = Dialect::builtin_names().iter().copied();
         let limits = &self.config.limits;
-        let (waiting_max, rates) = (limits.connection_in_flight, limits.of_bank().0);
+        let (waiting_max, rates) = (limits.bank_connection_in_flight, limits.of_bank().0);
         let mut wire = Line::new(dialects, waiting_max, rates.messages, self.now);
         if let LinkMacs::On(macs) = &self.macs {
             // Without a certificate nobody knows which keys to verify with.
@@ -419,13 +419,13 @@ impl HubRole {
             return false;
         }
         let Some(line) = self.banks.get_mut(&conn) else { return false };
-        if class == Class::Owed && !line.wire.has_room_for_owed(limits.connection_in_flight) {
+        if class == Class::Owed && !line.wire.has_room_for_owed(limits.bank_connection_in_flight) {
             line.wire.hold(message.clone());
             return false;
         }
         let (rates, in_flight) = limits.of_bank();
         let asking = self.asking.entry(bank).or_default();
-        let full = line.wire.session.waiting() >= limits.connection_in_flight;
+        let full = line.wire.session.waiting() >= limits.bank_connection_in_flight;
         let waiting = if full { in_flight } else { asking.waiting };
         match asking.asked.admit(self.now, class, rates, waiting, in_flight) {
             Ok(()) => true,

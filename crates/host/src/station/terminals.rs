@@ -8,9 +8,10 @@ use switch::{Answer, PeerId, ReplyTo, Request};
 use wire::iso8583::Message;
 
 use super::StationRole;
-use crate::admission::{Class, share};
+use crate::admission::{Class, in_flight_share, share};
 use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
+use crate::limits::MESSAGES_PER_TURN;
 use crate::line::Line;
 use crate::pipeline::Pipeline;
 use crate::poison::{self, InHand};
@@ -93,10 +94,14 @@ impl StationRole {
         self.hear_terminal(conn, pipeline);
     }
 
-    /// Takes what a connection has said, as far as it is heard now.
+    /// Takes what a connection has said, as far as it is heard now, and at most one turn's worth.
     pub(super) fn hear_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let now = self.now;
-        while let Some(incoming) = self.terminals.get_mut(&conn).and_then(|line| line.take(now)) {
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(incoming) = self.terminals.get_mut(&conn).and_then(|line| line.take(now))
+            else {
+                return self.end_hearing(conn, pipeline);
+            };
             match incoming {
                 Incoming::Message(message) => {
                     self.strangers.remove(&conn);
@@ -117,7 +122,15 @@ impl StationRole {
                 }
             }
         }
-        let half_frame_ms = self.config.link_timers.half_frame_ms;
+        if let Some(line) = self.terminals.get_mut(&conn) {
+            line.yield_turn(now);
+        }
+        self.end_hearing(conn, pipeline);
+    }
+
+    /// When the connection is looked at next, and whether the shell reads it until then.
+    fn end_hearing(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        let (now, half_frame_ms) = (self.now, self.config.link_timers.half_frame_ms);
         if let Some(since) = self.terminals.get_mut(&conn).and_then(|line| line.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
         }
@@ -217,6 +230,7 @@ impl StationRole {
             return false;
         }
         let waiting = line.session.waiting();
+        let in_flight = in_flight_share(in_flight, under_way);
         match line.asked.admit(self.now, class, rates, waiting, in_flight) {
             Ok(()) => true,
             Err(limit) => {

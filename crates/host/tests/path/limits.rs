@@ -2,7 +2,7 @@
 
 use host::Config;
 use host::config::Rates;
-use host::limits::OWED_PER_CONNECTION_MAX;
+use host::limits::{MESSAGES_PER_TURN, OWED_PER_CONNECTION_MAX};
 use wire::iso8583::Message;
 
 use crate::world::{World, field};
@@ -131,11 +131,48 @@ fn reversals_without_room_wait_with_their_peer_and_are_all_acknowledged() {
         .collect();
     world.raw(line, &framed);
     world.settle();
-    world.pass(100);
+    world.pass(200);
     let said = answers(&mut world, line);
     assert_eq!(said.len(), count as usize);
     assert!(codes(&said).iter().all(|code| *code == "00"));
     assert_eq!(world.listening(line), Some(true), "it was not read for a while, and is again");
+}
+
+#[test]
+fn a_connection_with_a_thousand_messages_lets_another_have_its_turn() {
+    let mut world = limited(|_| {});
+    let (flood, other) = (world.terminal(), world.terminal());
+    let framed: Vec<u8> = (0..1000u32)
+        .flat_map(|stan| {
+            let echo = world.echo(&format!("{stan:06}"));
+            world.framed(&echo)
+        })
+        .collect();
+    world.raw(flood, &framed);
+    let echo = world.echo("000001");
+    world.send(other, &echo);
+    world.settle();
+    assert_eq!(world.answered(other), 1, "behind one turn of the flood, not behind all of it");
+    assert_eq!(world.answered(flood), MESSAGES_PER_TURN);
+    assert_eq!(world.listening(flood), Some(false), "what it says meanwhile stays with it");
+    world.pass(1000);
+    assert_eq!(world.answered(flood), 1000, "nothing is lost");
+    assert_eq!(world.listening(flood), Some(true));
+}
+
+#[test]
+fn no_connection_holds_what_the_others_need() {
+    // Full from 8 on: the flood has its 16, then 2, and a modest peer is served all the same.
+    let mut world = limited(|config| config.limits.station_in_flight = 16);
+    world.mute_banks(true);
+    let (flood, other) = (world.terminal(), world.terminal());
+    burst(&mut world, flood, 1, 20);
+    let refused = answers(&mut world, flood);
+    assert!(refused.iter().all(|answer| field(answer, 44) == "LIMIT WAITING RETRY 1"));
+    assert_eq!(refused.len(), 20 - 12, "three quarters of what the station has, and no more");
+    burst(&mut world, other, 31, 3);
+    let said = answers(&mut world, other);
+    assert_eq!(said.len(), 1, "two of three wait for their issuer: {said:?}");
 }
 
 #[test]
