@@ -1,7 +1,7 @@
 //! The business part of the configuration as the journal knows it: who takes part, which cards are
 //! whose, which terminals stand where. It is only ever changed by records.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -58,8 +58,6 @@ pub struct Directory {
     routes: Vec<(Iin, ParticipantId)>,
     terminals: HashMap<(ParticipantId, TerminalId), TerminalEntry, foldhash::fast::FixedState>,
     hot: BTreeMap<Token, Reason>,
-    /// Registered terminals of a retailer.
-    tills: BTreeMap<(ParticipantId, RetailerId), BTreeSet<TerminalId>>,
     refunds: BTreeMap<RetailerId, RefundLimits>,
     fingerprint: Fingerprint,
 }
@@ -76,7 +74,6 @@ impl Default for Directory {
             routes: Vec::new(),
             terminals: HashMap::default(),
             hot: BTreeMap::new(),
-            tills: BTreeMap::new(),
             refunds: BTreeMap::new(),
             fingerprint: Fingerprint::default(),
         }
@@ -106,12 +103,7 @@ impl Directory {
             }
             Fact::Terminal { acquirer, terminal, station, retailer } => {
                 let entry = TerminalEntry { station: *station, retailer: *retailer };
-                if let Some(before) = self.terminals.insert((*acquirer, *terminal), entry)
-                    && let Some(tills) = self.tills.get_mut(&(*acquirer, before.retailer))
-                {
-                    tills.remove(terminal);
-                }
-                self.tills.entry((*acquirer, *retailer)).or_default().insert(*terminal);
+                self.terminals.insert((*acquirer, *terminal), entry);
             }
             Fact::Cap { participant, amount, .. } => {
                 self.caps.insert(*participant, *amount);
@@ -147,11 +139,7 @@ impl Directory {
                 self.stations.remove(id);
             }
             Removed::Terminal { acquirer, terminal } => {
-                if let Some(entry) = self.terminals.remove(&(*acquirer, *terminal))
-                    && let Some(tills) = self.tills.get_mut(&(*acquirer, entry.retailer))
-                {
-                    tills.remove(terminal);
-                }
+                self.terminals.remove(&(*acquirer, *terminal));
             }
             Removed::Route { iin } => self.routes.retain(|(known, _)| known != iin),
             Removed::HotCard { token } => {
@@ -193,15 +181,6 @@ impl Directory {
     /// Whether a card is hot, and why.
     pub fn hot(&self, token: Token) -> Option<Reason> {
         self.hot.get(&token).copied()
-    }
-
-    /// Registered terminals of a retailer, in order.
-    pub fn tills(
-        &self,
-        acquirer: ParticipantId,
-        retailer: RetailerId,
-    ) -> impl Iterator<Item = TerminalId> {
-        self.tills.get(&(acquirer, retailer)).into_iter().flatten().copied()
     }
 
     /// What a retailer may refund without naming a payment; nothing if absent.

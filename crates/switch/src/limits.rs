@@ -3,6 +3,13 @@
 /// Payments of one terminal under one trace number inside the match window. A terminal counts to
 /// 999,999 before it starts again; one that reaches this is broken, and is told so (96).
 pub const SAME_STAN_MAX: usize = 1024;
+/// Payments of one card at one shop inside the match window, the newest, that a refund is looked
+/// for among: nobody pays there every three minutes day and night. An older one is refused (57).
+pub const SAME_CARD_MAX: usize = 1024;
+/// Payments of one acquirer under one reference number inside the match window, the newest, that
+/// are looked through: such numbers are unique, but for shops that number their messages
+/// themselves.
+pub const SAME_REFERENCE_MAX: usize = 4096;
 /// Reversals of unknown originals kept for one terminal, beyond which its oldest is forgotten
 /// before its seven days are over: one every 21 s through a whole day's cut of its station. A
 /// terminal that sends more is broken or hostile, and can neither fill the memory nor lengthen the

@@ -79,6 +79,7 @@ fn r_crash_acquirers_repeat_and_reverse_and_all_books_agree() {
     assert!(count(Kind::Completion) > 20);
     let reversed = |one: &&Seen| matches!(one.outcome, Outcome::Reversed(_));
     assert!(seen.iter().filter(reversed).count() > 20);
+    refunds_are_found(&seen);
     for (at, id) in BANKS.iter().enumerate() {
         let minor = world.balance(id, "position").replace('.', "").parse::<i64>().unwrap();
         assert_eq!(minor, from_books(&world, at + 1), "{id}");
@@ -89,6 +90,32 @@ fn r_crash_acquirers_repeat_and_reverse_and_all_books_agree() {
         assert!(new, "DE37 {} of {} twice", one.rrn, one.acquirer);
     }
     world.audit();
+}
+
+/// A refund names its payment from any till of the shop (R-ACCOUNTS), though no register knows
+/// these (R-LINK): none within what is left is refused for that.
+fn refunds_are_found(seen: &[Seen]) {
+    let mut elsewhere = 0;
+    for refund in seen.iter().filter(|one| one.kind == Kind::Refund) {
+        let Some((terminal, stan)) = refund.original else { continue };
+        let of = |one: &&Seen| {
+            (one.acquirer, one.terminal, one.stan) == (refund.acquirer, terminal, stan)
+        };
+        let bought = seen.iter().find(of).unwrap();
+        let returned: u64 = seen
+            .iter()
+            .filter(|one| one.kind == Kind::Refund && one.original == refund.original)
+            .filter(|one| (one.acquirer, one.account) == (refund.acquirer, refund.account))
+            .map(|one| one.amount.minor())
+            .sum();
+        if matches!(bought.outcome, Outcome::Approved) && returned <= bought.amount.minor() {
+            elsewhere += usize::from(terminal != refund.terminal);
+            let refused =
+                matches!(refund.outcome, Outcome::Declined(code) if code.bytes() == *b"57");
+            assert!(!refused, "{refund:?} of {bought:?}");
+        }
+    }
+    assert!(elsewhere > 20, "{elsewhere}");
 }
 
 #[test]

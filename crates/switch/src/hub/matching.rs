@@ -5,7 +5,7 @@ use scheme::{CivilDateTime, MonthTime, Mti, MtiClass, Stan, Timestamp};
 
 use super::payments::Payment;
 use super::state::State;
-use crate::limits::SAME_STAN_MAX;
+use crate::limits::{SAME_REFERENCE_MAX, SAME_STAN_MAX};
 use crate::record::{Seen, Tombstone};
 use crate::request::{OriginalRef, Request};
 use crate::timers::Timers;
@@ -126,7 +126,7 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
     }
     if reversal.rrn_sent {
         let fits = |payment: &&Payment| alike(&payment.seen);
-        let found = newest(payments.by_rrn(acquirer, terminal, reversal.rrn).filter(fits));
+        let found = newest(of_rrn(state, reversal).filter(fits));
         if found.is_some() {
             return found;
         }
@@ -195,7 +195,7 @@ pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
     }
     if advice.rrn_sent {
         let fits = |payment: &&Payment| alike(&payment.seen);
-        let found = newest(payments.by_rrn(acquirer, terminal, advice.rrn).filter(fits));
+        let found = newest(of_rrn(state, advice).filter(fits));
         if found.is_some() {
             return found;
         }
@@ -222,6 +222,12 @@ pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
             && fits(payment)
     };
     newest(payments.by_stan(acquirer, terminal, stan_of(advice)).filter(fits))
+}
+
+/// Those of the message's terminal under its DE37, newest first.
+fn of_rrn<'a>(state: &'a State, request: &Request) -> impl Iterator<Item = &'a Payment> {
+    let alike = state.payments().by_rrn(request.acquirer, request.terminal, request.rrn);
+    alike.take(SAME_REFERENCE_MAX)
 }
 
 /// The newest of payments in any order.

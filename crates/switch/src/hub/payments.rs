@@ -1,8 +1,10 @@
 //! Payments that are still of interest: under way, or inside the match window.
 
+use alloc::vec::Vec;
+
 use scheme::{
-    Amount, ApprovalCode, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan,
-    TerminalId, Timestamp,
+    Amount, ApprovalCode, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId,
+    Rrn, Stan, TerminalId, Timestamp, Token,
 };
 
 use super::table::{Key, Table};
@@ -189,6 +191,40 @@ impl Payments {
         self.table.chain(Key::Rrn(acquirer, terminal, rrn))
     }
 
+    /// Payments with this acquirer and DE37 at any terminal, newest first.
+    pub fn by_reference(
+        &self,
+        acquirer: ParticipantId,
+        rrn: Rrn,
+    ) -> impl Iterator<Item = &Payment> {
+        self.table.chain(Key::Reference(acquirer, rrn))
+    }
+
+    /// Payments with this card at any till of a shop, newest first.
+    pub fn by_card(
+        &self,
+        acquirer: ParticipantId,
+        retailer: RetailerId,
+        token: Token,
+    ) -> impl Iterator<Item = &Payment> {
+        self.table.chain(Key::Card(acquirer, retailer, Some(token)))
+    }
+
+    /// Those that came last at first (of those that came at once, by id), from the last on of which
+    /// `came` is true: it must be true of every one that came before.
+    pub fn latest(&self, came: impl Fn(&Payment) -> bool) -> impl Iterator<Item = &Payment> {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from.midpoint(to);
+            if self.table.nth(middle).is_some_and(&came) {
+                from = middle.saturating_add(1);
+            } else {
+                to = middle;
+            }
+        }
+        Latest { table: &self.table, left: from, at_once: Vec::new() }
+    }
+
     /// Every payment in the window, in the order in which they came.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
         self.table.iter()
@@ -225,15 +261,23 @@ impl Payments {
         }
     }
 
-    /// Lets payments go that came before `horizon`, in order, up to the first that came later.
-    /// One that must still be `kept` stays, and is looked at again when it comes round; of each
-    /// that goes the caller is told.
+    /// Lets payments go that came before `horizon`, in order, up to the first that must still be
+    /// `kept`. Those that were kept are looked at again, one at a time; of each that goes the
+    /// caller is told.
     pub(crate) fn forget(
         &mut self,
         horizon: Timestamp,
         mut kept: impl FnMut(&Payment) -> bool,
         mut goes: impl FnMut(&Payment),
     ) {
+        if let Some(payment) = self.table.old() {
+            if kept(payment) {
+                self.table.keep_old();
+            } else if let Some((payment, mark)) = self.table.pop_old() {
+                self.fingerprint = self.fingerprint.without(mark);
+                goes(&payment);
+            }
+        }
         while let Some(payment) = self.table.first().filter(|payment| payment.at < horizon) {
             if kept(payment) {
                 return self.table.keep_first();
@@ -243,6 +287,43 @@ impl Payments {
             goes(&payment);
         }
     }
+
+    /// How many of the first are kept beyond their time, and which of them is looked at next.
+    pub(crate) fn kept(&self) -> (usize, usize) {
+        self.table.kept()
+    }
+
+    /// Puts back what [`Self::kept`] said.
+    pub(crate) fn keep(&mut self, kept: (usize, usize)) {
+        self.table.keep(kept);
+    }
+}
+
+/// From the last back to the first.
+struct Latest<'a> {
+    table: &'a Table,
+    /// How many have not been looked at.
+    left: usize,
+    /// Those that came at the same time, the highest id last.
+    at_once: Vec<&'a Payment>,
+}
+
+impl<'a> Iterator for Latest<'a> {
+    type Item = &'a Payment;
+
+    fn next(&mut self) -> Option<&'a Payment> {
+        if self.at_once.is_empty() {
+            let place = self.left.checked_sub(1)?;
+            let at = self.table.nth(place)?.at;
+            let before = |left: usize| self.table.nth(left.checked_sub(1)?);
+            while let Some(payment) = before(self.left).filter(|payment| payment.at == at) {
+                self.at_once.push(payment);
+                self.left = self.left.saturating_sub(1);
+            }
+            self.at_once.sort_unstable_by_key(|payment| payment.id);
+        }
+        self.at_once.pop()
+    }
 }
 
 #[cfg(test)]
@@ -250,13 +331,20 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use scheme::{LocalTime, MonthTime, Mti, Processing, RetailerId};
+    use scheme::{CardRef, LocalTime, MonthTime, Mti, Processing, RetailerId, Sealed};
 
     use super::*;
     use crate::record::Opened;
 
     fn payment(id: u128, stan: u32, rrn: &[u8; 12], at: u64) -> Payment {
         let bank = ParticipantId::new(7).unwrap();
+        let card = CardRef {
+            first8: 94_080_100,
+            last4: 4444,
+            pan_len: 16,
+            token: Token(u128::from(stan)),
+            sealed: Sealed::EMPTY,
+        };
         let seen = Seen {
             mti: Mti::new(200).unwrap(),
             acquirer: bank,
@@ -270,7 +358,7 @@ mod tests {
             processing: Processing::new(0).unwrap(),
             amount: Amount::ZERO,
             currency: 408,
-            card: None,
+            card: Some(card),
             forwarding: 0,
             station: None,
             first_received: Timestamp(at),
@@ -289,38 +377,47 @@ mod tests {
         let mut payments = Payments::default();
         let mut list: Vec<Payment> = vec![];
         let mut dice = 1u64;
+        let mut kept_most = 0;
         for step in 0..1_200u64 {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
             let stan = (dice >> 33) as u32 % 5;
             let rrn = if dice >> 60 == 0 { b"000000000001" } else { b"000000000002" };
-            let at = step + (dice >> 40) % 3;
-            let new = payment(u128::from(step) + 1, stan, rrn, at);
+            // Some come at once, and the highest id is not always the last of them.
+            let new = payment(u128::from((step ^ 1) + 1), stan, rrn, step / 4);
             payments.insert(new.clone());
             list.push(new);
             if step % 3 == 0 {
-                let horizon = Timestamp(step.saturating_sub(40));
-                let kept = |p: &Payment| p.at.0.is_multiple_of(11);
-                payments.forget(horizon, kept, |_| {});
-                while let Some(first) = list.first().cloned().filter(|p| p.at < horizon) {
-                    list.remove(0);
-                    if kept(&first) {
-                        list.push(first);
-                        break;
-                    }
-                }
+                let horizon = Timestamp((step / 4).saturating_sub(40));
+                let is_kept = |p: &Payment| p.at.0.is_multiple_of(11) && p.at.0 + 90 > step / 4;
+                let mut gone = vec![];
+                payments.forget(horizon, is_kept, |payment| gone.push(payment.id));
+                assert!(list.iter().filter(|p| gone.contains(&p.id)).all(|p| !is_kept(p)));
+                list.retain(|payment| !gone.contains(&payment.id));
+                assert!(list.iter().filter(|p| p.at < horizon && !is_kept(p)).count() < 60);
             }
+            kept_most = kept_most.max(payments.kept().0);
             let (bank, terminal) = (list[0].seen.acquirer, list[0].seen.terminal);
+            let retailer = list[0].seen.retailer;
             let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();
-            let mut alike: Vec<_> = list.iter().filter(|p| p.seen.stan.get() == stan).collect();
-            alike.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
-            let found = payments.by_stan(bank, terminal, Stan::new(stan).unwrap()).collect();
-            assert_eq!(ids(found), ids(alike), "step {step}");
-            let mut alike: Vec<_> = list.iter().filter(|p| p.seen.rrn.bytes() == rrn).collect();
-            alike.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
-            let found = payments.by_rrn(bank, terminal, Rrn::new(rrn).unwrap()).collect();
-            assert_eq!(ids(found), ids(alike), "step {step}");
+            let newest_first = |of: &dyn Fn(&Seen) -> bool| {
+                list.iter().rev().filter(|p| of(&p.seen)).map(|p| p.id).collect::<Vec<_>>()
+            };
+            let (asked, number) = (Rrn::new(rrn).unwrap(), Stan::new(stan).unwrap());
+            let found = payments.by_stan(bank, terminal, number).collect();
+            assert_eq!(ids(found), newest_first(&|seen| seen.stan == number), "step {step}");
+            let alike = newest_first(&|seen| seen.rrn == asked);
+            assert_eq!(ids(payments.by_rrn(bank, terminal, asked).collect()), alike);
+            assert_eq!(ids(payments.by_reference(bank, asked).collect()), alike);
+            let token = Token(u128::from(stan));
+            let found = payments.by_card(bank, retailer, token).collect();
+            assert_eq!(ids(found), newest_first(&|seen| seen.stan == number));
             assert_eq!(ids(payments.iter().collect()), ids(list.iter().collect()));
+            let until = Timestamp((step / 4).saturating_sub(dice >> 58));
+            let mut before: Vec<_> = list.iter().filter(|p| p.at <= until).collect();
+            before.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
+            assert_eq!(ids(payments.latest(|p| p.at <= until).collect()), ids(before));
         }
+        assert!(kept_most > 8, "{kept_most}");
         assert!(list.len() < 400, "{} of 1,200 are left", list.len());
         assert!(list.iter().all(|p| payments.get(p.id) == Some(p)));
         assert_eq!(payments.get(PaymentId::of_transfer(1 << 4)), None);

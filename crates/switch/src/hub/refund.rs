@@ -4,9 +4,11 @@
 
 use scheme::{Amount, PaymentId, PaymentKind, Reason};
 
+use super::flows::Completion;
 use super::matching::{self, is_named, named_class};
 use super::payments::{Payment, Status};
 use super::{Hub, MatchKey};
+use crate::limits::{SAME_CARD_MAX, SAME_REFERENCE_MAX};
 use crate::record::{Fact, Seen};
 use crate::request::{OriginalRef, Request};
 
@@ -53,76 +55,58 @@ impl Hub {
         by(Way::De11).unwrap_or(if named { Refunded::Other } else { Refunded::Nothing })
     }
 
-    /// What a refund names, at any till of the shop.
+    /// What a refund names, at any till of the shop: of its card's payments there, which are few.
+    /// Those are found whether or not a register knows the till (R-LINK).
     fn named(&self, request: &Request, way: Way) -> Refunded {
-        let others = self.state.directory().tills(request.acquirer, request.retailer);
-        let tills = core::iter::once(request.terminal)
-            .chain(others.filter(|till| *till != request.terminal));
-        let mut found: Option<&Payment> = None;
-        let mut other = false;
-        let mut look_at = |payment: &'_ Payment| -> Option<bool> {
-            if payment.seen.retailer != request.retailer {
-                return None;
+        let (payments, acquirer) = (self.state.payments(), request.acquirer);
+        let of_shop = |payment: &&Payment| payment.seen.retailer == request.retailer;
+        if let Some(token) = request.card.map(|card| card.token) {
+            let of_card = payments.by_card(acquirer, request.retailer, token);
+            let found = of_card
+                .take(SAME_CARD_MAX)
+                .filter(|payment| self.is_named_by(payment, request, way))
+                .find(|payment| is_refundable(&payment.seen));
+            if let Some(payment) = found {
+                return Refunded::Payment(payment.id);
             }
-            // A shop may number its messages by itself (DE37), but DE90 means what it says.
-            if !is_refundable(&payment.seen) {
-                other |= way == Way::De90;
-                return None;
-            }
-            let token = payment.seen.card.map(|card| card.token);
-            let same = token.is_some() && token == request.card.map(|card| card.token);
-            other |= !same && way != Way::De11;
-            Some(same)
+        }
+        let other = match way {
+            // It says which message of this till it means, whatever that was.
+            Way::De90 => payments
+                .by_stan(acquirer, request.terminal, matching::stan_of(request))
+                .filter(of_shop)
+                .any(|payment| self.is_named_by(payment, request, way)),
+            // A shop may number its messages by itself.
+            Way::De37 if request.rrn_sent => payments
+                .by_reference(acquirer, request.rrn)
+                .take(SAME_REFERENCE_MAX)
+                .filter(of_shop)
+                .any(|payment| is_refundable(&payment.seen)),
+            Way::De37 | Way::De11 => false,
         };
-        for till in tills {
-            for payment in self.named_at(till, request, way) {
-                let newer =
-                    found.is_none_or(|known| (known.at, known.id) < (payment.at, payment.id));
-                if look_at(payment) == Some(true) && newer {
-                    found = Some(payment);
-                }
-            }
-        }
-        match found {
-            Some(payment) => Refunded::Payment(payment.id),
-            None if other => Refunded::Other,
-            None => Refunded::Nothing,
-        }
+        if other { Refunded::Other } else { Refunded::Nothing }
     }
 
-    /// Payments of a till that DE90, or DE37, of a refund fits; its card is looked at elsewhere.
-    fn named_at<'a>(
-        &'a self,
-        till: scheme::TerminalId,
-        request: &'a Request,
-        way: Way,
-    ) -> impl Iterator<Item = &'a Payment> {
-        let (payments, flows) = (self.state.payments(), self.state.flows());
-        let acquirer = request.acquirer;
-        let named = request.original.filter(|original| way != Way::De37 && original.stan != 0);
-        let class = named_class(request.original);
+    /// Whether DE90, or DE37, of a refund fits a payment; card and till are looked at elsewhere.
+    fn is_named_by(&self, payment: &Payment, request: &Request, way: Way) -> bool {
+        let seen = &payment.seen;
+        if way == Way::De37 {
+            return request.rrn_sent && seen.rrn == request.rrn;
+        }
+        let Some(named) = request.original.filter(|original| original.stan != 0) else {
+            return false;
+        };
         // A repeat has a DE7 of its own, and the terminal cannot know by which it is known here.
-        let named = named.map(|named| match way {
-            Way::De11 => OriginalRef { transmitted: 0, ..named },
-            Way::De90 | Way::De37 => named,
-        });
-        let by_k2 = named.into_iter().flat_map(move |named| {
-            let stan = matching::stan_of(request);
-            let requests = payments.by_stan(acquirer, till, stan).filter(move |payment| {
-                class.is_none_or(|class| class == payment.seen.mti.class())
-                    && is_named(&named, &payment.seen, payment.seen.transmitted)
-            });
-            let completions =
-                flows.by_completion((acquirer, till), stan).iter().filter_map(move |id| {
-                    let payment = payments.get(*id)?;
-                    let sent = flows.completion(*id)?.transmitted;
-                    is_named(&named, &payment.seen, sent).then_some(payment)
-                });
-            requests.chain(completions)
-        });
-        let sent = (request.rrn_sent && way == Way::De37).then_some(request.rrn);
-        let by_k3 = sent.into_iter().flat_map(move |rrn| payments.by_rrn(acquirer, till, rrn));
-        by_k2.chain(by_k3)
+        let transmitted = if way == Way::De11 { 0 } else { named.transmitted };
+        let named = OriginalRef { transmitted, ..named };
+        let stan = matching::stan_of(request);
+        let class = named_class(request.original);
+        let asked = seen.stan == stan
+            && class.is_none_or(|class| class == seen.mti.class())
+            && is_named(&named, seen, seen.transmitted);
+        let completed =
+            |done: &Completion| done.stan == stan && is_named(&named, seen, done.transmitted);
+        asked || self.state.flows().completion(payment.id).is_some_and(completed)
     }
 
     /// 57, unless what it names has so much left, or its retailer may refund so much.

@@ -3,7 +3,8 @@
 //!
 //! Layout, little-endian: version u16; single values; the business records; caps; payments in the
 //! order in which they came; tombstones; advices; pre-authorisations; linked refunds; retailers'
-//! days. Each list begins with its length (u32).
+//! days; how many of the first payments are kept beyond their time, and which of those is looked at
+//! next (u32 each). Each list begins with its length (u32).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -21,8 +22,9 @@ use crate::fingerprint::Fingerprint;
 use crate::record::{self, Fact, FindingKind, Tombstone, get_seen, put_seen};
 use crate::request::Trace;
 
-/// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days.
-const VERSION: u16 = 2;
+/// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days; 3
+/// payments in the order in which they came, and how many of them are kept beyond their time.
+const VERSION: u16 = 3;
 
 /// Why a snapshot's body was refused.
 pub type SnapshotError = Corrupt;
@@ -57,6 +59,9 @@ impl super::Hub {
             w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
         }
         put_flows(&mut w, state.flows());
+        let (old, turn) = state.payments().kept();
+        count(&mut w, old);
+        count(&mut w, turn);
     }
 
     /// Puts the state back; only for a hub without a past.
@@ -71,8 +76,14 @@ impl super::Hub {
         let payments = list(&mut r, get_payment)?;
         let tombstones = list(&mut r, get_tombstone)?;
         let advices = list(&mut r, |r| get_advice(r, version))?;
-        let flows = if version == 1 { FlowsKept::default() } else { get_flows(&mut r)? };
+        let mut flows = if version == 1 { FlowsKept::default() } else { get_flows(&mut r)? };
+        if version >= 3 {
+            flows.old = get_kept(&mut r, payments.len())?;
+        }
         r.finish()?;
+        // The clock may have been set back since.
+        let latest = payments.iter().map(|payment| payment.at).max();
+        self.now = self.now.max(latest.unwrap_or_default());
         let mut state = State::new(self.config.timers);
         state.restore(scalars, directory, payments, tombstones, advices, flows);
         self.state = state;
@@ -297,7 +308,16 @@ fn get_flows(r: &mut Reader<'_>) -> Result<FlowsKept, Corrupt> {
             let amount = r.checked("amount", Reader::u40, Amount::new)?;
             Ok(((acquirer, retailer), RefundDay { date, amount }))
         })?,
+        old: (0, 0),
     })
+}
+
+fn get_kept(r: &mut Reader<'_>, payments: usize) -> Result<(usize, usize), Corrupt> {
+    let (old, turn) = (r.u32("payments kept")? as usize, r.u32("next of them")? as usize);
+    if old > payments || turn > 0 && turn >= old {
+        return Err(r.corrupt("payments kept"));
+    }
+    Ok((old, turn))
 }
 
 fn get_preauth(r: &mut Reader<'_>) -> Result<PreAuth, Corrupt> {

@@ -508,15 +508,18 @@ impl State {
         &mut self,
         scalars: Scalars,
         directory: Directory,
-        payments: Vec<Payment>,
+        mut payments: Vec<Payment>,
         tombstones: Vec<Tombstone>,
         advices: Vec<(u64, Advice)>,
         flows: FlowsKept,
     ) {
         self.directory = directory;
+        // Before version 3 those kept beyond their time stood behind newer ones.
+        payments.sort_by_key(|payment| payment.at);
         for payment in payments {
             self.payments.insert(payment);
         }
+        self.payments.keep(flows.old);
         for tombstone in tombstones {
             self.bury(tombstone);
         }
@@ -550,6 +553,8 @@ pub(crate) struct FlowsKept {
     pub(crate) preauths: Vec<(PaymentId, PreAuth)>,
     pub(crate) linked: Vec<(PaymentId, PaymentId)>,
     pub(crate) days: Vec<((ParticipantId, RetailerId), RefundDay)>,
+    /// How many payments are kept beyond their time, and which is looked at next.
+    pub(crate) old: (usize, usize),
 }
 
 /// Entries under a match key, each behind its number, which counts up.

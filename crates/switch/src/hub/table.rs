@@ -1,8 +1,9 @@
-//! Rows of payments, found by id, by DE11 and by DE37, in the order in which they came.
+//! Rows of payments, found by id, by DE11, by DE37 and by card, in the order in which they came.
 //!
 //! A payment stands in one row and is never moved while the table grows; an index holds the
 //! numbers of rows alone. Payments that share a key are a chain from the newest to the oldest,
-//! through their rows; a row that was given up is used again.
+//! through their rows; a row that was given up is used again. Those that are kept beyond their time
+//! stand in a list of their own before the others, so that both lists are in order of time.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -10,7 +11,7 @@ use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 use ledger::SpreadTable;
-use scheme::{ParticipantId, PaymentId, Rrn, Stan, TerminalId};
+use scheme::{ParticipantId, PaymentId, RetailerId, Rrn, Stan, TerminalId, Token};
 
 use super::payments::Payment;
 use crate::fingerprint::Fingerprint;
@@ -26,14 +27,23 @@ pub(super) enum Key {
     Stan(ParticipantId, TerminalId, Stan),
     /// Acquirer, terminal, DE37.
     Rrn(ParticipantId, TerminalId, Rrn),
+    /// Acquirer, DE37: at any terminal.
+    Reference(ParticipantId, Rrn),
+    /// Acquirer, retailer, card: at any till of the shop.
+    Card(ParticipantId, RetailerId, Option<Token>),
 }
 
+/// How many kinds of keys there are.
+const KEYS: usize = 4;
+
 impl Key {
-    fn both_of(payment: &Payment) -> [Self; 2] {
+    fn all_of(payment: &Payment) -> [Self; KEYS] {
         let seen = &payment.seen;
         [
             Self::Stan(seen.acquirer, seen.terminal, seen.stan),
             Self::Rrn(seen.acquirer, seen.terminal, seen.rrn),
+            Self::Reference(seen.acquirer, seen.rrn),
+            Self::Card(seen.acquirer, seen.retailer, seen.card.map(|card| card.token)),
         ]
     }
 
@@ -41,6 +51,8 @@ impl Key {
         match self {
             Self::Stan(acquirer, terminal, stan) => hash_of(&(acquirer, terminal, stan)),
             Self::Rrn(acquirer, terminal, rrn) => hash_of(&(acquirer, terminal, rrn)),
+            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, rrn)),
+            Self::Card(acquirer, retailer, token) => hash_of(&(acquirer, retailer, token)),
         }
     }
 
@@ -50,6 +62,12 @@ impl Key {
         match self {
             Self::Stan(acquirer, terminal, stan) => at(acquirer, terminal) && seen.stan == stan,
             Self::Rrn(acquirer, terminal, rrn) => at(acquirer, terminal) && seen.rrn == rrn,
+            Self::Reference(acquirer, rrn) => seen.acquirer == acquirer && seen.rrn == rrn,
+            Self::Card(acquirer, retailer, token) => {
+                seen.acquirer == acquirer
+                    && seen.retailer == retailer
+                    && seen.card.map(|card| card.token) == token
+            }
         }
     }
 
@@ -58,6 +76,8 @@ impl Key {
         match self {
             Self::Stan(..) => 0,
             Self::Rrn(..) => 1,
+            Self::Reference(..) => 2,
+            Self::Card(..) => 3,
         }
     }
 }
@@ -80,7 +100,7 @@ struct Row {
     payment: Option<Payment>,
     /// The payment's own fingerprint, which would else be reckoned again for every change.
     mark: Fingerprint,
-    links: [Links; 2],
+    links: [Links; KEYS],
 }
 
 /// The table.
@@ -88,10 +108,14 @@ struct Row {
 pub(super) struct Table {
     pieces: Vec<Vec<Row>>,
     free: Vec<u32>,
+    /// Those kept beyond their time, in the order in which they came: before all of `order`.
+    old: Vec<u32>,
+    /// Which of `old` is looked at next.
+    turn: usize,
     order: VecDeque<u32>,
     by_id: SpreadTable,
     /// The newest row of each chain.
-    chains: [SpreadTable; 2],
+    chains: [SpreadTable; KEYS],
 }
 
 impl Table {
@@ -108,12 +132,34 @@ impl Table {
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.order.len()
+        self.old.len().saturating_add(self.order.len())
     }
 
     /// All of them, in the order in which they came.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
-        self.order.iter().filter_map(|row| self.payment(*row))
+        self.old.iter().chain(&self.order).filter_map(|row| self.payment(*row))
+    }
+
+    /// That which came so many places after the first.
+    pub(super) fn nth(&self, place: usize) -> Option<&Payment> {
+        let row = match place.checked_sub(self.old.len()) {
+            Some(place) => self.order.get(place),
+            None => self.old.get(place),
+        };
+        self.payment(*row?)
+    }
+
+    /// How many of the first are kept beyond their time, and which of them is looked at next.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.old.len(), self.turn)
+    }
+
+    /// Puts back what [`Self::kept`] said.
+    pub(super) fn keep(&mut self, (old, turn): (usize, usize)) {
+        for _ in 0..old {
+            self.keep_first();
+        }
+        self.turn = turn;
     }
 
     /// Those that share a key, the newest first.
@@ -126,8 +172,8 @@ impl Table {
 
     /// Puts a payment that is not there yet.
     pub(super) fn insert(&mut self, payment: Payment, mark: Fingerprint) {
-        let (id, keys) = (payment.id, Key::both_of(&payment));
-        let row = self.place(Row { payment: Some(payment), mark, links: [ALONE; 2] });
+        let (id, keys) = (payment.id, Key::all_of(&payment));
+        let row = self.place(Row { payment: Some(payment), mark, links: [ALONE; KEYS] });
         for key in keys {
             self.link(row, key);
         }
@@ -136,22 +182,47 @@ impl Table {
         self.order.push_back(row);
     }
 
-    /// The payment that came first, or was kept longest ago.
+    /// The payment that came first of those that are not kept beyond their time.
     pub(super) fn first(&self) -> Option<&Payment> {
         self.order.front().and_then(|row| self.payment(*row))
     }
 
-    /// Keeps the first: it comes round again behind all others.
+    /// Keeps the first beyond its time.
     pub(super) fn keep_first(&mut self) {
-        if let Some(row) = self.order.pop_front() {
-            self.order.push_back(row);
-        }
+        self.old.extend(self.order.pop_front());
     }
 
     /// Takes the first out.
     pub(super) fn pop_first(&mut self) -> Option<(Payment, Fingerprint)> {
         let row = self.order.pop_front()?;
-        let keys = Key::both_of(self.payment(row)?);
+        self.take(row)
+    }
+
+    /// One of those that are kept: each comes round in its turn.
+    pub(super) fn old(&self) -> Option<&Payment> {
+        self.old.get(self.turn).and_then(|row| self.payment(*row))
+    }
+
+    /// It goes on being kept.
+    pub(super) fn keep_old(&mut self) {
+        self.turn = self.turn.saturating_add(1);
+        if self.turn >= self.old.len() {
+            self.turn = 0;
+        }
+    }
+
+    /// Takes it out.
+    pub(super) fn pop_old(&mut self) -> Option<(Payment, Fingerprint)> {
+        self.old.get(self.turn)?;
+        let row = self.old.remove(self.turn);
+        if self.turn >= self.old.len() {
+            self.turn = 0;
+        }
+        self.take(row)
+    }
+
+    fn take(&mut self, row: u32) -> Option<(Payment, Fingerprint)> {
+        let keys = Key::all_of(self.payment(row)?);
         for key in keys {
             self.unlink(row, key);
         }
@@ -197,10 +268,10 @@ impl Table {
         u32::try_from(row).expect("memory ends before the rows do: 2^32 payments are a TiB")
     }
 
-    /// Puts a row into its chain, by the order in which payments came. That is before all others,
-    /// but for a snapshot, which holds them in the order in which they will be forgotten.
+    /// Puts a row into its chain: before all others, for it came last (and if it did not, where it
+    /// belongs).
     fn link(&mut self, row: u32, key: Key) {
-        let came = |payment: Option<&Payment>| payment.map(|p| (p.at, p.id));
+        let came = |payment: Option<&Payment>| payment.map(|p| p.at);
         let own = came(self.payment(row));
         let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
             let pieces = &self.pieces;
@@ -251,7 +322,7 @@ impl Table {
 
 /// The hash under which the chain of that row's payment stands.
 fn rehash(pieces: &[Vec<Row>], row: u32, alike: Key) -> u64 {
-    at(pieces, row).map_or(0, |payment| Key::both_of(payment)[alike.number()].hash())
+    at(pieces, row).map_or(0, |payment| Key::all_of(payment)[alike.number()].hash())
 }
 
 fn at(pieces: &[Vec<Row>], row: u32) -> Option<&Payment> {

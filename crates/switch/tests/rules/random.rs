@@ -350,8 +350,8 @@ impl Day {
         let part = self.dice.below(named.amount.minor());
         match self.dice.below(4) {
             0 if part > 0 => undo.actual = Some(amount(part)),
-            // Refunds that named their payment by its DE37 share it.
-            1 if !of_completion && !named.rrn_sent => {
+            // Refunds that named their payment by its DE37 share it; of two the newest is meant.
+            1 if !of_completion && !named.rrn_sent && !self.is_shared(key) => {
                 (undo.original, undo.rrn_sent) = (None, true);
             }
             2 if !of_completion => {
@@ -380,6 +380,17 @@ impl Day {
             }
             _ => {}
         }
+    }
+
+    /// Whether a later request of the same kind bears the same DE37.
+    fn is_shared(&self, key: usize) -> bool {
+        let named = &self.known[&key].request;
+        let mut later = self.known.range(key + 1..).map(|(_, known)| &known.request);
+        later.any(|other| {
+            other.rrn == named.rrn
+                && other.terminal == named.terminal
+                && other.processing.transaction() == named.processing.transaction()
+        })
     }
 
     /// A reversal, then its original.

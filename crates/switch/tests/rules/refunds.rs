@@ -1,7 +1,7 @@
 //! R-ACCOUNTS: refunds. The acquirer pays, under its own cap; nothing goes back twice.
 
 use ledger::chart;
-use scheme::{Currency, PaymentId, Rrn, transfer_id_of_record};
+use scheme::{Currency, PaymentId, RetailerId, Rrn, transfer_id_of_record};
 use switch::hub::{AdviceKind, Input, Status};
 use switch::record::{Fact, FindingKind};
 use switch::{OriginalRef, PeerId, Request};
@@ -165,6 +165,62 @@ fn r_accounts_a_refund_is_found_from_any_till_of_the_shop_with_the_same_card() {
     };
     let ticket = rig.send(other);
     assert_eq!((rig.said(ticket).as_str(), rig.nets()), ("57 REFUND RULE", [800, -800, 0]));
+}
+
+/// On a bank's link DE41 and DE42 are any: what no register knows is a shop too.
+#[test]
+fn r_accounts_a_refund_is_found_from_any_till_that_no_register_knows() {
+    let mut rig = Rig::new();
+    let link = PeerId::Bank(bank(A));
+    let (one, two) = (terminal("COUNTER1"), terminal("COUNTER2"));
+    let retailer = RetailerId::new(b"COUNTERS").unwrap();
+    let pay = |rig: &mut Rig, request: Request| {
+        let ticket = rig.send_from(link, Request { retailer, ..request });
+        rig.issuer_says("00");
+        assert_eq!(rig.said(ticket), "00");
+        rig.asks.last().unwrap().id
+    };
+    let first = Request { terminal: one, rrn_sent: true, ..rig.purchase() };
+    let bought = pay(&mut rig, first.clone());
+    let hold = Request { terminal: one, ..rig.preauth() };
+    pay(&mut rig, hold.clone());
+    let done = Request { retailer, ..rig.completion(&hold, 600) };
+    let ticket = rig.send_from(link, done.clone());
+    assert_eq!(rig.said(ticket), "00");
+    let named = |original: OriginalRef, changed: u32| {
+        Some(OriginalRef { transmitted: original.transmitted + changed, ..original })
+    };
+    let by_de90 = Request { terminal: two, ..rig.refund(&first, 100) };
+    let by_de37 =
+        Request { terminal: two, rrn: first.rrn, rrn_sent: true, ..rig.refund(&first, 90) };
+    let by_de37 = Request { original: None, ..by_de37 };
+    let by_de11 = Request { terminal: two, ..rig.refund(&first, 80) };
+    let by_de11 = Request { original: named(by_de11.original.unwrap(), 1), ..by_de11 };
+    let of_completion = Request { terminal: two, ..rig.refund(&done, 70) };
+    for request in [by_de90.clone(), by_de37.clone(), by_de11, of_completion] {
+        pay(&mut rig, request);
+    }
+    assert_eq!((rig.payment(bought).returned, rig.nets()), (amount(270), [1260, -1260, 0]));
+    let other_shop = RetailerId::new(b"COUNTERZ").unwrap();
+    for (what, bad) in [
+        ("another shop", Request { retailer: other_shop, ..by_de90.clone() }),
+        ("another card", Request { retailer, card: Some(card(B, 2)), ..by_de90.clone() }),
+        ("more than is left", Request { retailer, amount: amount(731), ..by_de90 }),
+        ("another card by DE37", Request { retailer, card: Some(card(B, 2)), ..by_de37.clone() }),
+        ("more by DE37", Request { retailer, amount: amount(731), ..by_de37 }),
+    ] {
+        // What names a payment is no unlinked refund, whatever those may take.
+        let fact = Fact::Retailer {
+            retailer: bad.retailer,
+            refund_max: amount(999),
+            refund_day_max: amount(9_999),
+        };
+        rig.drive(Input::Business(fact));
+        let fresh = rig.purchase();
+        let bad = Request { stan: fresh.stan, local: fresh.local, ..bad };
+        let ticket = rig.send_from(link, bad);
+        assert_eq!(rig.said(ticket), "57 REFUND RULE", "{what}");
+    }
 }
 
 #[test]
