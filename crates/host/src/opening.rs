@@ -164,7 +164,12 @@ impl Host {
             Core::Hub(hub) => hub.at(now, self.clock.off_ms()),
             Core::Station(station) => station.at(now, self.clock.off_ms()),
         }
+        let committed = matches!(event, Event::Committed { .. });
         self.take(now, event);
+        if committed && let Some(batch) = self.pipeline.cut() {
+            // What gathered meanwhile goes at once: the disk works while the loop does.
+            out.push(Action::Commit(batch));
+        }
         match &mut self.core {
             Core::Hub(hub) => hub.hear_waiting(&mut self.pipeline),
             Core::Station(station) => station.hear_waiting(&mut self.pipeline),

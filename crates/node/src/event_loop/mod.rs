@@ -364,6 +364,8 @@ impl<D: Driven> EventLoop<D> {
         for _ in 0..self.readable.len() {
             if let Some(conn) = self.readable.pop_front() {
                 self.read(conn);
+                // The disk need not wait for the end of a long turn.
+                self.outcomes();
             }
         }
         self.accept_all();

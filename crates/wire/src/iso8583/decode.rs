@@ -124,7 +124,7 @@ impl Dialect {
             let fault = fault(DecodeErrorKind::Framing, 0, MESSAGE_BYTES_MAX);
             return Err(fault.error(Some(Message::new(mti))));
         }
-        let mut filling = Filling::new(mti, bytes.len() + MESSAGE_SLACK);
+        let mut filling = Filling::new(mti, bytes, bytes.len() + MESSAGE_SLACK);
         match walk(self, bytes, &mut filling) {
             Ok(()) => Ok(filling.finish()),
             Err(fault) => Err(fault.error(Some(filling.finish()))),
@@ -271,12 +271,12 @@ fn fault(kind: DecodeErrorKind, de: u8, offset: usize) -> Fault {
     Fault { kind, de, offset }
 }
 
-impl Sink for Filling {
+impl Sink for Filling<'_> {
     fn bitmap(&mut self, _bits: u64, _end: usize) {}
 
-    fn element(&mut self, de: u8, rule: Rule, value: &[u8], _end: usize) {
+    fn element(&mut self, de: u8, rule: Rule, value: &[u8], end: usize) {
         match rule.encoding {
-            Encoding::Ascii | Encoding::Binary => self.push(de, value),
+            Encoding::Ascii | Encoding::Binary => self.push(de, end - value.len()..end),
             Encoding::Hex => self.push_hex(de, value),
         }
     }

@@ -97,13 +97,28 @@ impl Dialect {
             self.put_bitmap(primary | 1 << 63, out);
             self.put_bitmap(secondary, out);
         }
-        for (de, value) in message.fields() {
-            let is_due = due >> (u32::from(de) - 1) & 1 == 1;
-            if is_due && let Err(kind) = put_element(self.rule(de), value, out) {
+        // Elements that are written as they stand, side by side: copied together.
+        let mut run = 0..0;
+        for (de, at) in message.spans() {
+            if due >> (u32::from(de) - 1) & 1 == 0 {
+                continue;
+            }
+            let (rule, value) = (self.rule(de), &message.values()[at.clone()]);
+            if is_verbatim(rule, value) {
+                if run.end != at.start {
+                    out.extend_from_slice(&message.values()[run]);
+                    run = at.clone();
+                }
+                run.end = at.end;
+                continue;
+            }
+            out.extend_from_slice(&message.values()[std::mem::replace(&mut run, 0..0)]);
+            if let Err(kind) = put_element(rule, value, out) {
                 out.truncate(before);
                 return Err(EncodeError { de, kind });
             }
         }
+        out.extend_from_slice(&message.values()[run]);
         Ok(())
     }
 
@@ -113,6 +128,14 @@ impl Dialect {
             Encoding::Ascii | Encoding::Hex => put_hex(&bits.to_be_bytes(), out),
         }
     }
+}
+
+/// Whether an element is written as it is: whole, of the right content, nothing before or behind.
+fn is_verbatim(rule: Rule, value: &[u8]) -> bool {
+    matches!(rule.length, Length::Fixed)
+        && matches!(rule.encoding, Encoding::Ascii | Encoding::Binary)
+        && value.len() == usize::from(rule.max)
+        && first_wrong(rule.kind, value).is_none()
 }
 
 fn put_element(rule: Rule, value: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeErrorKind> {

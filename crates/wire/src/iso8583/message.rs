@@ -6,6 +6,7 @@
 //! Bytes that leave the message (replaced, removed, outgrown) are overwritten at once.
 
 use std::fmt;
+use std::ops::Range;
 
 use scheme::Mti;
 
@@ -132,6 +133,20 @@ impl Message {
         })
     }
 
+    /// All elements, ascending, as places in [`Self::values`]: one ends where the next begins.
+    pub(super) fn spans(&self) -> impl Iterator<Item = (u8, Range<usize>)> {
+        let mut start = 0;
+        ones(self.present).map(move |de| {
+            let end = usize::from(self.ends[usize::from(de)]);
+            (de, std::mem::replace(&mut start, end)..end)
+        })
+    }
+
+    /// All values, one behind the other.
+    pub(super) fn values(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The value that found no room, if there was one.
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
@@ -148,7 +163,7 @@ impl Message {
     }
 
     /// Where the value of `de` stands, or would.
-    fn span(&self, de: u8) -> std::ops::Range<usize> {
+    fn span(&self, de: u8) -> Range<usize> {
         let below = self.present & (bit(de) - 1);
         let before = (u128::BITS - below.leading_zeros()) as usize;
         let start = usize::from(self.ends[before]);
@@ -211,28 +226,37 @@ impl PartialEq for Message {
 
 impl Eq for Message {}
 
-/// Fills a message in ascending order, which needs no moving.
-pub(super) struct Filling {
+/// Fills a message in ascending order from one frame, which needs no moving. Elements that stand
+/// side by side in the frame are copied together.
+pub(super) struct Filling<'b> {
     message: Message,
+    frame: &'b [u8],
+    /// Read, and not copied yet.
+    run: Range<usize>,
 }
 
-impl Filling {
+impl<'b> Filling<'b> {
     /// No elements yet, and room for that many bytes of values.
-    pub(super) fn new(mti: Mti, room: usize) -> Self {
+    pub(super) fn new(mti: Mti, frame: &'b [u8], room: usize) -> Self {
         let mut message = Message::new(mti);
         message.bytes.reserve_exact(room);
-        Self { message }
+        Self { message, frame, run: 0..0 }
     }
 
-    /// Adds an element, which must be above all that were added. All of them together come from
-    /// one frame.
-    pub(super) fn push(&mut self, de: u8, value: &[u8]) {
-        self.message.bytes.extend_from_slice(value);
+    /// Adds an element, which must be above all that were added, as it stands in the frame.
+    pub(super) fn push(&mut self, de: u8, at: Range<usize>) {
+        if self.run.end == at.start {
+            self.run.end = at.end;
+        } else {
+            self.copy();
+            self.run = at;
+        }
         self.end(de);
     }
 
     /// Adds an element whose value is given in hexadecimal digits, which must be such.
     pub(super) fn push_hex(&mut self, de: u8, digits: &[u8]) {
+        self.copy();
         let bytes = digits.chunks_exact(2).map(|pair| {
             super::content::hex_digit(pair[0]) << 4 | super::content::hex_digit(pair[1])
         });
@@ -241,12 +265,19 @@ impl Filling {
     }
 
     /// The message with what was added.
-    pub(super) fn finish(self) -> Message {
+    pub(super) fn finish(mut self) -> Message {
+        self.copy();
         self.message
     }
 
+    fn copy(&mut self) {
+        self.message.bytes.extend_from_slice(&self.frame[self.run.clone()]);
+        self.run = 0..0;
+    }
+
     fn end(&mut self, de: u8) {
-        self.message.ends[usize::from(de)] = self.message.total();
+        // All of it comes from one frame.
+        self.message.ends[usize::from(de)] = self.message.total() + self.run.len() as u16;
         self.message.present |= bit(de);
     }
 }
