@@ -64,10 +64,7 @@ pub fn ask(
     carried: &Carried,
 ) -> Result<Message, UnsealError> {
     let mut message = Message::new(seen.mti);
-    for (de, value) in carried.iter() {
-        message.set(de, value);
-    }
-    put_common(&mut message, vault, id, seen, trace)?;
+    put_common(&mut message, vault, id, seen, trace, carried)?;
     Ok(message)
 }
 
@@ -81,7 +78,7 @@ pub fn advise(vault: &CardVault, advice: &Advice<'_>) -> Result<Message, UnsealE
     let Advice { id, seen, original, trace, code, actual, repeat } = *advice;
     let first = Mti::new(420).unwrap_or(seen.mti);
     let mut message = Message::new(if repeat { first.repeat() } else { first });
-    put_common(&mut message, vault, id, seen, trace)?;
+    put_common(&mut message, vault, id, seen, trace, &Carried::NONE)?;
     message.set(39, &code.bytes());
     message.set(90, &original_data(seen, original));
     if let Some(actual) = actual {
@@ -98,7 +95,7 @@ pub fn complete(vault: &CardVault, completion: &Completion<'_>) -> Result<Messag
     let Completion { id, seen, original, trace, approval, repeat } = *completion;
     let first = Mti::new(220).unwrap_or(seen.mti);
     let mut message = Message::new(if repeat { first.repeat() } else { first });
-    put_common(&mut message, vault, id, seen, trace)?;
+    put_common(&mut message, vault, id, seen, trace, &Carried::NONE)?;
     if !approval.is_blank() {
         message.set(38, approval.bytes());
     }
@@ -106,33 +103,42 @@ pub fn complete(vault: &CardVault, completion: &Completion<'_>) -> Result<Messag
     Ok(message)
 }
 
+/// What every message about a payment holds, between `carried`: in ascending order, in which a
+/// message is made without moving anything.
 fn put_common(
     message: &mut Message,
     vault: &CardVault,
     id: PaymentId,
     seen: &Seen,
     trace: Trace,
+    carried: &Carried,
 ) -> Result<(), UnsealError> {
-    if let Some(card) = &seen.card {
-        let (pan, _) = vault.pan(card, id.get(), SEAL_KIND)?;
-        message.set(2, pan.digits());
+    let pan = seen.card.as_ref().map(|card| vault.pan(card, id.get(), SEAL_KIND)).transpose()?;
+    let institution = Institution::of(seen.acquirer);
+    let own: [(u8, &[u8]); 12] = [
+        (2, pan.as_ref().map_or(&[], |(pan, _)| pan.digits())),
+        (3, &digits::<6>(seen.processing.get().into())),
+        (4, &digits::<12>(seen.amount.minor())),
+        (7, &digits::<10>(trace.transmitted.number().into())),
+        (11, &digits::<6>(trace.stan.get().into())),
+        (12, &digits::<6>(seen.local.time().into())),
+        (13, &digits::<4>(seen.local.date().into())),
+        (32, institution.text()),
+        (37, if seen.rrn.is_blank() { &[] } else { seen.rrn.bytes() }),
+        (41, seen.terminal.bytes()),
+        (42, if seen.retailer.is_blank() { &[] } else { seen.retailer.bytes() }),
+        (49, &digits::<3>(seen.currency.into())),
+    ];
+    let mut own = own.iter().filter(|(_, value)| !value.is_empty()).peekable();
+    for (de, value) in carried.iter() {
+        while let Some((before, value)) = own.next_if(|(own, _)| *own < de) {
+            message.set(*before, value);
+        }
+        message.set(de, value);
     }
-    let Trace { stan, transmitted } = trace;
-    message.set(3, &digits::<6>(seen.processing.get().into()));
-    message.set(4, &digits::<12>(seen.amount.minor()));
-    message.set(7, &digits::<10>(transmitted.number().into()));
-    message.set(11, &digits::<6>(stan.get().into()));
-    message.set(12, &digits::<6>(seen.local.time().into()));
-    message.set(13, &digits::<4>(seen.local.date().into()));
-    message.set(32, Institution::of(seen.acquirer).text());
-    if !seen.rrn.is_blank() {
-        message.set(37, seen.rrn.bytes());
+    for (de, value) in own {
+        message.set(*de, value);
     }
-    message.set(41, seen.terminal.bytes());
-    if !seen.retailer.is_blank() {
-        message.set(42, seen.retailer.bytes());
-    }
-    message.set(49, &digits::<3>(seen.currency.into()));
     Ok(())
 }
 

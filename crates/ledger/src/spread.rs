@@ -8,10 +8,11 @@ use hashbrown::HashTable;
 
 use crate::limits::SPREAD_PARTS;
 
-/// Numbers of rows by the hash of what they hold.
+/// Numbers of rows by the hash of what they hold. Beside each stands a part of its hash, so that no
+/// row is touched when a part grows, and hardly ever one that is not the one.
 #[derive(Clone, Debug)]
 pub struct SpreadTable {
-    parts: Vec<HashTable<u32>>,
+    parts: Vec<HashTable<(u32, u32)>>,
 }
 
 impl Default for SpreadTable {
@@ -31,33 +32,50 @@ impl SpreadTable {
 
     /// The row of that hash that is the one.
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.parts[part_of(hash)].find(hash, |row| is_it(*row)).copied()
+        let tag = tag_of(hash);
+        let found = |(known, row): &(u32, u32)| *known == tag && is_it(*row);
+        self.parts[part_of(hash)].find(mixed(tag), found).map(|(_, row)| *row)
     }
 
-    /// Adds a row; `hash_of` gives the hashes of the others again when a part grows.
-    pub fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
-        self.parts[part_of(hash)].insert_unique(hash, row, |row| hash_of(*row));
+    /// Adds a row.
+    pub fn insert(&mut self, hash: u64, row: u32) {
+        let tag = tag_of(hash);
+        self.parts[part_of(hash)].insert_unique(mixed(tag), (tag, row), |(tag, _)| mixed(*tag));
     }
 
     /// Puts a row in the place of another of the same hash.
     pub fn replace(&mut self, hash: u64, row: u32, by: u32) {
-        if let Some(found) = self.parts[part_of(hash)].find_mut(hash, |known| *known == row) {
-            *found = by;
+        let tag = tag_of(hash);
+        let found = self.parts[part_of(hash)].find_mut(mixed(tag), |known| *known == (tag, row));
+        if let Some((_, known)) = found {
+            *known = by;
         }
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, hash: u64, row: u32) {
-        if let Ok(found) = self.parts[part_of(hash)].find_entry(hash, |known| *known == row) {
+        let tag = tag_of(hash);
+        let part = &mut self.parts[part_of(hash)];
+        if let Ok(found) = part.find_entry(mixed(tag), |known| *known == (tag, row)) {
             found.remove();
         }
     }
 }
 
-/// The part that a hash belongs to. A table finds its place by the lowest bits of a hash and tags
-/// it with the highest: the part comes from those between.
+/// The part that a hash belongs to.
 fn part_of(hash: u64) -> usize {
-    usize::from(hash.to_le_bytes()[5])
+    usize::from(hash.to_le_bytes()[7])
+}
+
+/// What is kept of a hash: none of the bits that name the part.
+fn tag_of(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// A tag as the hash that a table wants: its place by the lowest bits, its mark by the highest.
+fn mixed(tag: u32) -> u64 {
+    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
 const _: () = assert!(SPREAD_PARTS == 256, "a part is named by one byte of the hash");
@@ -78,7 +96,7 @@ mod tests {
     fn a_row_is_found_until_it_is_replaced_or_removed() {
         let mut table = SpreadTable::default();
         for row in 0..10_000 {
-            table.insert(hash(row), row, hash);
+            table.insert(hash(row), row);
         }
         for row in (0..10_000).step_by(2) {
             table.remove(hash(row), row);
@@ -94,7 +112,7 @@ mod tests {
     fn rows_spread_evenly() {
         let mut table = SpreadTable::default();
         for row in 0..256_000 {
-            table.insert(hash(row), row, hash);
+            table.insert(hash(row), row);
         }
         let largest = table.parts.iter().map(HashTable::len).max().unwrap();
         assert!(largest < 1_300, "{largest} of 256,000 in one of 256 parts");

@@ -63,3 +63,6 @@ const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);
 /// Payments of one piece of their table, which grows piece by piece so that nothing is moved: some
 /// 90 KiB.
 pub const PAYMENTS_OF_PIECE: usize = 256;
+
+/// Bytes that fields which pass through usually take: they are put down in one allocation.
+pub const CARRIED_ROOM: usize = 96;

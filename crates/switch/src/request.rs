@@ -10,6 +10,7 @@ use scheme::{
     TerminalId, Timestamp,
 };
 
+use crate::limits::CARRIED_ROOM;
 use crate::record::Seen;
 
 /// DE44, ans..25.
@@ -57,13 +58,11 @@ impl Carried {
     /// Nothing carried.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Nothing yet, and room for values of that many bytes in that many elements.
-    pub fn with_room(elements: usize, bytes: usize) -> Self {
-        Self(Vec::with_capacity(elements.saturating_mul(3).saturating_add(bytes)))
-    }
-
     /// Adds a data element. None is longer than 65,535 bytes: a message is not.
     pub fn push(&mut self, de: u8, value: &[u8]) {
+        if self.0.is_empty() {
+            self.0.reserve(CARRIED_ROOM);
+        }
         let value = &value[..value.len().min(usize::from(u16::MAX))];
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
         self.0.push(de);

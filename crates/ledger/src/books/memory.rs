@@ -176,8 +176,7 @@ impl Memory {
                 self.pieces.push(piece);
             }
         }
-        let (pieces, hasher) = (&self.pieces, &self.hasher);
-        self.rows.insert(hash, row, |row| hasher.hash_one(at(pieces, row).id));
+        self.rows.insert(hash, row);
         row
     }
 

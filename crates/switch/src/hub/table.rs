@@ -177,8 +177,7 @@ impl Table {
         for key in keys {
             self.link(row, key);
         }
-        let pieces = &self.pieces;
-        self.by_id.insert(hash_of(&id), row, |row| at(pieces, row).map_or(0, |p| hash_of(&p.id)));
+        self.by_id.insert(hash_of(&id), row);
         self.order.push_back(row);
     }
 
@@ -274,9 +273,7 @@ impl Table {
         let came = |payment: Option<&Payment>| payment.map(|p| p.at);
         let own = came(self.payment(row));
         let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
-            let pieces = &self.pieces;
-            let hash = |row| rehash(pieces, row, key);
-            return self.chains[key.number()].insert(key.hash(), row, hash);
+            return self.chains[key.number()].insert(key.hash(), row);
         };
         let (mut newer, mut older) = (NONE, newest);
         while older != NONE && came(self.payment(older)) > own {
@@ -318,11 +315,6 @@ impl Table {
             row.links[key.number()] = links;
         }
     }
-}
-
-/// The hash under which the chain of that row's payment stands.
-fn rehash(pieces: &[Vec<Row>], row: u32, alike: Key) -> u64 {
-    at(pieces, row).map_or(0, |payment| Key::all_of(payment)[alike.number()].hash())
 }
 
 fn at(pieces: &[Vec<Row>], row: u32) -> Option<&Payment> {
