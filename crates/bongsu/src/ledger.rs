@@ -281,7 +281,7 @@ fn read_steps(
     offline.map_err(|error| {
         Failure::new("journal", error.to_string())
             .at(journal.display().to_string())
-            .todo("restore the directory from a backup if it was written by another program")
+            .todo("use the release that wrote it, or restore the directory from a backup")
     })
 }
 

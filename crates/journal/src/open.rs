@@ -2,8 +2,8 @@
 use crate::damage::{Cut, Damage, Flaw};
 use crate::disk::{Disk, DiskError};
 use crate::format::{
-    HEAD_FILE, HEAD_TEMP, Hash, HeadFile, HeadSlot, HeaderRead, NodeId, RecordView, SegmentHeader,
-    segment_name, segment_number,
+    FORMAT_VERSION, HEAD_FILE, HEAD_TEMP, Hash, HeadFile, HeadSlot, HeaderRead, NodeId, RecordView,
+    SegmentHeader, segment_name, segment_number,
 };
 use crate::snapshot::{SNAPSHOT_TEMP, Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, repair, untouched, zero_fill};
@@ -108,7 +108,10 @@ impl fmt::Display for OpenError {
             Self::Absent => f.write_str("there is no journal here"),
             Self::WrongNode { found } => write!(f, "this is the journal of {found}"),
             Self::Newer { file, version } => {
-                write!(f, "{file} has format version {version}; use a newer program")
+                write!(
+                    f,
+                    "{file} has format version {version}, this program reads up to {FORMAT_VERSION}"
+                )
             }
             Self::Refused { record, why } => write!(f, "record {record}: {why}"),
             Self::Options => f.write_str("a segment must be a whole number of blocks"),

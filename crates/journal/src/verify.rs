@@ -1,7 +1,7 @@
 //! Reading a whole journal without changing it, naming everything that is wrong.
 use crate::damage::{Cut, Damage, Flaw};
 use crate::disk::{Disk, DiskError};
-use crate::format::{HEAD_FILE, HeadSlot, HeaderRead, RecordView};
+use crate::format::{FORMAT_VERSION, HEAD_FILE, HeadSlot, HeaderRead, RecordView};
 use crate::open::head_slot_broken;
 use crate::snapshot::{Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, resume};
@@ -72,7 +72,10 @@ impl fmt::Display for VerifyError {
             Self::Disk(error) => write!(f, "{error}"),
             Self::Absent => f.write_str("there is no journal here"),
             Self::Newer { file, version } => {
-                write!(f, "{file} has format version {version}; use a newer program")
+                write!(
+                    f,
+                    "{file} has format version {version}, this program reads up to {FORMAT_VERSION}"
+                )
             }
             Self::Refused { record, why } => write!(f, "record {record}: {why}"),
         }

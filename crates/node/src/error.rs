@@ -94,8 +94,17 @@ impl RunError {
         let remedy = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "run as the owner, or choose another --dir",
             std::io::ErrorKind::NotFound => "check the path",
-            std::io::ErrorKind::StorageFull => "make room on the disk",
-            _ => "see the system's message",
+            std::io::ErrorKind::NotADirectory => {
+                "a part of this path is a file, not a directory: choose another path"
+            }
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                "mount this file system writable (after an error of the disk the system makes it \
+                 read-only: see `dmesg`), or choose another --dir"
+            }
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                "make room on the disk, `df -h` shows which is full, and start again"
+            }
+            _ => "see the system's message; `dmesg` may say more of the disk",
         };
         let place = path.display().to_string();
         Self::new(RunErrorKind::File, format!("cannot {what}: {error}"), place, remedy)

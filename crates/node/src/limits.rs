@@ -114,6 +114,9 @@ pub const LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// Log files put aside that are kept.
 pub const LOG_FILES: u32 = 4;
 
+/// Names of a configuration that an error about an unknown one lists.
+pub const NAMES_SHOWN: usize = 20;
+
 /// Notices of a child that its supervisor shows; the log has all of them.
 pub const NOTICES_SHOWN: usize = 50;
 /// Characters of a notice that are shown: with the line above at most half of a ready line.

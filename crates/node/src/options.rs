@@ -93,7 +93,8 @@ impl RunOptions {
 fn check(text: &str, path: &Path) -> Result<Config, RunError> {
     let name = path.display().to_string();
     Config::parse(text, &name).map_err(|errors| {
-        let remedy = "see `bongsu config check FILE`";
+        let remedy = "correct these places (`bongsu config explain SECTION.KEY` says what a key \
+                      takes), try with `bongsu config check FILE`, start again";
         RunError::new(RunErrorKind::Config, errors.to_string(), name, remedy)
     })
 }
@@ -107,7 +108,7 @@ fn read(path: &Path) -> Result<Option<String>, RunError> {
 }
 
 fn absent(path: &Path) -> RunError {
-    let error = std::io::ErrorKind::NotFound.into();
+    let error = rustix::io::Errno::NOENT.into();
     RunError::file("read the configuration", path, &error)
 }
 

@@ -55,7 +55,8 @@ pub(crate) fn all_free(wanted: &[Wanted], wait: Duration) -> Result<(), RunError
 /// Another process listens at these places.
 pub(crate) fn in_use(place: &str) -> RunError {
     let message = "another process listens at this address";
-    let remedy = "stop it, or choose other ports with --port-base or in the configuration";
+    let remedy = "`ss -ltnp` names it: stop it, or choose other ports with --port-base or in the \
+                  configuration";
     RunError::new(RunErrorKind::PortInUse, message, place, remedy)
 }
 

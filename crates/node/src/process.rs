@@ -54,7 +54,7 @@ impl Process {
         raise_file_limit();
         let layout = options.layout();
         let (config, to_keep) = options.decide()?;
-        let doors = ports::of(&config, &role).ok_or_else(|| unknown(&role))?;
+        let doors = ports::of(&config, &role).ok_or_else(|| unknown(&config, &role))?;
         // Of a role that runs here already its lock says more than its ports. A supervisor has
         // looked at the ports of all its children.
         let lock_path = layout.role_lock(&role);

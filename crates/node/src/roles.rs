@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
-use journal::{HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
+use journal::{DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
 use parties::{BankHost, Shop};
@@ -22,7 +22,7 @@ use crate::error::{RunError, RunErrorKind};
 use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
 use crate::http::{Archive, Server};
 use crate::key_files;
-use crate::limits::{BANK_REDIAL_MAX_MS, PREDECESSOR_WAIT};
+use crate::limits::{BANK_REDIAL_MAX_MS, NAMES_SHOWN, PREDECESSOR_WAIT};
 use crate::machine::Machine;
 use crate::options::RunOptions;
 use crate::poison::{self, Graveyard};
@@ -59,7 +59,7 @@ fn hub(options: &RunOptions) -> Result<(), RunError> {
 fn station(name: &str, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Station(name.to_owned());
     let known = options.configuration()?;
-    let station = known.station_named(name).ok_or_else(|| unknown(&role))?;
+    let station = known.station_named(name).ok_or_else(|| unknown(&known, &role))?;
     let mut process = Process::begin(role, options)?;
     run_host(&mut process, Role::Station(station.id), station.http)
 }
@@ -67,7 +67,7 @@ fn station(name: &str, options: &RunOptions) -> Result<(), RunError> {
 fn bank(id: ParticipantId, options: &RunOptions) -> Result<(), RunError> {
     let role = RoleName::Bank(id);
     let known = options.configuration()?;
-    let participant = known.participant(id).ok_or_else(|| unknown(&role))?;
+    let participant = known.participant(id).ok_or_else(|| unknown(&known, &role))?;
     let bank = bank_config(&known, participant)?;
     let process = Process::begin(role, options)?;
     channels::prepare(&process.layout, &process.config)?;
@@ -255,16 +255,28 @@ fn report(process: &Process, recovery: &Recovery) {
     }
 }
 
-pub(crate) fn unknown(role: &RoleName) -> RunError {
+pub(crate) fn unknown(config: &Config, role: &RoleName) -> RunError {
     let message = "the configuration does not know this role";
-    let remedy = "see the names in the configuration";
+    let (what, mut names): (_, Vec<String>) = match role {
+        RoleName::Bank(_) => {
+            ("banks", config.participants.iter().map(|p| p.id.to_string()).collect())
+        }
+        RoleName::Hub | RoleName::Station(_) | RoleName::Shops => {
+            ("stations", config.stations.iter().map(|s| s.name.clone()).collect())
+        }
+    };
+    if names.len() > NAMES_SHOWN {
+        names.truncate(NAMES_SHOWN);
+        names.push("...".to_owned());
+    }
+    let remedy = format!("give one of its {what}: {}", names.join(", "));
     RunError::new(RunErrorKind::UnknownRole, message, role.to_string(), remedy)
 }
 
 fn host_error(process: &Process, error: HostError) -> RunError {
     match error {
         HostError::Journal(error) => journal_error(process, error),
-        HostError::UnknownRole => unknown(&process.role),
+        HostError::UnknownRole => unknown(&process.config, &process.role),
         HostError::Epoch(_) => {
             let place = process.layout.journal(&process.role).display().to_string();
             RunError::new(RunErrorKind::Journal, error.to_string(), place, "check the disk")
@@ -274,19 +286,52 @@ fn host_error(process: &Process, error: HostError) -> RunError {
 
 fn journal_error(process: &Process, error: OpenError) -> RunError {
     let place = process.layout.journal(&process.role).display().to_string();
-    let (kind, remedy) = match &error {
-        OpenError::Damaged(_) => (
-            RunErrorKind::JournalDamaged,
-            "nothing was changed; `bongsu ledger verify` reads all that holds; restore a backup",
-        ),
-        OpenError::Disk(_) => (RunErrorKind::Journal, "check the disk and its free space"),
-        OpenError::WrongNode { .. } => (RunErrorKind::Journal, "put back this role's own journal"),
-        OpenError::Newer { .. } => (RunErrorKind::Journal, "use the program that wrote it"),
-        OpenError::Absent | OpenError::Refused { .. } | OpenError::Options => {
-            (RunErrorKind::Journal, "see `bongsu ledger verify`")
-        }
+    let kind = match &error {
+        OpenError::Damaged(_) => RunErrorKind::JournalDamaged,
+        OpenError::Disk(_)
+        | OpenError::WrongNode { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Absent
+        | OpenError::Refused { .. }
+        | OpenError::Options => RunErrorKind::Journal,
     };
-    RunError::new(kind, error.to_string(), place, remedy)
+    RunError::new(kind, error.to_string(), place, journal_remedy(&process.role, &error))
+}
+
+fn journal_remedy(role: &RoleName, error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Damaged(_) => match role {
+            RoleName::Hub => {
+                "nothing was changed: delete nothing; `bongsu ledger verify` reads all that holds; \
+                 `bongsu restore` brings a backup back; see \"The journal is damaged\" in the \
+                 manual"
+            }
+            RoleName::Station(_) | RoleName::Bank(_) | RoleName::Shops => {
+                "nothing was changed: delete nothing; the other roles go on; `bongsu restore` \
+                 brings a backup back; see \"The journal is damaged\" in the manual"
+            }
+        },
+        OpenError::Disk(error) => match error.kind {
+            DiskErrorKind::NoSpace => {
+                "make room on the disk, `df -h` shows which is full, and start again"
+            }
+            DiskErrorKind::NotFound
+            | DiskErrorKind::Exists
+            | DiskErrorKind::Io
+            | DiskErrorKind::Crashed => {
+                "check that this directory can be written, and the disk (`dmesg`)"
+            }
+        },
+        OpenError::WrongNode { .. } => "put back this role's own journal",
+        OpenError::Newer { .. } => {
+            "nothing was changed: run the release that wrote it, or a later one"
+        }
+        OpenError::Refused { .. } => {
+            "nothing was changed: a later release may have written this record, run that one; if \
+             it was this one, report it"
+        }
+        OpenError::Absent | OpenError::Options => "see `bongsu ledger verify`",
+    }
 }
 
 pub(crate) fn bank_config(
