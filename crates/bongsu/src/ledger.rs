@@ -162,7 +162,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
     query.extend(date.iter().map(|date| format!("date={date}")));
     let path = format!("/api/v1/payments?{}", query.join("&"));
     let (list, damage) = match place.ask(&RoleName::Hub, &path)? {
-        Some(list) => (whole(&list), None),
+        Some(first) => (whole(&pages(place, &path, first)?), None),
         None => {
             let terminal = terminal.as_ref().map(|name| TerminalId::new(name.as_bytes()));
             let filter = PaymentFilter {
@@ -211,6 +211,23 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             Exit::Failed
         }
     })
+}
+
+/// What the pages after the first hold too: the hub looks through a part of its payments at a time.
+fn pages(place: &Place, path: &str, mut list: Value) -> Result<Value, Failure> {
+    let mut payments = list["payments"].as_array().cloned().unwrap_or_default();
+    while payments.len() < PAYMENTS_MAX
+        && let Some(next) = list["next"].as_str()
+    {
+        let page = place.ask(&RoleName::Hub, &format!("{path}&cursor={next}"))?;
+        let page = page.ok_or_else(|| {
+            Failure::new("lost", "the hub ended before the whole list was read").todo("ask again")
+        })?;
+        payments.extend(page["payments"].as_array().into_iter().flatten().cloned());
+        list = page;
+    }
+    payments.truncate(PAYMENTS_MAX);
+    Ok(json!({ "payments": payments }))
 }
 
 /// A list of payments that is all there is, and needs no word on where it goes on.

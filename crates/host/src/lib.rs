@@ -19,6 +19,7 @@ mod hub;
 mod identity;
 pub mod limits;
 mod line;
+mod look_up;
 pub mod offline;
 mod opening;
 mod pipeline;

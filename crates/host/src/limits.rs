@@ -58,6 +58,9 @@ pub const POISONS_MAX: usize = 1_000;
 pub const SHAPE_CHARS_MAX: usize = 1024;
 /// Payments that one query returns at most.
 pub const QUERY_PAYMENTS_MAX: usize = 500;
+/// Payments that one query looks at in a walk of the window, for it is answered between payments: a
+/// few hundred microseconds. The next one goes on from there.
+pub const QUERY_ROWS_MAX: usize = 4096;
 /// A snapshot body larger than this is not taken: it is copied in one turn, which would keep
 /// payments waiting for more than some 20 ms. The journal is replayed instead.
 pub const SNAPSHOT_MAX: usize = 24 * 1024 * 1024;

@@ -14,9 +14,10 @@ use switch::record::Fact;
 
 use crate::config::Config;
 use crate::hub::machine_config;
-use crate::hub::query::{account_view, fits, payment_view};
+use crate::hub::query::{account_view, payment_view};
 use crate::hub::replay::Replay;
 use crate::limits::QUERY_PAYMENTS_MAX;
+use crate::look_up::look_up;
 use crate::view::{AccountView, PaymentFilter, PaymentView};
 
 pub use transfers::{Step, TransferView, account_id};
@@ -145,14 +146,19 @@ impl Offline {
     /// Payments of the match window that fit, newest first.
     pub fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
         let state = self.hub.state();
-        state
-            .payments()
-            .iter()
-            .rev()
-            .filter(|payment| fits(payment, filter))
-            .take(filter.limit.clamp(1, QUERY_PAYMENTS_MAX))
-            .map(|payment| payment_view(payment, state))
-            .collect()
+        let limit = filter.limit.clamp(1, QUERY_PAYMENTS_MAX);
+        let mut all = Vec::new();
+        let mut after = filter.after;
+        loop {
+            let found = look_up(state, &PaymentFilter { after, ..filter.clone() });
+            let left = limit.saturating_sub(all.len());
+            let payments = found.payments.into_iter().take(left);
+            all.extend(payments.map(|payment| payment_view(payment, state)));
+            after = found.next;
+            if after.is_none() || all.len() >= limit {
+                return all;
+            }
+        }
     }
 
     /// Every payment of the match window, oldest first.

@@ -85,6 +85,16 @@ pub struct PaymentFilter {
     pub limit: usize,
 }
 
+/// Payments that fit, or those of them that one answer holds.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct PaymentPage {
+    /// The newest first.
+    pub payments: Vec<PaymentView>,
+    /// Where the list goes on, for [`PaymentFilter::after`]; none if it ends here. There may be
+    /// more even after a page without payments: a part of the window was looked through.
+    pub next: Option<(Timestamp, PaymentId)>,
+}
+
 /// The answer to a [`Query`].
 #[derive(Clone, PartialEq, Debug)]
 pub enum Reply {
@@ -93,7 +103,7 @@ pub enum Reply {
     /// To `Accounts`.
     Accounts(Vec<AccountView>),
     /// To `Payments`.
-    Payments(Vec<PaymentView>),
+    Payments(PaymentPage),
     /// To `Metrics`: name, labels in Prometheus form (without braces, empty if none), value.
     Metrics(Vec<Metric>),
     /// To `Change`.

@@ -1,10 +1,9 @@
 //! One run: faults rage, the nation heals and goes on paying, shops close, everything drains, and
 //! the auditor judges.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use host::view::{AccountView, Overview, PaymentFilter, PaymentView, Query, Reply};
-use scheme::TerminalId;
+use host::view::{AccountView, Overview, PaymentFilter, PaymentPage, PaymentView, Query, Reply};
 
 use crate::actor::Actor;
 use crate::audit::{self, Evidence, Violation};
@@ -196,39 +195,24 @@ fn accounts(world: &mut World) -> Vec<AccountView> {
     }
 }
 
-/// Every payment of the hub, terminal by terminal, as a bank's back office would download them.
+/// Every payment of the hub, page by page, as a bank's back office would download them.
 fn payments(world: &mut World) -> Vec<PaymentView> {
-    let registered = world.config.terminals.iter().map(|terminal| terminal.terminal);
-    let seen = world.seen.values().flatten().map(|seen| seen.terminal);
-    let terminals: BTreeSet<TerminalId> = registered.chain(seen).collect();
+    let limit = host::limits::QUERY_PAYMENTS_MAX;
+    let mut filter = PaymentFilter { limit, ..PaymentFilter::default() };
     let mut all = Vec::new();
-    for terminal in terminals {
-        let limit = host::limits::QUERY_PAYMENTS_MAX;
-        let page = page(world, PaymentFilter { limit, terminal: Some(terminal), ..none() });
-        if page.len() < limit {
-            all.extend(page);
-            continue;
-        }
-        // More than one answer holds: each by its trace number, as the shop knows it.
-        let seen = world.seen.values().flatten();
-        let stans: BTreeSet<u32> =
-            seen.filter(|seen| seen.terminal == terminal).map(|seen| seen.stan.get()).collect();
-        for stan in stans {
-            let filter =
-                PaymentFilter { limit, terminal: Some(terminal), stan: Some(stan), ..none() };
-            all.extend(self::page(world, filter));
+    loop {
+        let page = page(world, filter.clone());
+        all.extend(page.payments);
+        filter.after = page.next;
+        if page.next.is_none() {
+            return all;
         }
     }
-    all
 }
 
-fn none() -> PaymentFilter {
-    PaymentFilter::default()
-}
-
-fn page(world: &mut World, filter: PaymentFilter) -> Vec<PaymentView> {
+fn page(world: &mut World, filter: PaymentFilter) -> PaymentPage {
     match world.ask(Place::Hub, Query::Payments(filter)) {
-        Some(Reply::Payments(payments)) => payments,
+        Some(Reply::Payments(page)) => page,
         Some(
             Reply::Overview(_)
             | Reply::Accounts(_)
@@ -236,7 +220,7 @@ fn page(world: &mut World, filter: PaymentFilter) -> Vec<PaymentView> {
             | Reply::Change(_)
             | Reply::NotHere,
         )
-        | None => Vec::new(),
+        | None => PaymentPage::default(),
     }
 }
 

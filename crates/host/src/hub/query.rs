@@ -9,11 +9,11 @@ use switch::station::TrunkState;
 use super::HubRole;
 use super::standing::{minute_views, window_view};
 use crate::fires::urgency;
-use crate::limits::QUERY_PAYMENTS_MAX;
+use crate::look_up::look_up;
 use crate::pipeline::JournalNow;
 use crate::view::{
-    AccountView, FiresView, Metric, Overview, PaymentFilter, PaymentView, PeerView, Query, Reply,
-    StationView,
+    AccountView, FiresView, Metric, Overview, PaymentFilter, PaymentPage, PaymentView, PeerView,
+    Query, Reply, StationView,
 };
 
 impl HubRole {
@@ -74,21 +74,11 @@ impl HubRole {
         self.books.accounts().into_iter().map(|account| account_view(&account, directory)).collect()
     }
 
-    fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
-        let limit = filter.limit.clamp(1, QUERY_PAYMENTS_MAX);
+    fn payments(&self, filter: &PaymentFilter) -> PaymentPage {
         let state = self.hub.state();
-        if let Some(id) = filter.id {
-            let found = state.payments().get(id).filter(|payment| fits(payment, filter));
-            return found.map(|payment| payment_view(payment, state)).into_iter().collect();
-        }
-        state
-            .payments()
-            .iter()
-            .rev()
-            .filter(|payment| fits(payment, filter))
-            .take(limit)
-            .map(|payment| payment_view(payment, state))
-            .collect()
+        let found = look_up(state, filter);
+        let payments = found.payments.into_iter().map(|payment| payment_view(payment, state));
+        PaymentPage { payments: payments.collect(), next: found.next }
     }
 
     fn metrics(&self, journal: JournalNow) -> Vec<Metric> {
@@ -163,18 +153,6 @@ pub(crate) fn trunk_state(state: TrunkState) -> &'static str {
         TrunkState::Suspect => "suspect",
         TrunkState::Cut => "cut",
     }
-}
-
-pub(crate) fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
-    let seen = &payment.seen;
-    filter.rrn.as_ref().is_none_or(|rrn| seen.rrn.as_str() == rrn.trim())
-        && filter.stan.is_none_or(|stan| seen.stan.get() == stan)
-        && filter.terminal.is_none_or(|terminal| seen.terminal == terminal)
-        && filter.date.is_none_or(|date| payment.business_date == date)
-        && filter.id.is_none_or(|id| payment.id == id)
-        && filter.from.is_none_or(|from| payment.at >= from)
-        && filter.to.is_none_or(|to| payment.at < to)
-        && filter.after.is_none_or(|after| (payment.at, payment.id) < after)
 }
 
 pub(crate) fn account_view(account: &Account, directory: &Directory) -> AccountView {

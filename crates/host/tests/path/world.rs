@@ -621,7 +621,7 @@ impl World {
     /// Payments that fit, newest first.
     pub(crate) fn payments_that(&mut self, filter: PaymentFilter) -> Vec<PaymentView> {
         match self.query(Query::Payments(filter)) {
-            Reply::Payments(list) => list,
+            Reply::Payments(page) => page.payments,
             other => panic!("{other:?}"),
         }
     }

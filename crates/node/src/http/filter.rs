@@ -1,7 +1,7 @@
 //! What a list of payments may be narrowed by, out of a query of a URL.
 
 use host::limits::QUERY_PAYMENTS_MAX;
-use host::view::{PaymentFilter, PaymentView};
+use host::view::PaymentFilter;
 use scheme::{BusinessDate, CivilDateTime, PaymentId, Stan, TerminalId, Timestamp};
 
 use super::refusal::Refusal;
@@ -56,13 +56,12 @@ pub(super) fn filter(parameters: &[(String, String)]) -> Result<PaymentFilter, R
     Ok(filter)
 }
 
-/// Where the next page goes on, if there may be one.
-pub(super) fn cursor_after(list: &[PaymentView], limit: usize) -> Option<String> {
-    let last = list.last().filter(|_| list.len() >= limit)?;
-    Some(format!("{:x}-{}", last.at.0, last.id))
+/// Where the next page goes on, as a URL has it.
+pub(super) fn cursor_of((at, id): (Timestamp, PaymentId)) -> String {
+    format!("{:x}-{id}", at.0)
 }
 
-/// What [`cursor_after`] wrote.
+/// What [`cursor_of`] wrote.
 fn cursor(text: &str) -> Option<(Timestamp, PaymentId)> {
     let (at, id) = text.split_once('-')?;
     Some((Timestamp(u64::from_str_radix(at, 16).ok()?), payment_id(id)?))
@@ -140,10 +139,6 @@ fn date(text: &str) -> Option<BusinessDate> {
 mod tests {
     use super::*;
 
-    fn payment() -> PaymentView {
-        crate::http::tests::payment("632600000001".into())
-    }
-
     fn of(query: &[(&str, &str)]) -> Result<PaymentFilter, Refusal> {
         let owned: Vec<_> = query.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
         filter(&owned)
@@ -194,14 +189,8 @@ mod tests {
         assert_eq!(from("2026-11-22T09:00:00Z"), 1_795_305_600 + 9 * 3600);
         assert_eq!(from("2026-11-22T09:00:00.25+09:00"), 1_795_305_600);
         assert_eq!(from("2026-11-21T23:30:00-00:30"), 1_795_305_600);
-        let last = PaymentView {
-            at: Timestamp(1_795_305_600_123_456_000),
-            id: "0123456789abcdef0123456789abcdf0".into(),
-            ..payment()
-        };
-        let next = cursor_after(std::slice::from_ref(&last), 1).unwrap();
-        let after = of(&[("cursor", &next)]).unwrap().after.unwrap();
-        assert_eq!((after.0, after.1.to_string()), (last.at, last.id.clone()));
-        assert_eq!(cursor_after(&[last], 2), None, "there is no next page");
+        let id = PaymentId::of_transfer(0x0123_4567_89ab_cdef_0123_4567_89ab_cdf0);
+        let last = (Timestamp(1_795_305_600_123_456_000), id);
+        assert_eq!(of(&[("cursor", &cursor_of(last))]).unwrap().after, Some(last));
     }
 }

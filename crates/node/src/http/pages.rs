@@ -10,9 +10,9 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
 use console::{ENGLISH, pages as html, view as page};
-use host::view::{PaymentFilter, Query as Ask, Reply};
+use host::view::{PaymentFilter, PaymentPage, Query as Ask, Reply};
 
-use super::filter::{cursor_after, filter, payment_id};
+use super::filter::{cursor_of, filter, payment_id};
 use super::refusal::Refusal;
 use super::{Pages, routes, shown};
 use crate::limits::{REFRESH_S, STORY_REFRESH_S};
@@ -51,15 +51,13 @@ impl Pages {
         page::Frame { nation, role, version, at, refresh_s }
     }
 
-    async fn list(&self, filter: PaymentFilter, path: &str) -> Result<Payments, Refusal> {
+    async fn list(&self, filter: PaymentFilter, path: &str) -> Result<PaymentPage, Refusal> {
         match self.ask_host(Ask::Payments(filter)).await? {
-            Reply::Payments(list) => Ok(list),
+            Reply::Payments(page) => Ok(page),
             _ => Err(Refusal::not_here(path)),
         }
     }
 }
-
-type Payments = Vec<host::view::PaymentView>;
 
 /// The hub's overview, a station's own page; others say what they have.
 async fn front(State(pages): Shared) -> Result<Response, Refusal> {
@@ -85,7 +83,6 @@ async fn payments(
     // A form sends its empty fields too.
     let given: Vec<_> = parameters.into_iter().filter(|(_, value)| !value.is_empty()).collect();
     let asked = filter(&given)?;
-    let limit = asked.limit;
     let list = pages.list(asked, "/payments").await?;
     let view = pages.standing().await?;
     let names = shown::names(&view);
@@ -93,7 +90,7 @@ async fn payments(
         let found = given.iter().find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.clone()).unwrap_or_default()
     };
-    let next = cursor_after(&list, limit).map(|cursor| {
+    let next = list.next.map(cursor_of).map(|cursor| {
         let kept = given.iter().filter(|(name, _)| name != "cursor");
         let mut parts: Vec<_> = kept.map(|(n, v)| format!("{n}={}", escaped(v))).collect();
         parts.push(format!("cursor={cursor}"));
@@ -108,7 +105,7 @@ async fn payments(
             from: value("from"),
             to: value("to"),
         },
-        payments: list.iter().map(|payment| shown::payment(payment, &names)).collect(),
+        payments: list.payments.iter().map(|payment| shown::payment(payment, &names)).collect(),
         next,
     };
     Ok(Html(html::payments(&ENGLISH, &list)).into_response())

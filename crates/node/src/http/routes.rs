@@ -16,7 +16,7 @@ use axum::routing::get;
 use host::view::{self, Overview, PaymentFilter, PaymentView, Reply};
 use serde::Serialize;
 
-use super::filter::{cursor_after, filter, payment_id};
+use super::filter::{cursor_of, filter, payment_id};
 use super::refusal::Refusal;
 use super::{Pages, metrics};
 use crate::driven::{Answer, Question};
@@ -143,10 +143,10 @@ impl Pages {
             return Ok(Arc::clone(list));
         }
         let filter = PaymentFilter { limit: LATEST_SHOWN, ..PaymentFilter::default() };
-        let Reply::Payments(list) = self.ask_host(view::Query::Payments(filter)).await? else {
+        let Reply::Payments(page) = self.ask_host(view::Query::Payments(filter)).await? else {
             return Err(Refusal::not_here("/"));
         };
-        let list: Arc<[PaymentView]> = list.into();
+        let list: Arc<[PaymentView]> = page.payments.into();
         *kept = Some((Instant::now(), Arc::clone(&list)));
         Ok(list)
     }
@@ -212,12 +212,10 @@ async fn payments(
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, Refusal> {
     let filter = filter(&parameters(query)?)?;
-    let limit = filter.limit;
     let body = match pages.ask_host(view::Query::Payments(filter)).await? {
-        Reply::Payments(list) => {
-            let next = cursor_after(&list, limit);
-            let payments = list.into_iter().map(Into::into).collect();
-            body(&PaymentsJson { payments, next })
+        Reply::Payments(page) => {
+            let payments = page.payments.into_iter().map(Into::into).collect();
+            body(&PaymentsJson { payments, next: page.next.map(cursor_of) })
         }
         Reply::Overview(_)
         | Reply::Accounts(_)

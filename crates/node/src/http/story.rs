@@ -49,7 +49,7 @@ impl Pages {
     async fn payment(&self, id: PaymentId) -> Result<Option<PaymentView>, Refusal> {
         let filter = PaymentFilter { id: Some(id), limit: 1, ..PaymentFilter::default() };
         match self.ask_host(Query::Payments(filter)).await? {
-            Reply::Payments(list) => Ok(list.into_iter().next()),
+            Reply::Payments(page) => Ok(page.payments.into_iter().next()),
             _ => Ok(None),
         }
     }

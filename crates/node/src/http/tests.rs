@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use host::Clocks;
-use host::view::{Metric, Overview, PaymentView, Query, Reply};
+use host::view::{Metric, Overview, PaymentPage, PaymentView, Query, Reply};
 use scheme::Timestamp;
 use serde_json::Value;
 
@@ -57,7 +57,8 @@ impl Machine {
             }
             Query::Payments(filter) if filter.rrn.as_deref() == Some("late") => return None,
             Query::Payments(filter) => {
-                Reply::Payments(vec![payment(filter.rrn.unwrap_or_default())])
+                let payments = vec![payment(filter.rrn.unwrap_or_default())];
+                Reply::Payments(PaymentPage { payments, next: None })
             }
             Query::Metrics => Reply::Metrics(vec![Metric {
                 name: "bongsu_x",
