@@ -55,6 +55,7 @@ fn said(bytes: &[u8], piece: usize) -> Vec<String> {
                 Incoming::Message(message) => (message, true),
                 Incoming::Unreadable(message) => (message, false),
                 // This session has no key, so that it asks for none.
+                Incoming::Deadly => unreachable!("nothing is poison here"),
                 Incoming::BadMac => unreachable!("a MAC is looked at only with a key"),
                 Incoming::Close(broken) => {
                     heard.push(format!("{broken:?}"));

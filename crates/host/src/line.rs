@@ -9,6 +9,7 @@ use wire::iso8583::{Dialect, Message};
 use crate::admission::{Asked, Pace, burst_ns};
 use crate::identity::PeerName;
 use crate::limits::{DEAF_MIN_MS, OWED_PER_CONNECTION_MAX};
+use crate::poison::Poisons;
 
 /// A connection.
 #[derive(Debug)]
@@ -84,9 +85,9 @@ impl Line {
         self.session.push(bytes);
     }
 
-    /// The next thing that they say, if it is heard now. A whole frame ends whatever half had been
-    /// waiting.
-    pub(crate) fn take(&mut self, now: Timestamp) -> Option<Incoming> {
+    /// The next thing that they say, if it is heard now; what is poison to read is not
+    /// read. A whole frame ends whatever half had been waiting.
+    pub(crate) fn take(&mut self, now: Timestamp, poisons: &Poisons) -> Option<Incoming> {
         if self.deaf != Deaf::No || (self.held.is_none() && !self.session.is_half_read()) {
             return None;
         }
@@ -98,7 +99,7 @@ impl Line {
             return None;
         }
         let held = self.held.take().map(Incoming::Message);
-        let incoming = held.or_else(|| self.session.take());
+        let incoming = held.or_else(|| self.session.take_unless(|bytes| poisons.is_deadly(bytes)));
         if incoming.is_some() {
             self.half_since = None;
             self.messages.spend(now, self.messages_per_s);

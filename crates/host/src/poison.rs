@@ -3,12 +3,15 @@
 //! A role that dies of a broken invariant tells its shell what it had in hand ([`InHand`]). The
 //! shell keeps that beside the journal, and gives it back at the next start ([`Poisons`]): the same
 //! input of the same peer is then refused (96), and so is all that a peer sends which the role died
-//! of too often. Nothing of an input is kept but its hash and its shape.
+//! of too often. An input that it died of while it read it is not read again, whoever sends it:
+//! it has no answer. Only whom a certificate names is refused as a whole; what a message says of
+//! itself anybody can write. Nothing of an input is kept but its hash and its shape.
 
 use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::event::ConnId;
 use crate::limits::SHAPE_CHARS_MAX;
 
 /// SHA-256 of an input: a message without its frame, or what a trunk's frame holds.
@@ -23,17 +26,42 @@ pub struct InHand {
     pub hash: InputHash,
     /// Its shape: every digit a 0, every letter an a, everything else a dot.
     pub shape: String,
+    /// Whether it had been read; if not, reading it is what the role died of.
+    pub is_read: bool,
+    /// Whether a certificate says who the peer is, and not the message alone.
+    pub is_certified: bool,
+}
+
+/// The connection whose input a role works on, and how far it is with it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Hand {
+    /// Not known yet what it says.
+    Reading(ConnId),
+    /// It is a message.
+    Acting(ConnId),
+}
+
+impl Hand {
+    pub(crate) fn conn(self) -> ConnId {
+        let (Self::Reading(conn) | Self::Acting(conn)) = self;
+        conn
+    }
+
+    pub(crate) fn is_read(self) -> bool {
+        matches!(self, Self::Acting(_))
+    }
 }
 
 impl InHand {
-    /// These bytes of that peer.
+    /// These bytes of that peer, which a certificate names, read and acted upon.
     pub fn new(peer: String, bytes: &[u8]) -> Self {
         let shape = bytes.iter().take(SHAPE_CHARS_MAX).map(|byte| match byte {
             b'0'..=b'9' => '0',
             b'a'..=b'z' | b'A'..=b'Z' => 'a',
             _ => '.',
         });
-        Self { peer, hash: hash(bytes), shape: shape.collect() }
+        let shape = shape.collect();
+        Self { peer, hash: hash(bytes), shape, is_read: true, is_certified: true }
     }
 }
 
@@ -42,6 +70,8 @@ impl InHand {
 pub struct Poisons {
     /// Inputs, by peer and hash.
     pub inputs: BTreeSet<(String, InputHash)>,
+    /// Inputs that are not read, whoever sends them.
+    pub unread: BTreeSet<InputHash>,
     /// Peers of whose inputs it died too often: all that they send is refused.
     pub fenced: BTreeSet<String>,
 }
@@ -49,7 +79,12 @@ pub struct Poisons {
 impl Poisons {
     /// Whether there is nothing, as nearly always.
     pub fn is_empty(&self) -> bool {
-        self.inputs.is_empty() && self.fenced.is_empty()
+        self.inputs.is_empty() && self.fenced.is_empty() && self.unread.is_empty()
+    }
+
+    /// Whether these bytes are not read.
+    pub(crate) fn is_deadly(&self, bytes: &[u8]) -> bool {
+        !self.unread.is_empty() && self.unread.contains(&hash(bytes))
     }
 
     /// Whether this peer's bytes are refused.

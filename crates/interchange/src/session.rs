@@ -41,6 +41,8 @@ pub enum Incoming {
     /// A message without a MAC, or with one that does not hold: it says nothing, is answered
     /// nothing, and is no answer (R-MAC).
     BadMac,
+    /// A message that is not to be read: whoever takes it has died of it.
+    Deadly,
     /// The connection must be closed.
     Close(Broken),
 }
@@ -101,10 +103,18 @@ impl Session {
 
     /// The next thing that they say.
     pub fn take(&mut self) -> Option<Incoming> {
+        self.take_unless(|_| false)
+    }
+
+    /// The same; of a message that is not to be read, by its bytes, nothing is looked at.
+    pub fn take_unless(&mut self, deadly: impl FnOnce(&[u8]) -> bool) -> Option<Incoming> {
+        self.last.clear();
         let frame = match self.deframer.next() {
             Ok(Some(frame)) => {
-                self.last.clear();
                 self.last.extend_from_slice(frame);
+                if deadly(frame) {
+                    return Some(Incoming::Deadly);
+                }
                 frame
             }
             Ok(None) => return None,
@@ -138,7 +148,7 @@ impl Session {
         })
     }
 
-    /// The bytes of what was taken last, without their frame.
+    /// The bytes of what was taken last, without their frame; empty when that was no message.
     pub fn last_taken(&self) -> &[u8] {
         &self.last
     }

@@ -28,6 +28,12 @@ pub struct Grave {
     pub at_ns: u64,
     /// Whose input it was.
     pub peer: String,
+    /// Whether a certificate says so; if not, the peer is not fenced.
+    #[serde(default)]
+    pub certified: bool,
+    /// Whether reading it is what the role died of.
+    #[serde(default)]
+    pub unread: bool,
     /// SHA-256 of the input, 64 hex digits.
     pub sha256: String,
     /// The input's shape: digits as 0, letters as a, everything else as a dot.
@@ -59,11 +65,12 @@ impl Graveyard {
         // The machine broke in the middle of its work: looking at it may break too.
         let look = std::panic::AssertUnwindSafe(in_hand);
         let hand = std::panic::catch_unwind(look).ok().flatten();
-        let Some(InHand { peer, hash, shape }) = hand else {
+        let Some(InHand { peer, hash, shape, is_read, is_certified }) = hand else {
             return log.say(Level::Error, "died", &[("why", why.as_str().into())]);
         };
         let at_ns = clock::read().wall.0;
-        let grave = Grave { at_ns, peer, sha256: hex(&hash), shape, why };
+        let (certified, unread) = (is_certified, !is_read);
+        let grave = Grave { at_ns, peer, certified, unread, sha256: hex(&hash), shape, why };
         let name = format!("{}-{}.json", grave.at_ns, &grave.sha256[..16]);
         let path = self.dir.join(name);
         let written = serde_json::to_vec_pretty(&grave)
@@ -100,14 +107,21 @@ impl Graveyard {
 }
 
 /// What follows: every input is refused, and every peer of whose inputs the role died `deaths`
-/// times within `window_s`. With words for the person who starts the role.
+/// times within `window_s`, if a certificate named it: else anybody could have it fenced.
+/// With words for the person who starts the role.
 pub fn judge(graves: &[Grave], deaths: usize, window_s: u32) -> (Poisons, Vec<String>) {
     let mut poisons = Poisons::default();
     let mut times: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
     for grave in graves {
         let Some(hash) = unhex(&grave.sha256) else { continue };
-        poisons.inputs.insert((grave.peer.clone(), hash));
-        times.entry(&grave.peer).or_default().push(grave.at_ns);
+        if grave.unread {
+            poisons.unread.insert(hash);
+        } else {
+            poisons.inputs.insert((grave.peer.clone(), hash));
+        }
+        if grave.certified {
+            times.entry(&grave.peer).or_default().push(grave.at_ns);
+        }
     }
     let window_ns = Timestamp::from_s(window_s.into()).0;
     for (peer, mut times) in times {
@@ -122,8 +136,8 @@ pub fn judge(graves: &[Grave], deaths: usize, window_s: u32) -> (Poisons, Vec<St
         }
     }
     let mut notices = Vec::new();
-    if !poisons.inputs.is_empty() {
-        let count = poisons.inputs.len();
+    let count = poisons.inputs.len() + poisons.unread.len();
+    if count > 0 {
         notices.push(format!("died of {count} inputs; they are refused: see its poison directory"));
     }
     notices.extend(poisons.fenced.iter().map(|peer| {
@@ -161,9 +175,10 @@ mod tests {
 
     fn grave(at_s: u64, peer: &str, input: u8) -> Grave {
         let hand = InHand::new(peer.to_owned(), &[input]);
-        let (sha256, shape) = (hex(&hand.hash), hand.shape);
+        let (sha256, shape, certified, unread) = (hex(&hand.hash), hand.shape, true, false);
         let at_ns = 1_795_000_000 * SECOND + at_s * SECOND;
-        Grave { at_ns, peer: peer.to_owned(), sha256, shape, why: String::new() }
+        let (peer, why) = (peer.to_owned(), String::new());
+        Grave { at_ns, peer, certified, unread, sha256, shape, why }
     }
 
     #[test]
@@ -173,13 +188,22 @@ mod tests {
         assert_eq!((poisons.inputs.len(), poisons.fenced.len(), notices.len()), (3, 0, 1));
         let hash = InHand::new(String::new(), &[3]).hash;
         assert!(poisons.inputs.contains(&("bank 1".to_owned(), hash)));
-        let three = [two.as_slice(), &[grave(60, "bank 1", 1)]].concat();
+        let [one, other, third] = two.clone();
+        let three = [one, other, third, grave(60, "bank 1", 1)];
         let (poisons, notices) = judge(&three, 3, 60);
         assert_eq!(poisons.fenced.iter().collect::<Vec<_>>(), ["bank 1"]);
         assert!(notices[1].contains("bank 1 is fenced"), "{notices:?}");
         let slow = [two.as_slice(), &[grave(61, "bank 1", 1)]].concat();
         assert!(judge(&slow, 3, 60).0.fenced.is_empty());
         assert!(judge(&[], 3, 60).0.is_empty());
+        // What anybody can write into a message fences nobody; the inputs are refused all the same.
+        let claimed = three.clone().map(|grave| Grave { certified: false, ..grave });
+        let (poisons, _) = judge(&claimed, 3, 60);
+        assert_eq!((poisons.inputs.len(), poisons.fenced.len()), (3, 0));
+        let unread = three.map(|grave| Grave { certified: false, unread: true, ..grave });
+        let (poisons, notices) = judge(&unread, 3, 60);
+        let found = (poisons.inputs.len(), poisons.unread.len(), poisons.fenced.len());
+        assert_eq!((found, notices.len()), ((0, 3, 0), 1));
     }
 
     #[test]

@@ -14,13 +14,14 @@ use wire::iso8583::{Dialect, Message};
 
 use super::HubRole;
 use crate::admission::{Class, share};
+use crate::config::Channels;
 use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
 use crate::limits::{BAD_MAC_WINDOW_MS, BAD_MACS_MAX, BANK_CONNECTIONS_MAX, ORPHANS_MAX};
 use crate::line::Line;
 use crate::opening::LinkMacs;
 use crate::pipeline::{Deferred, Pipeline};
-use crate::poison::InHand;
+use crate::poison::{Hand, InHand};
 
 /// Two echoes missed, and the link is down.
 const ECHOES_MISSED: u8 = 2;
@@ -153,15 +154,23 @@ impl HubRole {
     /// Takes what a connection has said, as far as it is heard now.
     fn hear_bank(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let now = self.now;
-        while let Some(incoming) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.take(now)) {
+        loop {
+            self.in_hand.bank = Some(Hand::Reading(conn));
+            let line = self.banks.get_mut(&conn);
+            let Some(incoming) = line.and_then(|bank| bank.wire.take(now, &self.poisons)) else {
+                break;
+            };
             match incoming {
                 Incoming::Message(message) => {
                     self.bank_is_there(conn, pipeline);
-                    self.in_hand.bank = Some(conn);
+                    self.in_hand.bank = Some(Hand::Acting(conn));
                     if self.poisons.is_empty() || !self.is_poison(conn, &message, pipeline) {
                         self.bank_message(conn, &message, pipeline);
                     }
-                    self.in_hand.bank = None;
+                }
+                Incoming::Deadly => {
+                    let peer = self.banks.get(&conn).map(peer_of).unwrap_or_default();
+                    self.poison_came(peer, pipeline);
                 }
                 Incoming::Unreadable(message) => {
                     self.bank_is_there(conn, pipeline);
@@ -169,15 +178,18 @@ impl HubRole {
                 }
                 Incoming::BadMac => {
                     if self.bad_mac(conn, pipeline) {
+                        self.in_hand.bank = None;
                         return;
                     }
                 }
                 Incoming::Close(broken) => {
                     pipeline.close(conn, crate::event::reason_of(broken));
+                    self.in_hand.bank = None;
                     return;
                 }
             }
         }
+        self.in_hand.bank = None;
         let half_frame_ms = self.config.link_timers.half_frame_ms;
         if let Some(since) = self.banks.get_mut(&conn).and_then(|bank| bank.wire.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
@@ -195,10 +207,16 @@ impl HubRole {
     /// What the hub is working on, if it is a bank's message or a station's request.
     pub(crate) fn in_hand(&self) -> Option<InHand> {
         if let Some(station) = self.in_hand.station {
-            return Some(InHand::new(format!("station {}", station.0), &self.in_hand.payload));
+            let is_certified = self.config.channels == Channels::Secure;
+            let hand = InHand::new(format!("station {}", station.0), &self.in_hand.payload);
+            return Some(InHand { is_certified, ..hand });
         }
-        let line = self.banks.get(&self.in_hand.bank?)?;
-        Some(InHand::new(peer_of(line), line.wire.session.last_taken()))
+        let hand = self.in_hand.bank?;
+        let line = self.banks.get(&hand.conn())?;
+        let bytes = line.wire.session.last_taken();
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty())?;
+        let (is_read, is_certified) = (hand.is_read(), line.certified.is_some());
+        Some(InHand { is_read, is_certified, ..InHand::new(peer_of(line), bytes) })
     }
 
     /// Whether the role has died of this message before, or of too many of this peer; then it has

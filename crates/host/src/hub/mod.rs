@@ -24,7 +24,7 @@ use crate::config::{Config, Profile};
 use crate::event::{CloseReason, ConnId, Level};
 use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
-use crate::poison::Poisons;
+use crate::poison::{self, Poisons};
 use crate::view::FindingView;
 use crate::watch::Watch;
 use banks::BankLine;
@@ -85,7 +85,7 @@ pub(crate) struct HubRole {
 /// reading them; those of a bank are with its connection.
 #[derive(Debug, Default)]
 pub(crate) struct Hand {
-    pub(super) bank: Option<ConnId>,
+    pub(super) bank: Option<poison::Hand>,
     pub(super) station: Option<StationId>,
     pub(super) payload: Vec<u8>,
 }

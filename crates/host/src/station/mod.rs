@@ -23,7 +23,7 @@ use crate::identity::PeerName;
 use crate::limits::{REDIAL_FIRST_MS, REDIAL_MAX_MS, STATUS_EVERY_MS};
 use crate::line::Line;
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
-use crate::poison::Poisons;
+use crate::poison::{Hand, Poisons};
 use crate::view::{FiresView, Metric, Overview, PeerView, Query, Reply};
 use crate::watch::Watch;
 
@@ -43,7 +43,7 @@ pub(crate) struct StationRole {
     /// Those whose reversals waited for room, and have some.
     roomy: Vec<ConnId>,
     /// The connection whose message is being worked on.
-    pub(crate) in_hand: Option<ConnId>,
+    pub(crate) in_hand: Option<Hand>,
     pub(crate) poisons: Poisons,
     link: Link,
     trunk_conn: Option<ConnId>,

@@ -14,7 +14,7 @@ use crate::identity::PeerName;
 use crate::limits::MESSAGES_PER_TURN;
 use crate::line::Line;
 use crate::pipeline::Pipeline;
-use crate::poison::{self, InHand};
+use crate::poison::{self, Hand, InHand};
 
 /// A connection may use only the terminals that its certificate names (R-LINK).
 fn may_use(identity: Option<&PeerName>, request: &Request) -> bool {
@@ -98,19 +98,20 @@ impl StationRole {
     pub(super) fn hear_terminal(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
         let now = self.now;
         for _ in 0..MESSAGES_PER_TURN {
-            let Some(incoming) = self.terminals.get_mut(&conn).and_then(|line| line.take(now))
-            else {
+            self.in_hand = Some(Hand::Reading(conn));
+            let line = self.terminals.get_mut(&conn);
+            let Some(incoming) = line.and_then(|line| line.take(now, &self.poisons)) else {
                 return self.end_hearing(conn, pipeline);
             };
             match incoming {
                 Incoming::Message(message) => {
                     self.strangers.remove(&conn);
-                    self.in_hand = Some(conn);
+                    self.in_hand = Some(Hand::Acting(conn));
                     if self.poisons.is_empty() || !self.is_poison(conn, &message, pipeline) {
                         self.terminal_message(conn, &message, pipeline);
                     }
-                    self.in_hand = None;
                 }
+                Incoming::Deadly => self.deadly_came(conn, pipeline),
                 Incoming::Unreadable(message) => {
                     self.refuse_terminal(conn, &message, Reason::Format, pipeline);
                 }
@@ -118,6 +119,7 @@ impl StationRole {
                 Incoming::BadMac => {}
                 Incoming::Close(broken) => {
                     pipeline.close(conn, crate::event::reason_of(broken));
+                    self.in_hand = None;
                     return;
                 }
             }
@@ -130,6 +132,7 @@ impl StationRole {
 
     /// When the connection is looked at next, and whether the shell reads it until then.
     fn end_hearing(&mut self, conn: ConnId, pipeline: &mut Pipeline) {
+        self.in_hand = None;
         let (now, half_frame_ms) = (self.now, self.config.link_timers.half_frame_ms);
         if let Some(since) = self.terminals.get_mut(&conn).and_then(|line| line.half(now)) {
             self.watch.sooner(conn, since.plus_ms(half_frame_ms));
@@ -146,10 +149,23 @@ impl StationRole {
 
     /// What this station is working on, if it is a terminal's message.
     pub(crate) fn in_hand(&self) -> Option<InHand> {
-        let line = self.terminals.get(&self.in_hand?)?;
-        let bytes = line.session.last_taken();
-        let message = line.session.dialect().and_then(|dialect| dialect.decode(bytes).ok());
-        Some(InHand::new(peer_of(line, message.as_ref()), bytes))
+        let hand = self.in_hand?;
+        let line = self.terminals.get(&hand.conn())?;
+        let bytes = Some(line.session.last_taken()).filter(|bytes| !bytes.is_empty())?;
+        // What it died of while it read it must not be read here.
+        let dialect = line.session.dialect().filter(|_| hand.is_read());
+        let message = dialect.and_then(|dialect| dialect.decode(bytes).ok());
+        let (is_read, is_certified) = (hand.is_read(), line.identity.is_some());
+        let peer = peer_of(line, message.as_ref());
+        Some(InHand { is_read, is_certified, ..InHand::new(peer, bytes) })
+    }
+
+    /// What this station died of while it read it came again. Nobody can be answered.
+    fn deadly_came(&self, conn: ConnId, pipeline: &mut Pipeline) {
+        let peer = self.terminals.get(&conn).map(|line| peer_of(line, None)).unwrap_or_default();
+        let remedy = "this station died of reading it: see its directory poison, and report it";
+        let values = vec![("peer", peer), ("do", remedy.to_owned())];
+        pipeline.log(Level::Error, "poison_refused", values);
     }
 
     /// Whether the role has died of this message before, or of too many of this peer; then it has

@@ -37,6 +37,29 @@ fn a_station_refuses_the_message_that_it_died_of_and_no_other() {
 }
 
 #[test]
+fn what_a_role_died_of_reading_is_not_read_again_whoever_sends_it() {
+    let mut world = World::start();
+    let deadly = world.purchase("000101", CARD, "000000001250");
+    let unread = || Poisons { unread: [hand("", &deadly).hash].into(), ..Poisons::default() };
+    world.refuse_at_station(unread());
+    world.refuse_at_hub(unread());
+    let terminal = world.terminal();
+    let bank = world.signed_on("100001");
+    for line in [terminal, bank] {
+        world.send(line, &deadly);
+        world.settle();
+        assert_eq!((world.answered(line), world.is_open(line)), (0, true));
+    }
+    assert_eq!(world.overview().findings, 1, "the hub's");
+    // Neither link is hurt.
+    let other = world.purchase("000102", CARD, "000000000700");
+    assert_eq!(field(&world.ask(terminal, &other), 39), "00");
+    let echo = world.echo("000103");
+    assert_eq!(field(&world.ask(bank, &echo), 39), "00");
+    world.audit();
+}
+
+#[test]
 fn a_fenced_terminal_is_refused_all_that_it_sends() {
     let mut world = World::start();
     let fenced = ["terminal PYO00001".to_owned()].into();
