@@ -12,6 +12,9 @@ use serde_json::Value;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_bongsu");
 pub(crate) const EXAMPLE: &str = include_str!("../../../../examples/four-stations/nation.toml");
+/// Far longer than anything takes: a machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 /// A card of the second bank (interfaces, "The example nation").
 pub(crate) const CARD: &str = "9408020000000015";
 /// One of the third.
@@ -72,7 +75,7 @@ impl Place {
             let read = stdout.read_line(&mut line);
             drop(sender.send(read.map(|_| line)));
         });
-        let line = said.recv_timeout(Duration::from_secs(30)).map(Result::unwrap);
+        let line = said.recv_timeout(PATIENCE).map(Result::unwrap);
         let ready = line.as_ref().is_ok_and(|line| line.starts_with("ready"));
         assert!(ready, "{name}: {line:?} {}", role.log());
         role
@@ -114,10 +117,16 @@ impl Place {
         command
     }
 
-    /// Pays, and must get an approval.
+    /// Pays, and must get an approval; tries anew while a link is (still) down.
     pub(crate) fn paid(&self, dir: &str, card: &str) -> Value {
-        let (code, said) = self.pay(dir, &["--pan", card, "--amount", "12.50"]);
-        assert_eq!((code, &said["approved"]), (0, &Value::Bool(true)), "{said}");
+        let mut said = Value::Null;
+        eventually("an approval", || {
+            let (code, answer) = self.pay(dir, &["--pan", card, "--amount", "12.50"]);
+            said = answer;
+            let down = said["response_code"] == "91";
+            assert!(down || (code, &said["approved"]) == (0, &Value::Bool(true)), "{said}");
+            !down
+        });
         said
     }
 
@@ -189,7 +198,7 @@ fn json(output: &Output) -> Value {
 }
 
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < until, "{what}");
         std::thread::sleep(Duration::from_millis(10));
