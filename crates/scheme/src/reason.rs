@@ -64,11 +64,13 @@ pub enum Reason {
     IssuerAnswer = 28,
     /// 94 with `REVERSED`: a pre-authorisation was not completed in time; its hold is released.
     HoldExpired = 29,
+    /// 96: the terminal has too many pre-authorisations that wait for their completion.
+    Holds = 30,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Overload,
         Self::Format,
         Self::Terminal,
@@ -98,6 +100,7 @@ impl Reason {
         Self::IssuerLate,
         Self::IssuerAnswer,
         Self::HoldExpired,
+        Self::Holds,
     ];
 
     /// The reason with this number in records and trunk frames.
@@ -113,7 +116,7 @@ impl Reason {
     /// DE39.
     pub const fn response_code(self) -> ResponseCode {
         ResponseCode::of(match self {
-            Self::Overload | Self::Fault => b"96",
+            Self::Overload | Self::Fault | Self::Holds => b"96",
             Self::Format => b"30",
             Self::Terminal | Self::Pin => b"58",
             Self::Duplicate | Self::Reversed | Self::HoldExpired => b"94",
@@ -168,6 +171,7 @@ impl Reason {
             Self::Restarted => "RESTARTED",
             Self::IssuerLate => "ISSUER LATE",
             Self::IssuerAnswer => "ISSUER ANSWER",
+            Self::Holds => "LIMIT HOLDS RETRY 999",
         }
     }
 
@@ -187,6 +191,7 @@ impl Reason {
                 | Self::Clock
                 | Self::TrunkDown
                 | Self::Fault
+                | Self::Holds
         )
     }
 }

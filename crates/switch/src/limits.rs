@@ -3,6 +3,10 @@
 /// Payments of one terminal under one trace number inside the match window. A terminal counts to
 /// 999,999 before it starts again; one that reaches this is broken, and is told so (96).
 pub const SAME_STAN_MAX: usize = 1024;
+/// Pre-authorisations of one terminal that wait for their completion, which may be seven days: one
+/// every two and a half minutes, none of them completed. Each is remembered for all that time; a
+/// terminal beyond it is broken or hostile, and is told 96.
+pub const OPEN_PREAUTHS_PER_TERMINAL_MAX: usize = 4096;
 /// Payments of one card at one shop inside the match window, the newest, that a refund is looked
 /// for among: nobody pays there every three minutes day and night. An older one is refused (57).
 pub const SAME_CARD_MAX: usize = 1024;

@@ -9,7 +9,7 @@ use super::matching::{self, Match};
 use super::payments::Status;
 use super::refund::Refunded;
 use super::{Count, Effect, Effects, Flight, Hub, Input, MatchKey, Next};
-use crate::limits::{ENQUIRIES_PERCENT, WAITERS_MAX};
+use crate::limits::{ENQUIRIES_PERCENT, OPEN_PREAUTHS_PER_TERMINAL_MAX, WAITERS_MAX};
 use crate::record::{Declined, Fact, FindingKind, Opened, Seen};
 use crate::request::{Answer, Carried, ReplyTo, Request, Trace};
 
@@ -44,8 +44,29 @@ impl Hub {
             Match::Conflict => self.refuse(from, Reason::Duplicate, request.rrn, out),
             Match::Tombstone => self.refuse(from, Reason::Reversed, request.rrn, out),
             Match::TooMany => self.refuse(from, Reason::Overload, request.rrn, out),
+            Match::New if self.has_too_many_holds(&request) => {
+                self.refuse(from, Reason::Holds, request.rrn, out);
+            }
             Match::New => self.first(from, request, out),
         }
+    }
+
+    /// Those that the engine has still to answer for count too: few, because it answers at once.
+    fn has_too_many_holds(&self, request: &Request) -> bool {
+        if PaymentKind::of(request.mti, request.processing) != Some(PaymentKind::PreAuthorisation) {
+            return false;
+        }
+        let terminal = (request.acquirer, request.terminal);
+        let open = self.state.flows().open_preauths(terminal);
+        let room = OPEN_PREAUTHS_PER_TERMINAL_MAX.saturating_sub(open);
+        if self.proposals.len() < room {
+            return false;
+        }
+        let proposed = self.proposals.iter().filter(|proposal| {
+            let Fact::Opened(Opened { seen, .. }) = &proposal.fact else { return false };
+            seen.is_preauth() && (seen.acquirer, seen.terminal) == terminal
+        });
+        proposed.count() >= room
     }
 
     /// What is checked before anything is matched: 96, 30, 58.

@@ -70,6 +70,8 @@ pub struct Flows {
     refunding: BTreeMap<PaymentId, Amount>,
     /// Holds whose end the hub's timer brings.
     expiring: BTreeSet<(Timestamp, PaymentId)>,
+    /// Pre-authorisations of a terminal whose hold stands, those in flight too.
+    open: BTreeMap<TerminalKey, usize>,
     by_approval: BTreeMap<(TerminalKey, ApprovalCode), Vec<PaymentId>>,
     by_completion: BTreeMap<(TerminalKey, Stan), Vec<PaymentId>>,
 }
@@ -139,6 +141,24 @@ impl Flows {
     /// Pre-authorisations of a terminal that a message with this DE11 completed, oldest first.
     pub fn by_completion(&self, terminal: (ParticipantId, TerminalId), stan: Stan) -> &[PaymentId] {
         self.by_completion.get(&(terminal, stan)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many pre-authorisations of a terminal have a hold that stands, those in flight too.
+    pub fn open_preauths(&self, terminal: (ParticipantId, TerminalId)) -> usize {
+        self.open.get(&terminal).copied().unwrap_or_default()
+    }
+
+    pub(super) fn preauth_opened(&mut self, terminal: TerminalKey) {
+        let open = self.open.entry(terminal).or_default();
+        *open = open.saturating_add(1);
+    }
+
+    pub(super) fn preauth_ended(&mut self, terminal: TerminalKey) {
+        let Some(open) = self.open.get_mut(&terminal) else { return };
+        *open = open.saturating_sub(1);
+        if *open == 0 {
+            self.open.remove(&terminal);
+        }
     }
 
     pub(super) fn is_kept(&self, id: PaymentId, now: Timestamp) -> bool {

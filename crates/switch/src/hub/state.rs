@@ -126,6 +126,9 @@ impl State {
                 scalars.last_stan.insert(opened.issuer, opened.trace.stan);
                 if opened.seen.is_refund() {
                     self.flows.get_mut().refund_opened(opened);
+                } else if opened.seen.is_preauth() {
+                    let terminal = (opened.seen.acquirer, opened.seen.terminal);
+                    self.flows.get_mut().preauth_opened(terminal);
                 }
                 self.payments.insert(Payment::opened(opened, record.at));
                 self.forget(record.at);
@@ -171,7 +174,7 @@ impl State {
             let code = why_voided(reason);
             self.owe(closed.id, Told::Reversal, advice, code, None, at);
         }
-        self.payments.change(closed.id, |payment| payment.close(closed));
+        self.change_open(closed.id, |payment| payment.close(closed));
         let Some(payment) = self.payments.get(closed.id) else { return };
         if payment.seen.is_preauth() {
             self.close_preauth(closed, at);
@@ -186,6 +189,16 @@ impl State {
                 });
             }
         }
+    }
+
+    /// A change that may end a payment: a pre-authorisation that was open is counted no more.
+    fn change_open(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
+        let was_open = self.payments.get(id).is_some_and(is_open_preauth);
+        self.payments.change(id, change);
+        let ended = self.payments.get(id).filter(|payment| was_open && !is_open_preauth(payment));
+        let Some(payment) = ended else { return };
+        let terminal = (payment.seen.acquirer, payment.seen.terminal);
+        self.flows.get_mut().preauth_ended(terminal);
     }
 
     fn close_preauth(&mut self, closed: &Closed, at: Timestamp) {
@@ -232,7 +245,7 @@ impl State {
             }
         }
         self.owe(reversed.id, told, reversed.advice, reversed.code, actual, at);
-        self.payments.change(reversed.id, |payment| payment.reverse(reversed, posted));
+        self.change_open(reversed.id, |payment| payment.reverse(reversed, posted));
     }
 
     fn complete(&mut self, completed: &Completed, at: Timestamp) {
@@ -241,7 +254,7 @@ impl State {
         if let Some(payment) = self.payments.get(completed.id) {
             self.flows.get_mut().complete(payment, completed, keep);
         }
-        self.payments.change(completed.id, Payment::complete);
+        self.change_open(completed.id, Payment::complete);
         let told = Told::Completion;
         self.owe(completed.id, told, completed.advice, ResponseCode::APPROVED, None, at);
     }
@@ -517,6 +530,10 @@ impl State {
         // Before version 3 those kept beyond their time stood behind newer ones.
         payments.sort_by_key(|payment| payment.at);
         for payment in payments {
+            if is_open_preauth(&payment) {
+                let terminal = (payment.seen.acquirer, payment.seen.terminal);
+                self.flows.get_mut().preauth_opened(terminal);
+            }
             self.payments.insert(payment);
         }
         self.payments.keep(flows.old);
@@ -640,6 +657,10 @@ fn take<K: Hash + Eq, T>(index: &mut Index<K, T>, key: &K, number: u64) -> Optio
         index.remove(key);
     }
     Some(taken)
+}
+
+fn is_open_preauth(payment: &Payment) -> bool {
+    payment.seen.is_preauth() && payment.status == Status::Pending
 }
 
 /// DE39 of the advice that a void owes: 22 where the issuer's answer made no sense, 68 where none

@@ -2,6 +2,7 @@
 
 use scheme::{ApprovalCode, PaymentId};
 use switch::hub::{AdviceKind, Input, Status};
+use switch::limits::OPEN_PREAUTHS_PER_TERMINAL_MAX;
 use switch::record::FindingKind;
 use switch::{OriginalRef, PeerId, Request};
 
@@ -528,4 +529,65 @@ fn r_accounts_nothing_comes_between_a_late_completion_and_the_overcap() {
     rig.drive_together(inputs);
     assert_eq!((rig.status(id), rig.found(FindingKind::Overcap)), (Status::Posted, 1));
     assert_eq!(rig.hub.state().position(bank(B)).overcap, 0, "repaid from what came in");
+}
+
+/// What is remembered for a week is bounded for each terminal.
+#[test]
+fn r_accounts_a_terminal_has_so_many_open_preauthorisations_and_no_more() {
+    let mut rig = Rig::new();
+    let small = |rig: &mut Rig| Request { amount: amount(1), ..rig.preauth() };
+    let mut open = Vec::new();
+    for _ in 0..OPEN_PREAUTHS_PER_TERMINAL_MAX - 2 {
+        let first = small(&mut rig);
+        rig.pay(&first);
+        open.push(first);
+    }
+    // Those in flight count, and those that the engine has not answered for.
+    let (one, two, three) = (small(&mut rig), small(&mut rig), small(&mut rig));
+    let station = PeerId::Station(scheme::StationId(1));
+    let inputs = [one, two, three].map(|request| rig.input(station, request)).to_vec();
+    let tickets: Vec<_> = inputs
+        .iter()
+        .map(|input| match input {
+            Input::Request { from, .. } => from.ticket,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    rig.drive_together(inputs);
+    let said: Vec<_> = tickets.iter().map(|ticket| rig.said(*ticket)).collect();
+    assert_eq!(said, ["nothing", "nothing", "96 LIMIT HOLDS RETRY 999"]);
+    rig.issuer_says("51");
+    assert_eq!(rig.said(tickets[1]), "51");
+    let last = small(&mut rig);
+    rig.pay(&last);
+    let records = rig.records.len();
+    let beyond = |rig: &mut Rig| {
+        let request = small(rig);
+        let ticket = rig.send(request);
+        rig.said(ticket)
+    };
+    assert_eq!(beyond(&mut rig), "96 LIMIT HOLDS RETRY 999");
+    assert_eq!(rig.records.len(), records, "only counted");
+    // A repeat has its answer, other terminals and purchases are free.
+    let again = rig.send(rig.again(&last));
+    assert_eq!(rig.said(again), "00");
+    let purchase = rig.purchase();
+    rig.pay(&purchase);
+    let elsewhere = Request { terminal: terminal("PYO00002"), ..small(&mut rig) };
+    rig.pay(&elsewhere);
+    // One that is completed makes room for one, and so does one that is reversed.
+    let done = rig.completion(&open[0], 1);
+    rig.send(done);
+    let undo = rig.reversal(&open[1]);
+    rig.send(undo);
+    for _ in 0..2 {
+        let next = small(&mut rig);
+        rig.pay(&next);
+    }
+    assert_eq!(beyond(&mut rig), "96 LIMIT HOLDS RETRY 999");
+    rig.jump(8 * DAY);
+    for _ in 0..OPEN_PREAUTHS_PER_TERMINAL_MAX / 256 + 1 {
+        rig.drive(Input::Timeout);
+    }
+    assert_eq!(rig.hub.state().flows().open_preauths((bank(A), last.terminal)), 0, "expired");
 }

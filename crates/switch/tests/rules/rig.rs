@@ -4,6 +4,7 @@
 //! whole and through snapshots, and everything that must be equal is compared.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use ledger::{AccountStatus, Books, TransferStatus, chart};
 use scheme::{
@@ -610,6 +611,14 @@ pub(crate) fn sound(hub: &Hub, books: &Books) {
     }
     let pending = hub.state().payments().iter().filter(|p| p.status == Status::Pending).count();
     assert_eq!(u64::try_from(pending).unwrap(), books.open_pending(), "open holds");
+    let mut open = BTreeMap::<_, usize>::new();
+    for payment in hub.state().payments().iter().filter(|p| p.seen.is_preauth()) {
+        let count = open.entry((payment.seen.acquirer, payment.seen.terminal)).or_default();
+        *count += usize::from(payment.status == Status::Pending);
+    }
+    for (terminal, count) in open {
+        assert_eq!(hub.state().flows().open_preauths(terminal), count, "open pre-authorisations");
+    }
 }
 
 fn same(hub: &Hub, books: &Books, other: &Hub, others: &Books, how: &str) {
@@ -619,6 +628,7 @@ fn same(hub: &Hub, books: &Books, other: &Hub, others: &Books, how: &str) {
     hub.snapshot(&mut one);
     other.snapshot(&mut two);
     assert!(one == two, "snapshots after {how}");
+    sound(other, others);
 }
 
 fn restored(hub: &Hub, books: &Books) -> (Hub, Books) {
