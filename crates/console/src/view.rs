@@ -170,8 +170,8 @@ pub struct Payment {
     pub has_returned: bool,
     /// Whether the issuer has acknowledged the reversal.
     pub reversal_acknowledged: bool,
-    /// Whether a synthetic payment.
-    pub stand_in: bool,
+    /// Whether it is synthetic: a station's probe, in no total.
+    pub synthetic: bool,
 }
 
 /// A finding.
@@ -237,6 +237,20 @@ pub struct Overview {
     pub health: Health,
 }
 
+/// A station's synthetic payments.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Probe {
+    /// It makes none: no terminal or no card is there for them.
+    #[default]
+    Absent,
+    /// None has been answered yet.
+    Expected,
+    /// The last one succeeded so long ago, ms.
+    Succeeded(u64),
+    /// The last one failed: what it was answered.
+    Failed(String),
+}
+
 /// A station's own page.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OwnPage {
@@ -252,6 +266,8 @@ pub struct OwnPage {
     pub records: u64,
     /// Epoch of its trunk.
     pub epoch: u64,
+    /// Its synthetic payments.
+    pub probe: Probe,
     /// Its machine.
     pub health: Health,
 }

@@ -38,3 +38,4 @@ pub use event::{
 pub use identity::PeerName;
 pub use opening::{Host, HostError, HostKeys, LinkMacs, Opened, Role};
 pub use restore::{Restored, raise_epoch};
+pub use station::ProbeCard;

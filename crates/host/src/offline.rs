@@ -3,19 +3,21 @@
 
 mod transfers;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use journal::{Disk, Extent, VerifyError};
 use ledger::{Account, Books, chart};
-use scheme::{Currency, Timestamp};
+use scheme::{Currency, ParticipantId, TerminalId, Timestamp};
 use switch::Hub;
-use switch::hub::Status;
+use switch::hub::{Payment, Status};
 use switch::record::Fact;
 
 use crate::config::Config;
 use crate::hub::machine_config;
 use crate::hub::query::{account_view, payment_view};
 use crate::hub::replay::Replay;
+use crate::hub::standing::probes;
 use crate::limits::QUERY_PAYMENTS_MAX;
 use crate::look_up::look_up;
 use crate::view::{AccountView, PaymentFilter, PaymentView};
@@ -27,6 +29,8 @@ pub use transfers::{Step, TransferView, account_id};
 pub struct Offline {
     hub: Hub,
     books: Books,
+    /// Terminals whose payments are synthetic.
+    probes: BTreeSet<(ParticipantId, TerminalId)>,
     report: VerifyReport,
 }
 
@@ -120,7 +124,8 @@ impl Offline {
             .map(|d| damage(&d.file, d.from_record, d.to_record, d.to_string()))
             .collect();
         report.damage.extend(refused);
-        let mut offline = Self { hub, books, report };
+        let probes = probes(config);
+        let mut offline = Self { hub, books, probes, report };
         offline.check_books();
         offline.report.ok = offline.report.damage.is_empty();
         Ok(offline)
@@ -153,7 +158,7 @@ impl Offline {
             let found = look_up(state, &PaymentFilter { after, ..filter.clone() });
             let left = limit.saturating_sub(all.len());
             let payments = found.payments.into_iter().take(left);
-            all.extend(payments.map(|payment| payment_view(payment, state)));
+            all.extend(payments.map(|payment| self.payment_view(payment)));
             after = found.next;
             if after.is_none() || all.len() >= limit {
                 return all;
@@ -164,7 +169,12 @@ impl Offline {
     /// Every payment of the match window, oldest first.
     pub fn all_payments(&self) -> Vec<PaymentView> {
         let state = self.hub.state();
-        state.payments().iter().map(|payment| payment_view(payment, state)).collect()
+        state.payments().iter().map(|payment| self.payment_view(payment)).collect()
+    }
+
+    fn payment_view(&self, payment: &Payment) -> PaymentView {
+        let till = (payment.seen.acquirer, payment.seen.terminal);
+        payment_view(payment, self.hub.state(), self.probes.contains(&till))
     }
 
     /// The hash of machine and books, to be compared with a live hub's.

@@ -17,7 +17,7 @@ use crate::hub::replay;
 use crate::limits::SNAPSHOT_MAX;
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
 use crate::poison::{InHand, Poisons};
-use crate::station::StationRole;
+use crate::station::{ProbeCard, StationRole};
 use crate::view::{Query, Reply};
 
 /// Which role.
@@ -138,6 +138,14 @@ impl Host {
         match &mut self.core {
             Core::Hub(hub) => hub.poisons = poisons,
             Core::Station(station) => station.poisons = poisons,
+        }
+    }
+
+    /// A station makes synthetic payments with these cards (R-FIRES); without any it makes none.
+    pub fn probe_with(&mut self, cards: Vec<ProbeCard>) {
+        match &mut self.core {
+            Core::Hub(_) => {}
+            Core::Station(station) => station.probe_with(cards),
         }
     }
 

@@ -74,6 +74,11 @@ impl Ends {
         *count = count.saturating_add(1);
     }
 
+    /// All that were not approved.
+    pub(crate) fn not_approved(self) -> u64 {
+        self.declined.saturating_add(self.unavailable)
+    }
+
     pub(crate) fn all(self) -> u64 {
         self.approved.saturating_add(self.declined).saturating_add(self.unavailable)
     }
@@ -100,6 +105,8 @@ pub(crate) struct Traffic {
     /// By minute since 1970, modulo [`MINUTES`].
     minutes: Vec<(u64, Ends)>,
     succeeded: Option<Timestamp>,
+    /// When one that is not synthetic did.
+    really: Option<Timestamp>,
 }
 
 /// The last minute.
@@ -123,6 +130,7 @@ impl Default for Traffic {
             seconds: vec![NEVER; SECONDS],
             minutes: vec![(0, Ends::default()); MINUTES],
             succeeded: None,
+            really: None,
         }
     }
 }
@@ -135,6 +143,9 @@ impl Traffic {
         }
         if ended.synthetic {
             return;
+        }
+        if ended.end == End::Approved {
+            self.really = Some(now);
         }
         let at = now.seconds();
         let second = &mut self.seconds[place(at, SECONDS)];
@@ -186,6 +197,11 @@ impl Traffic {
     /// How long ago a payment last succeeded, ms; a synthetic one counts.
     pub(crate) fn succeeded_ms(&self, now: Timestamp) -> Option<u64> {
         self.succeeded.map(|at| now.ms_since(at))
+    }
+
+    /// When a payment that is not synthetic last succeeded.
+    pub(crate) fn really_succeeded(&self) -> Option<Timestamp> {
+        self.really
     }
 }
 

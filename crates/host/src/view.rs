@@ -168,6 +168,8 @@ pub struct Overview {
     pub minutes: Vec<MinuteView>,
     /// Hub: the business day.
     pub day: DayView,
+    /// Station: its synthetic payments.
+    pub probe: Option<ProbeView>,
     /// Hub: all stations, in the order of R-FIRES. Station: itself.
     pub stations: Vec<StationView>,
     /// Hub: findings by kind.
@@ -273,6 +275,19 @@ pub struct StationView {
     pub saf_oldest_s: Option<u64>,
     /// How long ago it last spoke, ms; none if never.
     pub silent_ms: Option<u64>,
+}
+
+/// A station's synthetic payments (R-FIRES).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProbeView {
+    /// DE41 of the probe terminal; none if the station has none.
+    pub terminal: Option<String>,
+    /// Cards that it makes them with.
+    pub cards: u64,
+    /// How long ago one last succeeded, ms.
+    pub succeeded_ms: Option<u64>,
+    /// The issuer of the last one and what it was answered, if it failed.
+    pub failed: Option<String>,
 }
 
 /// A trunk.
@@ -401,6 +416,8 @@ pub struct PaymentView {
     pub cycle: u32,
     /// Whether a station or the hub stood in for the issuer.
     pub stand_in: bool,
+    /// Whether it is synthetic, and in no total (R-FIRES).
+    pub synthetic: bool,
     /// Decimal string.
     pub returned: String,
     /// Whether the issuer has acknowledged the reversal.

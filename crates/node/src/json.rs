@@ -91,6 +91,8 @@ pub struct PaymentJson {
     pub cycle: u32,
     /// Whether somebody stood in for the issuer.
     pub stand_in: bool,
+    /// Whether it is synthetic: a station's probe of the whole path, in no total.
+    pub synthetic: bool,
     /// Decimal.
     pub returned: String,
     /// Whether the issuer has acknowledged the reversal.
@@ -222,6 +224,7 @@ impl From<PaymentView> for PaymentJson {
             business_date: view.business_date,
             cycle: view.cycle,
             stand_in: view.stand_in,
+            synthetic: view.synthetic,
             returned: view.returned,
             reversal_acknowledged: view.reversal_acknowledged,
             at: view.at.to_string(),

@@ -31,6 +31,7 @@ pub mod machine;
 mod options;
 pub mod poison;
 mod ports;
+mod probe_cards;
 mod process;
 pub mod questions;
 mod role;

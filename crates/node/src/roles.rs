@@ -26,6 +26,7 @@ use crate::limits::{BANK_REDIAL_MAX_MS, NAMES_SHOWN, PREDECESSOR_WAIT};
 use crate::machine::Machine;
 use crate::options::RunOptions;
 use crate::poison::{self, Graveyard};
+use crate::probe_cards;
 use crate::process::{Process, tell_supervisor};
 use crate::role::RoleName;
 use crate::tls;
@@ -135,6 +136,9 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let graves = Graveyard::at(process.layout.poison(&process.role)).read()?;
     let (poisons, deaths) = poison::judge(&graves, limits.poison_deaths, limits.poison_window_s);
     opened.host.refuse(poisons);
+    if let Role::Station(_) = role {
+        opened.host.probe_with(probe_cards::cards(&process.layout, &process.config)?);
+    }
     process.note([opened.notices, deaths].concat());
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
     let journal = process.layout.journal(&process.role);

@@ -185,6 +185,17 @@ const WORDS: &[(&str, &str)] = &[
     ("de11", "DE11 {stan}, DE7 {sent}"),
     ("anonymous", "no card"),
     ("days_word", "d"),
+    ("synthetic", "synthetic"),
+    (
+        "synthetic_payment",
+        "A synthetic payment: the station probes the whole path with it and takes it back at \
+         once. It is in no total.",
+    ),
+    ("probe", "Synthetic payment"),
+    ("probe_absent", "none: no probe card"),
+    ("probe_expected", "not needed yet"),
+    ("probe_succeeded", "succeeded {s} s ago"),
+    ("probe_failed", "failed: {code}"),
     ("footer", "Bongsu, the national retail-payment switch that inspects itself"),
 ];
 

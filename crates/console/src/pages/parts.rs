@@ -140,7 +140,10 @@ fn row(m: &Messages, payment: &Payment) -> Markup {
             td { a.reference href={ "/payments/" (payment.id) } { (payment.rrn) } }
             td { (status(payment.status)) }
             td.amount { (grouped(&payment.amount)) }
-            td { (m.kind(payment.kind)) }
+            td {
+                (m.kind(payment.kind))
+                @if payment.synthetic { span.at { (m.word("synthetic")) } }
+            }
             td {
                 (payment.terminal)
                 @if let Some(station) = &payment.station { span.at { (capital(station)) } }

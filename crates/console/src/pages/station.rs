@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::document;
 use super::parts::{approval, chart, fact, fires_words, health, known, p99, reasons, trunk};
 use crate::text::{capital, count, fill};
-use crate::view::OwnPage;
+use crate::view::{OwnPage, Probe};
 use crate::{Messages, pictures};
 
 pub(super) fn page(m: &Messages, page: &OwnPage) -> String {
@@ -34,7 +34,10 @@ pub(super) fn page(m: &Messages, page: &OwnPage) -> String {
             }
             section {
                 h2 { (m.word("last_minute")) }
-                dl.facts { (minute(m, page)) }
+                dl.facts {
+                    (minute(m, page))
+                    (fact(m.word("probe"), &probe(m, &page.probe)))
+                }
             }
             section {
                 h2 { (m.word("saf")) }
@@ -67,6 +70,18 @@ fn minute(m: &Messages, page: &OwnPage) -> Markup {
             (fact(m.word("unavailable"), &html! { (count(window.unavailable)) }))
             (fact(m.word("p99"), &p99(m, window)))
         }
+    }
+}
+
+fn probe(m: &Messages, probe: &Probe) -> Markup {
+    match probe {
+        Probe::Absent => html! { span.unknown { (m.word("probe_absent")) } },
+        Probe::Expected => html! { span.unknown { (m.word("probe_expected")) } },
+        Probe::Succeeded(ms) => {
+            let s = (ms / 1000).to_string();
+            html! { (fill(m.word("probe_succeeded"), &[("s", &s)])) }
+        }
+        Probe::Failed(code) => html! { (fill(m.word("probe_failed"), &[("code", code)])) },
     }
 }
 

@@ -16,6 +16,7 @@ pub fn story(m: &Messages, story: &Story) -> String {
             p.kind { (m.kind(payment.kind)) " " (status(payment.status)) }
             h1 { (grouped(&payment.amount)) " " small { (payment.currency) } }
             p { (m.status(payment.status)) }
+            @if payment.synthetic { p { (m.word("synthetic_payment")) } }
         }
         div.story {
             (who(m, story))

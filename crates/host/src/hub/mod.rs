@@ -25,6 +25,7 @@ use crate::event::{CloseReason, ConnId, Level};
 use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
 use crate::poison::{self, Poisons};
+use crate::traffic::Ends;
 use crate::view::FindingView;
 use crate::watch::Watch;
 use banks::BankLine;
@@ -76,6 +77,9 @@ pub(crate) struct HubRole {
     findings: VecDeque<FindingView>,
     /// Terminals whose payments are synthetic.
     probes: BTreeSet<(ParticipantId, TerminalId)>,
+    /// Synthetic payments that ended since the start, which no total holds.
+    synthetic: Ends,
+    started_at: Timestamp,
     accounts: Vec<ledger::Account>,
     /// Lists of effects that are not in use: as many as drives were ever nested.
     spare_effects: Vec<Vec<Effect>>,
@@ -120,6 +124,8 @@ impl HubRole {
             day: Day::default(),
             findings: VecDeque::new(),
             probes: standing::probes(&config),
+            synthetic: Ends::default(),
+            started_at: Timestamp::default(),
             config,
             vault: keys.vault,
             macs: keys.macs,
@@ -149,6 +155,7 @@ impl HubRole {
     /// The first batch: the business part of a new nation, then what was left open.
     pub(crate) fn started(&mut self, now: Timestamp, pipeline: &mut Pipeline) {
         self.now = now;
+        self.started_at = now;
         if self.hub.state().directory().is_empty() {
             for fact in self.config.facts() {
                 self.drive(Input::Business(fact), pipeline);

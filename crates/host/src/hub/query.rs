@@ -49,8 +49,12 @@ impl HubRole {
             epoch: state.epoch(),
             records: journal.records,
             in_flight: self.hub.in_flight() as u64,
-            approved: self.counted(|count| *count == Count::Approved),
-            declined: self.counted(|count| *count == Count::Declined),
+            approved: self
+                .counted(|count| *count == Count::Approved)
+                .saturating_sub(self.synthetic.approved),
+            declined: self
+                .counted(|count| *count == Count::Declined)
+                .saturating_sub(self.synthetic.not_approved()),
             refused: self.counted(|count| matches!(count, Count::Refused(_))),
             saf_depth: state.advice_count() as u64,
             findings: state.findings().values().sum(),
@@ -66,6 +70,7 @@ impl HubRole {
             health: self.beacon.health,
             clock_off_ms: self.beacon.clock_off_ms(),
             at: self.now,
+            probe: None,
         }
     }
 
@@ -77,8 +82,12 @@ impl HubRole {
     fn payments(&self, filter: &PaymentFilter) -> PaymentPage {
         let state = self.hub.state();
         let found = look_up(state, filter);
-        let payments = found.payments.into_iter().map(|payment| payment_view(payment, state));
+        let payments = found.payments.into_iter().map(|payment| self.payment_view(payment));
         PaymentPage { payments: payments.collect(), next: found.next }
+    }
+
+    fn payment_view(&self, payment: &Payment) -> PaymentView {
+        payment_view(payment, self.hub.state(), self.is_synthetic(payment))
     }
 
     fn metrics(&self, journal: JournalNow) -> Vec<Metric> {
@@ -200,7 +209,11 @@ pub(crate) fn account_name(id: u128, directory: &Directory) -> String {
     }
 }
 
-pub(crate) fn payment_view(payment: &Payment, state: &switch::hub::State) -> PaymentView {
+pub(crate) fn payment_view(
+    payment: &Payment,
+    state: &switch::hub::State,
+    synthetic: bool,
+) -> PaymentView {
     let directory = state.directory();
     let seen = &payment.seen;
     let station = seen.station.and_then(|id| directory.stations.get(&id));
@@ -225,6 +238,7 @@ pub(crate) fn payment_view(payment: &Payment, state: &switch::hub::State) -> Pay
         business_date: payment.business_date.to_string(),
         cycle: payment.cycle,
         stand_in: false,
+        synthetic,
         returned: directory.currency.show(payment.returned),
         reversal_acknowledged: payment.reversal_acknowledged,
         at: payment.at,

@@ -79,7 +79,7 @@ pub(crate) fn probes(config: &Config) -> BTreeSet<(ParticipantId, TerminalId)> {
 }
 
 impl HubRole {
-    fn is_synthetic(&self, payment: &Payment) -> bool {
+    pub(super) fn is_synthetic(&self, payment: &Payment) -> bool {
         self.probes.contains(&(payment.seen.acquirer, payment.seen.terminal))
     }
 
@@ -143,6 +143,9 @@ impl HubRole {
         }
         if !synthetic {
             self.day.ended(date, end, amount);
+        } else if began >= self.started_at {
+            // The machine counts it among the others; what a restart ended is in no count.
+            self.synthetic.add(end);
         }
         pipeline.defer(Deferred::Ended(Ended { end, began: Some(began), synthetic }));
     }

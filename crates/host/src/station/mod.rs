@@ -1,5 +1,6 @@
 //! A station as a role: the machine, its terminals' connections and its trunk.
 
+mod probe;
 mod standing;
 mod terminals;
 
@@ -26,6 +27,8 @@ use crate::pipeline::{Deferred, JournalNow, Pipeline};
 use crate::poison::{Hand, Poisons};
 use crate::view::{FiresView, Metric, Overview, PeerView, Query, Reply};
 use crate::watch::Watch;
+
+pub use probe::ProbeCard;
 
 /// A station.
 #[derive(Debug)]
@@ -64,6 +67,7 @@ pub(crate) struct StationRole {
     began: BTreeMap<u64, standing::Began>,
     /// Terminals whose payments are synthetic.
     probes: BTreeSet<(ParticipantId, TerminalId)>,
+    probe: probe::Probe,
 }
 
 impl StationRole {
@@ -91,6 +95,7 @@ impl StationRole {
         let probes = crate::hub::standing::probes(&config);
         Self {
             link: Link::new(section.id, start, 0, timers),
+            probe: probe::Probe::new(&config, &section),
             station: Station::new(machine),
             register: Register::new(terminals),
             config,
@@ -122,6 +127,7 @@ impl StationRole {
     pub(crate) fn started(&mut self, now: Timestamp, pipeline: &mut Pipeline) {
         self.now = now;
         self.link.begin(now);
+        self.probe.started(now);
         self.drive(Input::Resolve, pipeline);
         self.dial(pipeline);
     }
@@ -137,6 +143,7 @@ impl StationRole {
         while let Some(conn) = self.watch.pop(self.now) {
             self.look_at_terminal(conn, pipeline);
         }
+        self.look_at_probe(pipeline);
         if self.greet_by.is_some_and(|by| by <= self.now) {
             self.greet_by = None;
             if !self.link.is_greeted() {
@@ -157,6 +164,7 @@ impl StationRole {
             self.dial_at,
             self.greet_by,
             self.link.is_greeted().then_some(self.report_at),
+            self.probe.next(),
         ]
         .into_iter()
         .flatten()
@@ -304,7 +312,11 @@ impl StationRole {
             Effect::Answer { to, answer } => {
                 if let PeerId::Terminal(conn) = to.peer {
                     self.answered(to.ticket, answer.code, pipeline);
-                    self.answer_terminal(conn, to.ticket, &answer, pipeline);
+                    if conn == probe::OWN {
+                        self.probe_answered(to.ticket, &answer);
+                    } else {
+                        self.answer_terminal(conn, to.ticket, &answer, pipeline);
+                    }
                 }
             }
             Effect::Count(count) => self.count(count),
@@ -375,6 +387,7 @@ impl StationRole {
             window: window_view(&self.beacon.traffic.window(self.now)),
             minutes: minute_views(&self.beacon.traffic, self.now),
             stations: vec![self.view(journal.no_room)],
+            probe: Some(self.probe.view(self.now)),
             health: self.beacon.health,
             clock_off_ms: self.beacon.clock_off_ms(),
             at: self.now,

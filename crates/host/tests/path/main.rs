@@ -11,6 +11,7 @@ mod kinds;
 mod limits;
 mod links;
 mod poison;
+mod probe;
 mod story;
 mod world;
 

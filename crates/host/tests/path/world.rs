@@ -8,7 +8,7 @@ use host::story::{Gatherer, Story};
 use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use host::{
     Action, Clocks, Config, Door, Event, Health, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
-    PeerName, Role,
+    PeerName, ProbeCard, Role,
 };
 use interchange::Session;
 use journal::Writer;
@@ -562,6 +562,19 @@ impl World {
         }
     }
 
+    /// The station makes synthetic payments with these cards.
+    pub(crate) fn probe_with(&mut self, cards: Vec<ProbeCard>) {
+        match self.machines[STATION].as_mut() {
+            Some(Machine::Host { host, .. }) => host.probe_with(cards),
+            Some(Machine::Bank { .. } | Machine::Terminal { .. }) | None => panic!("no role"),
+        }
+    }
+
+    /// The station loses its memory and its connections, and starts again on its disk.
+    pub(crate) fn restart_station(&mut self) {
+        self.restart(STATION, Role::Station(StationId(1)));
+    }
+
     /// What the shell was told last of a connection, if anything.
     pub(crate) fn listening(&self, line: u64) -> Option<bool> {
         self.listening.get(&line).copied()
@@ -588,15 +601,19 @@ impl World {
 
     /// The hub loses its memory and its connections, and starts again on its disk.
     pub(crate) fn restart_hub(&mut self) {
-        let Some(Machine::Host { writer, .. }) = self.machines[HUB].take() else { panic!() };
+        self.restart(HUB, Role::Hub);
+        self.pass(3000);
+    }
+
+    fn restart(&mut self, at: usize, role: Role) {
+        let Some(Machine::Host { writer, .. }) = self.machines[at].take() else { panic!() };
         let pipes: Vec<u64> =
-            self.pipes.iter().filter(|(_, p)| p.ends.contains(&HUB)).map(|(n, _)| *n).collect();
-        self.machines[HUB] = Some(self.open(Role::Hub, writer.into_disk()));
+            self.pipes.iter().filter(|(_, p)| p.ends.contains(&at)).map(|(n, _)| *n).collect();
+        self.machines[at] = Some(self.open(role, writer.into_disk()));
         for pipe in pipes {
             self.cut(pipe);
         }
-        self.event(HUB, Event::Started);
-        self.pass(3000);
+        self.event(at, Event::Started);
     }
 
     /// The hub's disk after a clean stop, or after a kill, and the hash of its last state.

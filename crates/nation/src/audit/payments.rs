@@ -119,7 +119,12 @@ fn one_enquiry(index: &Index<'_>, claim: &Claim, found: &mut Vec<Violation>) {
 fn invented(index: &Index<'_>, found: &mut Vec<Violation>) {
     for (trace, payments) in &index.payments {
         let (acquirer, terminal, stan) = trace;
-        if !index.claims.contains_key(trace) {
+        if payments.iter().all(|payment| payment.synthetic) {
+            // A station asked for it, and must have taken it back.
+            let stands = payments.iter().filter(|p| matches!(p.status, "posted" | "pending"));
+            let what = |payment| format!("a synthetic payment stands: {payment:?}");
+            found.extend(stands.map(|payment| Violation::NotUndone(what(payment))));
+        } else if !index.claims.contains_key(trace) {
             let what = format!("{acquirer} {terminal} {stan}: nobody asked for it");
             found.push(Violation::Invented(what));
         }

@@ -61,6 +61,7 @@ fn payment(stan: u32, kind: &'static str, status: &'static str, amount: u64) -> 
         business_date: "2026-09-22".to_owned(),
         cycle: 1,
         stand_in: false,
+        synthetic: false,
         returned: show(if status == "reversed" { amount } else { 0 }),
         reversal_acknowledged: false,
         at: Timestamp::default(),
@@ -439,4 +440,20 @@ fn a_hold_ends_once() {
     // A completion that became a payment of its own.
     let forced = |e: &mut Evidence| e.payments.push(payment(19, "purchase", "posted", 700));
     check(forced, &["wrong completion", "bank's book differs"]);
+}
+
+/// R-FIRES: no shop knows of it, its issuer booked it and took it back.
+#[test]
+fn a_synthetic_payment_is_no_shops_and_does_not_stand() {
+    let synthetic = |status| PaymentView { synthetic: true, ..payment(20, "purchase", status, 1) };
+    let undone = |e: &mut Evidence| {
+        e.payments.push(synthetic("reversed"));
+        e.lines().extend([line(20, -1), back(20, 1)]);
+    };
+    check(undone, &[]);
+    let stands = |e: &mut Evidence| {
+        e.payments.push(synthetic("posted"));
+        e.lines().push(line(20, -1));
+    };
+    check(stands, &["positions differ", "refused or reversed, yet posted"]);
 }

@@ -97,8 +97,8 @@ fn schemas() -> Value {
         "Payments": list("payments", "Payment"),
         "Payment": object(&["rrn", "status", "kind", "amount", "currency", "response_code",
                             "approval_code", "stan", "station", "terminal", "acquirer", "issuer",
-                            "business_date", "stand_in", "returned", "reversal_acknowledged",
-                            "at", "id"]),
+                            "business_date", "stand_in", "synthetic", "returned",
+                            "reversal_acknowledged", "at", "id"]),
         "Story": object(&["payment", "steps", "complete"]),
         "Failure": object(&["error"]),
     })

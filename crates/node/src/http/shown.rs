@@ -5,7 +5,8 @@ use host::Health;
 use host::fires::Known;
 use host::story::{Story, StoryStep, What};
 use host::view::{
-    BankView, FindingView, FiresView, MinuteView, Overview, PaymentView, StationView, WindowView,
+    BankView, FindingView, FiresView, MinuteView, Overview, PaymentView, ProbeView, StationView,
+    WindowView,
 };
 
 /// Names of banks by their codes.
@@ -57,7 +58,21 @@ pub(super) fn own(frame: page::Frame, view: &Overview) -> page::OwnPage {
         in_flight: view.in_flight,
         records: view.records,
         epoch: view.epoch,
+        probe: probe(view.probe.as_ref()),
         health: health(view.health, view.clock_off_ms),
+    }
+}
+
+fn probe(view: Option<&ProbeView>) -> page::Probe {
+    match view {
+        Some(view) if view.terminal.is_some() && view.cards > 0 => {
+            match (&view.failed, view.succeeded_ms) {
+                (Some(code), _) => page::Probe::Failed(code.clone()),
+                (None, Some(ms)) => page::Probe::Succeeded(ms),
+                (None, None) => page::Probe::Expected,
+            }
+        }
+        Some(_) | None => page::Probe::Absent,
     }
 }
 
@@ -167,7 +182,7 @@ pub(super) fn payment(view: &PaymentView, names: &Names) -> page::Payment {
         has_returned: view.returned.bytes().any(|b| (b'1'..=b'9').contains(&b)),
         returned: view.returned.clone(),
         reversal_acknowledged: view.reversal_acknowledged,
-        stand_in: view.stand_in,
+        synthetic: view.synthetic,
     }
 }
 

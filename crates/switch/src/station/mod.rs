@@ -11,6 +11,7 @@
 mod answers;
 mod owed;
 pub mod record;
+mod synthetic;
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -74,6 +75,13 @@ pub enum Input {
         /// Who waits for the answer.
         from: ReplyTo,
         /// What it says; DE37 is blank where the terminal sent none.
+        request: Request,
+    },
+    /// A synthetic payment of the station's own (R-FIRES); it is reversed whatever comes of it.
+    Synthetic {
+        /// Whom to tell how it ended.
+        from: ReplyTo,
+        /// The payment.
         request: Request,
     },
     /// The hub answers.
@@ -144,6 +152,8 @@ struct Flight {
     deadline: Timestamp,
     /// The owed reversal that this is, if it is one.
     owed: Option<u64>,
+    /// The reversal that is held back until this synthetic payment has ended.
+    undo: Option<u64>,
 }
 
 /// The station's durable state.
@@ -173,6 +183,8 @@ pub struct Station {
     owed_sent: BTreeSet<u64>,
     /// What is owed and has never been sent up, by this process or one before it.
     owed_fresh: BTreeSet<u64>,
+    /// What is owed for a synthetic payment that is under way.
+    owed_held: BTreeSet<u64>,
     answers: answers::Answers,
 }
 
@@ -195,6 +207,7 @@ impl Station {
             deadlines: BTreeSet::new(),
             owed_sent: BTreeSet::new(),
             owed_fresh: BTreeSet::new(),
+            owed_held: BTreeSet::new(),
             answers: answers::Answers::default(),
         }
     }
@@ -207,6 +220,7 @@ impl Station {
         self.fire(out);
         match input {
             Input::Request { from, request } => self.request(from, request, out),
+            Input::Synthetic { from, request } => self.synthetic(from, request, out),
             Input::HubAnswer { ticket, answer } => self.hub_answer(ticket, answer, out),
             Input::Trunk(state) => self.trunk_changed(state, out),
             Input::Resolve => {
@@ -250,16 +264,6 @@ impl Station {
     /// The hash of the durable state: equal for a live station and its replay.
     pub fn state_hash(&self) -> Fingerprint {
         self.state.fingerprint
-    }
-
-    /// Reversals that the hub has not answered yet.
-    pub fn owed(&self) -> usize {
-        self.state.owed.len()
-    }
-
-    /// Since when the oldest of them has been owed: when its request first came.
-    pub fn owed_since(&self) -> Option<Timestamp> {
-        self.state.owed.iter().next().map(|(_, owed)| owed.seen.first_received)
     }
 
     /// Requests under way on the trunk.
@@ -403,6 +407,7 @@ impl Station {
             let other_rrn = known.rrn_sent && request.rrn_sent && known.rrn != request.rrn;
             !other_rrn
                 && flight.owed.is_none()
+                && flight.undo.is_none()
                 && known.mti.first() == request.mti.first()
                 && known.processing.transaction() == request.processing.transaction()
                 && known.amount == request.amount
@@ -435,7 +440,7 @@ impl Station {
         self.by_key.entry(key).or_default().push(ticket);
         self.deadlines.insert((deadline, ticket));
         out.push(Effect::Send { ticket, request: self.aged(&request) });
-        self.flights.insert(ticket, Flight { request, waiters, deadline, owed });
+        self.flights.insert(ticket, Flight { request, waiters, deadline, owed, undo: None });
     }
 
     /// The request with its waiting time in it.
@@ -469,6 +474,10 @@ impl Station {
             self.send_owed(out);
             return;
         }
+        if let Some(number) = flight.undo {
+            self.end_synthetic(flight, number, Some(answer), out);
+            return;
+        }
         let approved = answer.code.is_approved();
         out.push(Effect::Count(if approved { Count::Approved } else { Count::Declined }));
         self.remember(&flight.request, &answer);
@@ -486,6 +495,10 @@ impl Station {
         if let Some(number) = flight.owed {
             self.owed_sent.remove(&number);
             self.send_owed(out);
+            return;
+        }
+        if let Some(number) = flight.undo {
+            self.end_synthetic(flight, number, None, out);
             return;
         }
         let request = flight.request;
@@ -562,7 +575,8 @@ impl Station {
             return;
         }
         let room = OWED_IN_FLIGHT_MAX.saturating_sub(self.owed_sent.len());
-        let waiting = self.state.owed.iter().filter(|(n, _)| !self.owed_sent.contains(n));
+        let idle = |n: &u64| !self.owed_sent.contains(n) && !self.owed_held.contains(n);
+        let waiting = self.state.owed.iter().filter(|(n, _)| idle(n));
         let next: Vec<(u64, Request)> = waiting
             .take(room)
             .map(|(number, owed)| {
