@@ -92,8 +92,9 @@ pub const STATUS_EVERY_MS: u64 = 2_000;
 /// Synthetic payments of a station are this far apart at least, and as far from a real one that
 /// succeeded (R-FIRES).
 pub const PROBE_EVERY_MS: u64 = 30_000;
-/// The first one comes this long after the start, when banks have had time to sign on.
-pub const PROBE_FIRST_MS: u64 = 5_000;
+/// The first one comes this long after the start, when banks have had time to sign on; one more
+/// fits into the first minute.
+pub const PROBE_FIRST_MS: u64 = 20_000;
 /// A synthetic payment that cannot be made now is thought of again after this.
 pub const PROBE_RETRY_MS: u64 = 1_000;
 /// An issuer whose synthetic payment failed is passed over for so long while others succeed, so

@@ -9,7 +9,7 @@ pub const ENGLISH: Messages = Messages {
     words: WORDS,
     fires: [
         ("dark", "No word for ten seconds or more."),
-        ("well", "A payment has succeeded within the last minute."),
+        ("well", "It works: payments go the whole way and back."),
         ("watch", "It works; somebody should look when there is time."),
         ("impaired", "Some payments fail or are slow."),
         ("isolated", "Its trunk to the hub is cut."),
@@ -31,8 +31,8 @@ pub const ENGLISH: Messages = Messages {
         ("certificate_not_known", "how long its certificate is good is not known"),
         ("disk_not_known", "how full its disk is is not known"),
         ("clock_not_known", "whether its clock is right is not known"),
-        ("no_payment", "no payment has succeeded within a minute"),
-        ("payment", "a payment has succeeded within a minute"),
+        ("no_payment", "no payment, not even a synthetic one, has succeeded within a minute"),
+        ("payment", "a payment or a synthetic one has succeeded within a minute"),
     ],
     findings: FINDINGS,
     statuses: &[

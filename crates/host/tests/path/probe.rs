@@ -48,14 +48,14 @@ fn r_fires_synthetic_payments_keep_an_idle_station_at_one_fire() {
     probed(&mut world, PROBE);
     world.pass(60_000);
     assert_eq!(shown(&mut world), (1, vec![Reason::Payment]));
-    for _ in 0..7 {
+    for _ in 0..8 {
         world.pass(10_000);
         assert_eq!(shown(&mut world).0, 1);
     }
     let payments = synthetic(&mut world);
     assert_eq!(payments.len(), world.payments().len());
-    // The first at once, in 130 s four more; each bank in its turn.
-    assert_eq!(payments.len(), 5);
+    // After 20 s from the start, and every 30 s from then on; each bank in its turn.
+    assert_eq!(payments.len(), 5, "at 20, 50, 80, 110 and 140 s");
     let issuers: Vec<_> = payments.iter().rev().filter_map(|p| p.issuer.as_deref()).collect();
     assert_eq!(issuers, ["100001", "100002", "100003", "100004", "100001"]);
     for pair in payments.windows(2) {
@@ -142,6 +142,7 @@ fn r_fires_a_bank_that_is_away_is_passed_over() {
     world.health(WELL);
     probed(&mut world, PROBE);
     world.kill_bank(2);
+    world.pass(20_000);
     for _ in 0..30 {
         world.pass(10_000);
         let own = world.station_overview();

@@ -158,8 +158,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RunError> {
 }
 
 fn unread(path: &Path, error: &rustls::pki_types::pem::Error) -> RunError {
-    let remedy = "make it with `bongsu init DIR --renew`, or copy this role's files and ca.crt from \
-                  where they were made";
+    let remedy = "make it with `bongsu init DIR --renew`, or copy this role's files and ca.crt \
+                  from where they were made";
     unfit(path, format!("{error:?}"), remedy)
 }
 
