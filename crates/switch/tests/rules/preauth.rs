@@ -591,3 +591,20 @@ fn r_accounts_a_terminal_has_so_many_open_preauthorisations_and_no_more() {
     }
     assert_eq!(rig.hub.state().flows().open_preauths((bank(A), last.terminal)), 0, "expired");
 }
+
+/// Holds outlive the window; whose turn it is to be looked at is in a snapshot too, or a restored
+/// hub would forget in another order (the rig compares it with the hub at the end).
+#[test]
+fn r_crash_whose_turn_it_is_to_be_forgotten_is_kept() {
+    for purchases in 1..8 {
+        let mut rig = Rig::new();
+        let ids: Vec<_> = (0..3).map(|_| held(&mut rig).1).collect();
+        rig.jump(60 * HOUR);
+        for _ in 0..purchases {
+            let purchase = rig.purchase();
+            rig.pay(&purchase);
+        }
+        let first: Vec<_> = rig.hub.state().payments().iter().map(|p| p.id).take(3).collect();
+        assert_eq!(first, ids, "still before all that came later");
+    }
+}
