@@ -483,7 +483,10 @@ fn notices(recovery: &Recovery) -> Vec<String> {
         notices.push(format!("a torn tail was cut: {cut}"));
     }
     for snapshot in &recovery.snapshots_refused {
-        notices.push(format!("snapshot {snapshot} does not hold and was passed over"));
+        notices.push(format!(
+            "{snapshot} is damaged or of a newer release and was passed over; its records were \
+             read instead, nothing is lost"
+        ));
     }
     notices
 }
