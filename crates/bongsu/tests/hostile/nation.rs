@@ -1,8 +1,8 @@
 //! The nation under attack, seen from outside.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -77,6 +77,20 @@ impl Nation {
             (*role, line.split_whitespace().nth(1).unwrap().parse().unwrap())
         };
         ROLES.iter().map(resident).collect()
+    }
+
+    /// Payments that the hub has approved or declined, the flood's among them.
+    pub(crate) fn decided(&self) -> u64 {
+        let hub = SocketAddr::from(([127, 0, 0, 1], 8080 + self.port_base));
+        let mut stream = TcpStream::connect(hub).unwrap();
+        let ask = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(ask).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        let names = ["bongsu_payments_approved_total ", "bongsu_payments_declined_total "];
+        let counter =
+            |name| said.lines().find_map(|line| line.strip_prefix(name)?.parse::<u64>().ok());
+        names.map(|name| counter(name).unwrap()).iter().sum()
     }
 
     pub(crate) fn stop_and_verify(mut self) {
