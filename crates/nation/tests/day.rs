@@ -1,6 +1,5 @@
 //! A day and a night of the example nation, with the delays, accounts, refills and cutover of its
 //! own file: it still approves, and positions stay balanced.
-#![expect(clippy::print_stdout, reason = "the share is a figure of docs/proofs.md")]
 
 use nation::{Scenario, run};
 
