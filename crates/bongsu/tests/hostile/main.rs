@@ -22,8 +22,8 @@ const STORM_KIB: u64 = 192 * 1024;
 /// And that a second storm may add to the first, KiB: nothing but noise, beside the payments.
 const FLAT_KIB: u64 = 32 * 1024;
 
-/// What the hub keeps of a payment for the time in which it can be matched (50 hours), KiB, with the
-/// room that its tables grow ahead.
+/// What the hub keeps of a payment for the 50 hours in which it can be matched, KiB, with the room
+/// that its tables grow ahead.
 const PAYMENT_KIB: u64 = 2;
 
 /// How much of everything.
