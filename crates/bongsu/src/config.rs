@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use host::Config;
 use host::config::known::{self, Absent, Key, SectionInfo, Shape};
-use host::config::{ConfigError, ConfigErrors, Profile};
+use host::config::{ConfigError, ConfigErrors};
 use serde_json::{Value, json};
 
 use crate::error::{Exit, Failure};
@@ -90,13 +90,6 @@ fn check(file: &Path, format: Format) -> Result<Exit, Failure> {
                 ("participants", config.participants.len()),
                 ("terminals", config.terminals.len()),
             ];
-            match config.profile {
-                Profile::Demo => {}
-                Profile::Production => output::note(
-                    "warning: this release can't run profile production, only demo: it has no TLS, \
-                     no MAC and takes no PIN",
-                ),
-            }
             match format {
                 Format::Json => {
                     let mut fine = json!({ "ok": true, "name": config.name, "errors": [] });

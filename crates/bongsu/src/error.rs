@@ -84,7 +84,8 @@ impl Failure {
             std::io::ErrorKind::PermissionDenied => {
                 failure.todo("run this as its owner; of a nation's files, who started the nation")
             }
-            _ => failure,
+            std::io::ErrorKind::NotFound => failure.todo("check the path"),
+            _ => failure.todo("name what can be read"),
         }
     }
 

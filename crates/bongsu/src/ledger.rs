@@ -181,8 +181,18 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
         }
     };
     let payments = list["payments"].as_array().map_or(&[][..], Vec::as_slice);
+    let unclear = unclear(arguments, payments, damage);
+    if let Some(failure) = &unclear {
+        output::note(&failure.text());
+    }
     match arguments.format.format {
-        Format::Json => output::json(&list)?,
+        Format::Json => {
+            let mut list = list.clone();
+            if let Some(failure) = &unclear {
+                list["error"] = failure.json()["error"].take();
+            }
+            output::json(&list)?;
+        }
         Format::Text if payments.is_empty() => {}
         Format::Text => {
             let pages: Vec<String> = payments.iter().map(details).collect();
@@ -197,19 +207,11 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             );
             Exit::No
         }
-        (0, Some(record)) => {
-            output::note(&format!(
-                "not found in the readable part: the journal is damaged at record {record}"
-            ));
-            Exit::Failed
-        }
+        (0, Some(_)) => Exit::Failed,
         (1, None) => Exit::Fine,
         // What became of it may stand in the part that can't be read.
         (1, Some(_)) => Exit::No,
-        (count, _) => {
-            output::note(&format!("{count} payments fit: name --terminal or --date too"));
-            Exit::Failed
-        }
+        (_, _) => Exit::Failed,
     })
 }
 
@@ -228,6 +230,52 @@ fn pages(place: &Place, path: &str, mut list: Value) -> Result<Value, Failure> {
     }
     payments.truncate(PAYMENTS_MAX);
     Ok(json!({ "payments": payments }))
+}
+
+/// Why what was found is no answer, if it is none.
+fn unclear(asked: &Payment, found: &[Value], damage: Option<u64>) -> Option<Failure> {
+    match (found, damage) {
+        ([], Some(record)) => {
+            let what = format!(
+                "not found in the readable part: the journal is damaged at record {record}"
+            );
+            let remedy =
+                "see `bongsu ledger verify`; ask again in a directory restored of a backup";
+            Some(Failure::new("damaged", what).at(asked.named()).todo(remedy))
+        }
+        ([] | [_], _) => None,
+        _ => {
+            let what = format!("{} payments fit", found.len());
+            Some(Failure::new("several", what).at(asked.named()).todo(asked.narrower(found)))
+        }
+    }
+}
+
+impl Payment {
+    /// What was asked for.
+    fn named(&self) -> String {
+        let stan = self.stan.map(|stan| format!("--stan {stan}"));
+        self.rrn.clone().or(stan).unwrap_or_default()
+    }
+
+    /// What tells these apart.
+    fn narrower(&self, found: &[Value]) -> String {
+        let differs = |key: &str| found.iter().any(|payment| payment[key] != found[0][key]);
+        let mut names = Vec::new();
+        if self.terminal.is_none() && differs("terminal") {
+            names.push("--terminal TERMINAL");
+        }
+        if self.date.is_none() && differs("business_date") {
+            names.push("--date DATE");
+        }
+        if self.stan.is_none() && differs("stan") {
+            names.push("--stan STAN --terminal TERMINAL instead of the RRN");
+        }
+        if names.is_empty() {
+            return "all are listed; their kind, time and id tell them apart".to_owned();
+        }
+        format!("name {}; all are listed", names.join(", or "))
+    }
 }
 
 /// A list of payments that is all there is, and needs no word on where it goes on.
@@ -392,6 +440,10 @@ fn report_page(report: &VerifyReport) -> String {
     let VerifyReport { records, transfers, payments, .. } = report;
     let mut page =
         format!("{verdict}: {records} records read, {transfers} transfers, {payments} payments");
+    if let Some(first) = report.damage.iter().map(|damage| damage.from_record).min() {
+        page +=
+            &format!("\nthe books stop before record {first}: nothing from there on is in them");
+    }
     for (currency, sum) in &report.sums {
         page += &format!("\nsum of all accounts: {sum} {currency}");
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use host::Config;
-use host::config::{TerminalRole, TerminalSection};
+use host::config::{Profile, StationSection, TerminalRole, TerminalSection};
 use node::{Layout, RoleName, RunErrorKind, Running};
 use scheme::{Currency, ParticipantId, RetailerId, StationId, TerminalId, Timestamp, Zone};
 use serde_json::Value;
@@ -200,6 +200,33 @@ impl Nation {
             Some(_) => Ok(Running::read(&self.place.layout())?),
             None => Ok(Running::default()),
         }
+    }
+
+    /// Terminals' door of the first station that runs, in the order of the configuration.
+    pub(crate) fn first_door(&self) -> Result<Option<String>, Failure> {
+        let running = self.running()?;
+        let door = |station: &StationSection| {
+            let name = RoleName::Station(station.name.clone()).to_string();
+            let role = running.roles.iter().find(|role| role.role == name)?;
+            role.addresses.get("terminals").cloned()
+        };
+        Ok(self.config.iter().flat_map(|config| &config.stations).find_map(door))
+    }
+
+    /// Whether a payment can be sent in clear to that address: not to this nation's own stations
+    /// outside of `demo`.
+    pub(crate) fn check_door(&self, to: &str) -> Result<(), Failure> {
+        let Some(Profile::Production) = self.config.as_ref().map(|config| config.profile) else {
+            return Ok(());
+        };
+        if self.station_at(to, &self.running()?).is_none() {
+            return Ok(());
+        }
+        let what = "terminals speak TLS in profile production, and this command does not";
+        Err(Failure::new("tls_needed", what)
+            .at(to)
+            .todo("nothing was sent; pay at a terminal, or in a nation of profile demo")
+            .with("sent", false))
     }
 
     /// The station whose terminals' door is at that address, in a nation that runs.

@@ -76,6 +76,8 @@ impl Man {
                 .todo("name a directory that is there and may be written")
         })?;
         written.push(path.display().to_string());
-        command.get_subcommands().try_for_each(|sub| self.write(sub, written))
+        // What is hidden is a process of another command.
+        let mut shown = command.get_subcommands().filter(|sub| !sub.is_hide_set());
+        shown.try_for_each(|sub| self.write(sub, written))
     }
 }

@@ -18,6 +18,9 @@ use crate::output::{self, Format, FormatArg};
 use order::{Kind, Order, Original};
 use receipt::Receipt;
 
+/// The first station of the example nation.
+const DOOR_DEFAULT: &str = "127.0.0.1:8583";
+
 /// Make one payment as a terminal, and print its receipt
 ///
 /// Ends with 0 if it is approved, 1 if it is declined, 2 if nobody knows or nothing was sent.
@@ -37,9 +40,10 @@ Prints with --format json:
   {\"mti\",\"response_code\",\"approved\",\"rrn\",\"approval_code\",\"stan\",\
 \"amount\",\"currency\",\"elapsed_ms\"}")]
 pub(crate) struct Pay {
-    /// Station's port for terminals
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8583")]
-    to: String,
+    /// Station's port for terminals; by default the first running station of the nation in DIR,
+    /// else 127.0.0.1:8583
+    #[arg(long, value_name = "HOST:PORT")]
+    to: Option<String>,
     /// What is asked for
     #[arg(long, value_enum, default_value_t = Kind::Purchase)]
     kind: Kind,
@@ -47,7 +51,7 @@ pub(crate) struct Pay {
     #[arg(long)]
     pan: Option<String>,
     /// Amount, as in 12.50; where there is an original, by default what the running nation says
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     amount: Option<String>,
     /// Currency of the nation: letters or digits of ISO 4217
     #[arg(long, default_value = "KPW")]
@@ -89,7 +93,7 @@ pub(crate) struct Pay {
     #[arg(long, value_name = "CODE")]
     original_approval: Option<String>,
     /// Reversal: so much stays with the shop, the rest goes back
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     keep: Option<String>,
     /// Seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = f64::from(TERMINAL_WAIT_S))]
@@ -111,8 +115,14 @@ impl Pay {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let wait = self.wait()?;
         let dialects = dialect::named(&self.dialect)?;
-        let order = self.order(&Nation::of(&self.place)?)?;
-        let answer = terminal::ask(&self.to, dialects.list()[0], &order.message(), wait)
+        let nation = Nation::of(&self.place)?;
+        let to = match &self.to {
+            Some(to) => to.clone(),
+            None => nation.first_door()?.unwrap_or_else(|| DOOR_DEFAULT.to_owned()),
+        };
+        nation.check_door(&to)?;
+        let order = self.order(&nation, &to)?;
+        let answer = terminal::ask(&to, dialects.list()[0], &order.message(), wait)
             .map_err(|failure| self.unknown(&order, failure))?;
         let receipt = Receipt { order: &order, answer: &answer };
         match self.format.format {
@@ -151,10 +161,10 @@ impl Pay {
         failure
     }
 
-    fn order(&self, nation: &Nation) -> Result<Order, Failure> {
+    fn order(&self, nation: &Nation, to: &str) -> Result<Order, Failure> {
         let currency = nation.currency();
         self.check_currency(currency)?;
-        let known = nation.terminal(&self.to, self.terminal.as_deref())?;
+        let known = nation.terminal(to, self.terminal.as_deref())?;
         let at = match &self.at {
             Some(at) => moment("--at", at)?,
             None => now(),
@@ -224,7 +234,8 @@ impl Pay {
                     PanError::Length => "a card number has 10 to 19 digits",
                     PanError::NotDigits | PanError::CheckDigit => "a card number has digits alone",
                 };
-                Failure::new("usage", what).at("--pan")
+                let remedy = "as in 9408020000000015, a card of the example nation";
+                Failure::new("usage", what).at("--pan").todo(remedy)
             }),
         }
     }

@@ -122,8 +122,9 @@ fn page(totals: &Totals, broken: &[SeedReport]) -> String {
         output::paint(Paint::Bad, &format!("{} BROKEN", broken.len()))
     };
     let mut page = format!(
-        "{verdict}: {seeds} seeds, {} simulated s, {} payments, {} approved, {} declined, {} \
+        "{verdict}: {seeds} seed{}, {} simulated s, {} payments, {} approved, {} declined, {} \
          reversed, {} unknown to their shop, {} restarts",
+        if *seeds == 1 { "" } else { "s" },
         stats.simulated_ms / 1_000,
         stats.payments,
         stats.approved,

@@ -158,8 +158,17 @@ pub(crate) fn refusal(code: &str, text: Option<&str>) -> Option<(&'static str, N
     }
 }
 
-/// What 00 says in an answer to a reversal or advice: it was heard, no more.
-pub(crate) const ACKNOWLEDGED: &str = "acknowledged: this does not say that money came back";
+/// What 00 says in an answer of this type, to a reversal or advice: it was heard, no more.
+pub(crate) fn acknowledged(answer: Mti) -> &'static str {
+    match answer.class() {
+        MtiClass::Reversal => "acknowledged: this does not say that money came back",
+        MtiClass::Authorisation
+        | MtiClass::Financial
+        | MtiClass::Reconciliation
+        | MtiClass::Network
+        | MtiClass::Other => "acknowledged: this does not say that money was taken",
+    }
+}
 
 /// Whether an answer of this type acknowledges, instead of approving.
 pub(crate) fn acknowledges(mti: Mti) -> bool {
@@ -242,20 +251,57 @@ pub(crate) fn original(digits: &str) -> Option<String> {
     Some(format!("speaks of {}", words.join(", ")))
 }
 
-/// One balance of DE54 (account 2, type 2, currency 3, C or D, amount 12).
+/// One balance of DE54.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Balance<'a> {
+    /// Type of account, two digits as in DE3.
+    pub(crate) account: &'a str,
+    /// Type of amount: `ledger`, `available`, or its two digits.
+    pub(crate) kind: &'a str,
+    /// ISO 4217, letters if it is the nation's, else digits.
+    pub(crate) currency: String,
+    /// Decimal; minor units in a currency that is not known here.
+    pub(crate) amount: String,
+}
+
+impl<'a> Balance<'a> {
+    /// Of its 20 characters (account 2, type 2, currency 3, C or D, amount 12).
+    pub(crate) fn parse(twenty: &'a str) -> Option<Self> {
+        let sign = match twenty.get(7..8)? {
+            "C" => "",
+            "D" => "-",
+            _ => return None,
+        };
+        let kind = match twenty.get(2..4)? {
+            "01" => "ledger",
+            "02" => "available",
+            other => other,
+        };
+        let minor: u64 = twenty.get(8..20)?.parse().ok()?;
+        let kpw = Currency::KPW;
+        let (currency, amount) = match twenty.get(4..7)? {
+            code if code == format!("{:03}", kpw.numeric()) => {
+                (kpw.alpha().to_owned(), kpw.format(i128::from(minor)))
+            }
+            code => (code.to_owned(), minor.to_string()),
+        };
+        Some(Self { account: twenty.get(..2)?, kind, currency, amount: format!("{sign}{amount}") })
+    }
+}
+
+/// One balance of DE54 in words.
 pub(crate) fn balance(twenty: &str) -> Option<String> {
-    let currency = twenty.get(4..7)?;
-    let sign = match twenty.get(7..8)? {
-        "C" => "",
-        "D" => "-",
-        _ => return None,
-    };
-    let kind = match twenty.get(2..4)? {
-        "01" => "ledger balance",
-        "02" => "available balance",
+    let Balance { kind, currency, amount, .. } = Balance::parse(twenty)?;
+    let kind = match kind {
+        "ledger" => "ledger balance",
+        "available" => "available balance",
         _ => "amount",
     };
-    Some(format!("{kind} {sign}{}", amount(twenty.get(8..20)?, Some(currency))?))
+    Some(if currency == Currency::KPW.alpha() {
+        format!("{kind} {amount} {currency}")
+    } else {
+        format!("{kind} {amount} minor units of currency {currency}")
+    })
 }
 
 /// What is wrong with a card number, if anything (DE2).
@@ -316,6 +362,8 @@ mod tests {
             balance("0002408D000000001250").as_deref(),
             Some("available balance -12.50 KPW")
         );
+        assert!(acknowledged(Mti::parse(b"0230").unwrap()).contains("taken"));
+        assert!(acknowledged(Mti::parse(b"0410").unwrap()).contains("came back"));
         assert!(mti(Mti::parse(b"0421").unwrap()).contains("repeat"));
         assert_eq!(pan_fault(b"9408020000000015"), None);
         assert!(pan_fault(b"9408020000000016").is_some());

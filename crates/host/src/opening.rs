@@ -412,7 +412,9 @@ fn open_hub<D: Disk>(
         let difference = config.business_difference(role.hub.state().directory());
         if !difference.is_empty() {
             notices.push(
-                "the file's business part differs from the journal's, which holds:".to_owned(),
+                "the file's business part differs from the journal's, which holds (`bongsu config \
+                 diff FILE` shows it, `bongsu config apply FILE` puts the file into the journal):"
+                    .to_owned(),
             );
             notices.extend(difference);
         }

@@ -99,10 +99,17 @@ impl Log {
         self.write(level, event, values);
     }
 
-    /// Something that a person must read, as a plain line whoever reads the rest; `role` has
-    /// noticed it.
+    /// Something that a person must read; `role` has noticed it. In a log of JSON lines it is one
+    /// too; the role itself has said its own already.
     pub fn notice(&self, role: &str, what: &str) {
-        let text = format!("notice: {}\n", printable(&format!("{role}: {what}")));
+        let text = match self.style {
+            Style::Json if role == self.role => return,
+            Style::Json => {
+                let values = [("child", role.into()), ("what", what.into())];
+                return self.say(Level::Warn, "notice", &values);
+            }
+            Style::Words => format!("notice: {}\n", printable(&format!("{role}: {what}"))),
+        };
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).put(&text);
     }
 

@@ -40,6 +40,9 @@ pub fn up(options: &RunOptions) -> Result<(), RunError> {
             "self-made keys and plain terminals, on this machine alone; never for real money";
         log.say(Level::Warn, "profile_demo", &[("what", what.into())]);
     }
+    if let Some(what) = left_out(&config, options) {
+        log.say(Level::Warn, "nobody_simulated", &[("what", what.into())]);
+    }
     Running::clear(&layout)?;
     let specs = children(&config, options, &layout, &program)?;
     let roles = roles(&config, traffic(&config, options));
@@ -73,8 +76,26 @@ fn begin(options: &RunOptions, layout: &Layout) -> Result<(Config, Lock), RunErr
     Ok((config, lock))
 }
 
+/// What of a nation does not run here outside `demo`.
+fn left_out(config: &Config, options: &RunOptions) -> Option<&'static str> {
+    match (config.profile, options.traffic) {
+        (Profile::Demo, _) => None,
+        (Profile::Production, None) => {
+            Some("profile production: no banks and no shops are simulated; real ones connect")
+        }
+        (Profile::Production, Some(_)) => Some(
+            "profile production: no banks and no shops are simulated, --traffic does nothing; \
+             real ones connect",
+        ),
+    }
+}
+
 /// A first payment to try: a card of the second bank at the first station.
 fn attempt(config: &Config, ready: &Ready<'_>, dir: &Path) -> Option<String> {
+    // Elsewhere nobody has such a card, and terminals speak TLS.
+    if config.profile != Profile::Demo {
+        return None;
+    }
     let station = RoleName::Station(config.stations.first()?.name.clone()).to_string();
     let (_, addresses) = ready.iter().find(|(name, _)| *name == station)?;
     let to = addresses.get("terminals")?;
@@ -216,5 +237,25 @@ mod tests {
         assert_eq!(line("/tmp/n"), format!("{short} --dir /tmp/n"));
         assert_eq!(line("/tmp/it's"), format!(r"{short} --dir '/tmp/it'\''s'"));
         assert_eq!(attempt(&config, &Vec::new(), Path::new("x")), None);
+        let real = Config { profile: Profile::Production, ..config.clone() };
+        assert_eq!(attempt(&real, &ready, Path::new("x")), None);
+    }
+
+    #[test]
+    fn what_production_leaves_out_is_told() {
+        let demo = Config::example();
+        let real = Config { profile: Profile::Production, ..demo.clone() };
+        let mut options = RunOptions {
+            dir: "/nowhere".into(),
+            config: None,
+            port_base: 0,
+            http: None,
+            traffic: None,
+            version: "0".to_owned(),
+        };
+        assert!(left_out(&real, &options).is_some_and(|what| !what.contains("--traffic")));
+        options.traffic = Some(5);
+        assert_eq!(left_out(&demo, &options), None);
+        assert!(left_out(&real, &options).is_some_and(|what| what.contains("--traffic")));
     }
 }

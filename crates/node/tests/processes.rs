@@ -328,8 +328,13 @@ fn notices_are_told(dir: &Path, base: u16, given: &Path) {
     up.ready();
     stopped_cleanly(&mut up, &[]);
     let told = std::fs::read_to_string(&up.log).unwrap();
-    let notices: Vec<_> = told.lines().filter(|line| line.starts_with("notice: hub: ")).collect();
+    let lines: Vec<Value> =
+        told.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
+    let is_notice = |line: &&Value| line["event"] == "notice" && line["child"] == "hub";
+    let notices = lines.iter().filter(is_notice).map(|line| line["what"].as_str().unwrap());
+    let notices: Vec<&str> = notices.collect();
     assert!(notices.len() > 1 && notices[0].contains("business part differs"), "{told}");
+    assert!(notices[0].contains("config diff") && notices[0].contains("config apply"), "{told}");
     assert!(
         notices
             .iter()

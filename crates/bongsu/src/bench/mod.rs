@@ -6,11 +6,14 @@ mod recovery;
 mod switch;
 
 use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Instant;
 
 use clap::{Args, Subcommand};
 
 use crate::error::{Exit, Failure};
-use crate::output::Format;
+use crate::limits::PROGRESS_EVERY;
+use crate::output::{Format, Progress};
 
 /// Measure the switch and its parts, on this machine
 ///
@@ -46,10 +49,10 @@ impl BenchCommand {
 
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         match self.what {
-            What::Switch(bench) => bench.run(),
-            What::Ledger(bench) => bench.run(),
-            What::Codec(bench) => bench.run(),
-            What::Recovery(bench) => bench.run(),
+            What::Switch(bench) => watched(|| bench.run()),
+            What::Ledger(bench) => watched(|| bench.run()),
+            What::Codec(bench) => watched(|| bench.run()),
+            What::Recovery(bench) => watched(|| bench.run()),
             What::Generate(generate) => generate.run(),
         }
     }
@@ -67,6 +70,23 @@ impl ScratchArg {
     fn dir(&self) -> PathBuf {
         self.scratch.clone().unwrap_or_else(std::env::temp_dir)
     }
+}
+
+/// Does it, and says on standard error how long it has been at it.
+fn watched<T>(work: impl FnOnce() -> T) -> T {
+    let (done, over) = channel::<()>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let started = Instant::now();
+            let mut progress = Progress::new("s of measuring");
+            while over.recv_timeout(PROGRESS_EVERY) == Err(RecvTimeoutError::Timeout) {
+                progress.at(started.elapsed().as_secs());
+            }
+        });
+        let made = work();
+        drop(done);
+        made
+    })
 }
 
 /// This program, whose subcommands are what is measured.

@@ -24,7 +24,7 @@ use crate::output::{self, Format, FormatArg, Progress};
 #[command(after_help = "\
 Example:
   bongsu ledger transfers --account position:100001
-  bongsu ledger transfers --account escrow:100001@nampo --from 2026-11-22 --format json")]
+  bongsu ledger transfers --account position:100001 --from 2026-11-22 --format json")]
 pub(super) struct Transfers {
     /// The account: its name, as in position:100001, or its id; without it, all of them
     #[arg(long, value_name = "ID|NAME")]
@@ -45,18 +45,14 @@ pub(super) struct Transfers {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
-  bongsu ledger export --to transfers.csv
-  bongsu ledger export --format json --since 2026-11-22 --until 2026-11-22 > day.json")]
+  bongsu ledger export --file transfers.csv
+  bongsu ledger export --format json --from 2026-11-22 --to 2026-11-22 > day.json")]
 pub(super) struct Export {
-    /// The first business date, YYYY-MM-DD
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    since: Option<BusinessDate>,
-    /// The last business date, YYYY-MM-DD
-    #[arg(long, value_name = "DATE", value_parser = date)]
-    until: Option<BusinessDate>,
+    #[command(flatten)]
+    days: Days,
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
-    to: Option<PathBuf>,
+    file: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     /// How to write them
@@ -152,11 +148,10 @@ impl Export {
             Form::Csv => Shape::Csv,
             Form::Json => Shape::Json,
         };
-        let days = Days { from: self.since, to: self.until };
-        let (exit, count) = match &self.to {
+        let (exit, count) = match &self.file {
             Some(path) => {
                 let written = to_file(path, |out| {
-                    List::new(out, shape).write(&self.place, &config, None, days)
+                    List::new(out, shape).write(&self.place, &config, None, self.days)
                 });
                 written.map_err(|failure| match failure.place {
                     Some(_) => failure,
@@ -165,7 +160,7 @@ impl Export {
             }
             None => {
                 let out = BufWriter::new(std::io::stdout().lock());
-                List::new(out, shape).write(&self.place, &config, None, days)?
+                List::new(out, shape).write(&self.place, &config, None, self.days)?
             }
         };
         output::note(&format!("{count} transfers"));

@@ -132,8 +132,9 @@ fn element(de: u8, message: Option<&Message>) -> (Option<String>, Vec<String>) {
             let (words, next) =
                 words::refusal(value, text(44)).unwrap_or_else(|| words::response(value));
             let is_answer = message.is_some_and(|message| !message.mti().is_request());
-            if value == "00" && message.is_some_and(|m| words::acknowledges(m.mti())) {
-                return fine(words::ACKNOWLEDGED.into());
+            let mti = message.map(|message| message.mti());
+            if let Some(mti) = mti.filter(|mti| value == "00" && words::acknowledges(*mti)) {
+                return fine(words::acknowledged(mti).into());
             }
             fine(if is_answer { format!("{words}: {}", next.words()) } else { words.into() })
         }

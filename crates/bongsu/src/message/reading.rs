@@ -67,7 +67,13 @@ impl Brought {
     ) -> Result<T, Failure> {
         let dialects = self.choice.dialects()?;
         let dialects = dialects.list();
-        let readings = readings(self.input, &input::read(self.message.as_deref())?)?;
+        let given = input::read(self.message.as_deref())?;
+        if given.bytes.trim_ascii().is_empty() {
+            return Err(Failure::new("no_input", "the input is empty")
+                .at(given.place)
+                .todo("give a message as an argument, as @FILE, or through a pipe"));
+        }
+        let readings = readings(self.input, &given)?;
         use_found(find(&dialects, readings))
     }
 }

@@ -52,7 +52,7 @@ impl Receipt<'_> {
             "terminal": self.order.terminal.as_str(),
             "retailer": self.retailer(),
             "text": self.field(44),
-            "balances": self.balances(),
+            "balances": self.balances().map(|all| all.iter().map(document).collect::<Value>()),
             "at": self.order.at.to_string(),
         });
         if words::acknowledges(message.mti()) {
@@ -66,10 +66,11 @@ impl Receipt<'_> {
         let Some(code) = self.response_code() else {
             return ("the answer has no response code".to_owned(), words::Next::PutRight);
         };
-        if code == "00" && words::acknowledges(self.answer.message.mti()) {
+        let mti = self.answer.message.mti();
+        if code == "00" && words::acknowledges(mti) {
             let original = self.order.original.rrn.map(|rrn| rrn.as_str().trim_end().to_owned());
             let rrn = original.as_deref().or(self.field(37)).unwrap_or("RRN");
-            let why = format!("{}; see bongsu ledger payment {rrn}", words::ACKNOWLEDGED);
+            let why = format!("{}; see bongsu ledger payment {rrn}", words::acknowledged(mti));
             return (why, words::Next::Done);
         }
         let (why, next) =
@@ -82,11 +83,19 @@ impl Receipt<'_> {
         self.field(42).or(sent)
     }
 
-    /// DE54, in words.
-    fn balances(&self) -> Option<Vec<String>> {
+    /// The parts of DE54.
+    fn parts(&self) -> Option<Vec<&str>> {
         let text = self.answer.message.get(54)?;
-        let twenty = |part: &[u8]| std::str::from_utf8(part).ok().and_then(words::balance);
-        text.chunks(20).map(twenty).collect()
+        text.chunks(20).map(|part| std::str::from_utf8(part).ok()).collect()
+    }
+
+    fn balances(&self) -> Option<Vec<words::Balance<'_>>> {
+        self.parts()?.into_iter().map(words::Balance::parse).collect()
+    }
+
+    fn balances_in_words(&self) -> Option<String> {
+        let words: Option<Vec<String>> = self.parts()?.into_iter().map(words::balance).collect();
+        words.map(|words| words.join(", "))
     }
 
     /// For people.
@@ -105,7 +114,7 @@ impl Receipt<'_> {
         row("terminal", Some(order.terminal.to_string()));
         row("card", order.pan.as_ref().filter(|_| order.kind != Kind::Echo).map(masked));
         row("amount", self.amount().map(|amount| format!("{amount} {}", order.currency.alpha())));
-        row("balance", self.balances().map(|balances| balances.join(", ")));
+        row("balance", self.balances_in_words());
         row("response", self.response_code().map(|code| format!("{code}, {why}")));
         row("text", self.field(44).map(str::to_owned));
         row("RRN", self.field(37).map(str::to_owned));
@@ -121,6 +130,15 @@ impl Receipt<'_> {
             rows.into_iter().map(|(name, value)| vec![format!("  {name}"), value]).collect();
         format!("{} {verdict}\n{}", order.kind.name().to_uppercase(), output::columns(&rows, &[]))
     }
+}
+
+fn document(balance: &words::Balance<'_>) -> Value {
+    json!({
+        "account": balance.account,
+        "type": balance.kind,
+        "currency": balance.currency,
+        "amount": balance.amount,
+    })
 }
 
 /// First eight and last four digits, as everywhere.

@@ -61,7 +61,9 @@ fn bench_ledger_codec_and_recovery_say_what_they_measured() {
     assert!(seen["payments"].as_u64().unwrap() >= 300, "{seen}");
     assert!(seen["records"].as_u64().unwrap() >= 600, "{seen}");
     assert!(seen["seconds_to_ready"].as_f64().unwrap() > 0.0, "{seen}");
-    let codec = run(&["bench", "codec", "--seconds", "1", "--format", "json"]).json();
+    let ran = run(&["bench", "codec", "--seconds", "4", "--format", "json"]);
+    assert!(ran.err.contains(" s of measuring\n"), "{}", ran.err);
+    let codec = ran.json();
     let (messages, bytes) = (&codec["messages_per_s"], &codec["bytes_per_s"]);
     assert!(bytes.as_f64().unwrap() > 200.0 * messages.as_f64().unwrap(), "{codec}");
 }

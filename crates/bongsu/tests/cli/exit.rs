@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::rig::{command, run};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ECHO: &str = r#"{"mti":"0800","fields":{"11":"000001"}}"#;
 
@@ -73,6 +73,10 @@ fn failures_are_json_too() {
     for (kind, arguments) in [
         ("usage", &["dialect", "list", "--nothing", "--format", "json"][..]),
         ("usage", &["nothing", "--format=json"]),
+        ("unreadable", &["config", "check", "/nowhere.toml", "--format", "json"]),
+        ("unreadable", &["message", "decode", "@/nowhere"]),
+        ("no_input", &["message", "decode", ""]),
+        ("usage", &["pay", "--pan", "1234", "--amount", "1", "--terminal", "A", "--format=json"]),
         ("unreadable", &["dialect", "check", "/nowhere.toml", "--format", "json"]),
         ("file", &["hub", "--config", "/nowhere.toml", "--format", "json"]),
         ("file", &["up", "--config", "/nowhere.toml", "--format", "json"]),
@@ -126,7 +130,8 @@ fn failures_are_json_too() {
         assert_eq!(json["error"]["kind"], json!(kind), "{arguments:?} {json}");
         for key in ["message", "where", "do"] {
             let text = json["error"].get(key);
-            assert!(text.is_some_and(|t| t.is_null() || !t.as_str().unwrap().is_empty()), "{json}");
+            let is_told = text.and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+            assert!(is_told, "{arguments:?} {json}");
         }
         assert!(json["error"]["message"].is_string(), "{json}");
     }
@@ -141,6 +146,9 @@ fn failures_name_what_is_meant() {
         ("were not provided: <FILE>", vec!["dialect", "check", "--format", "json"]),
         ("no month from 01 to 12", pay(&["--amount", "1", "--expiry", "1231"])),
         ("an amount is needed", pay(&[])),
+        ("-1: ", pay(&["--amount", "-1"])),
+        ("No such file or directory", vec!["up", "--config", "/nowhere.toml"]),
+        ("No such file or directory", vec!["config", "check", "/nowhere.toml"]),
         ("no running nation found in ./bongsu-data", vec!["pay", "--kind", "echo"]),
         // Neither is a directory; that is not the same as an empty one.
         ("it can't be read", vec!["bank", "100002", "book", "--dir", "/dev/null"]),
@@ -154,7 +162,7 @@ fn failures_name_what_is_meant() {
     }
     for action in ["decode", "explain"] {
         let ran = run(&["message", action, " \n", "--format", "json"]);
-        assert!(ran.code == 1 && ran.text().contains("the input is empty"), "{}", ran.text());
+        assert!(ran.code == 2 && ran.text().contains("the input is empty"), "{}", ran.text());
     }
 }
 
@@ -217,6 +225,7 @@ fn the_same_seed_is_the_same_nation() {
     assert_eq!(run(&["sim", "--seeds", "0..2", "--format", "json"]).out, first.out);
     let told = run(&["sim", "--seeds", "1", "--tell"]);
     assert!(told.code == 0 && told.err.lines().count() > 10, "{}", told.err);
+    assert!(told.text().contains("fine: 1 seed, "), "{}", told.text());
     assert_eq!(run(&["sim", "--seeds", "0..2", "--tell"]).code, 2);
     assert_eq!(run(&["sim", "--seeds", "2..1"]).code, 2);
 }
@@ -240,6 +249,8 @@ fn completions_and_man_pages() {
         assert!(page.contains(".SH SYNOPSIS"), "{page}");
     }
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), files.len());
+    let hidden = |file: &&Value| file.as_str().unwrap().ends_with("generate.1");
+    assert_eq!(files.iter().find(hidden), None);
     std::fs::remove_dir_all(&dir).unwrap();
     let failure = run(&["man", &dir, "--format", "json"]).json();
     assert_eq!(failure["error"]["kind"], "unwritable", "{failure}");

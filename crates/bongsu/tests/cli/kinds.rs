@@ -61,5 +61,7 @@ pub(crate) fn check(nation: &Nation) {
 
     // 100,000.00 less 20.00, of which 15.00 came back; all else was returned in full.
     let balance = pay(&["--kind", "balance"], 0);
-    assert_eq!(balance["balances"], json!(["available balance 99995.00 KPW"]), "{balance}");
+    let available =
+        json!({ "account": "00", "type": "available", "currency": "KPW", "amount": "99995.00" });
+    assert_eq!(balance["balances"], json!([available]), "{balance}");
 }

@@ -78,6 +78,11 @@ fn what_is_malformed_says_where() {
         let hex = vector["hex"].as_str().unwrap();
         let ran = run(&["message", "decode", hex]);
         let what = format!("{} {}", vector["name"], ran.err);
+        if hex.is_empty() {
+            // No message is no malformed one.
+            assert_eq!((ran.code, &ran.json()["error"]["kind"]), (2, &json!("no_input")), "{what}");
+            continue;
+        }
         assert_eq!(ran.code, 1, "{what}");
         let error = &ran.json()["error"];
         for key in ["kind", "de", "offset"] {

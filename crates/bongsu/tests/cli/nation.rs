@@ -143,7 +143,10 @@ fn beside_a_nation_and_after_it() {
         assert_eq!(nation.json(&arguments, 1)["response_code"], "51");
     }
     let several = ["ledger", "payment", "--stan", "77", "--terminal", "PYO00001"];
-    assert_eq!(nation.json(&several, 2)["payments"].as_array().unwrap().len(), 2);
+    let several = nation.json(&several, 2);
+    assert_eq!(several["payments"].as_array().unwrap().len(), 2);
+    let told = several["error"]["do"].as_str().unwrap();
+    assert!(several["error"]["kind"] == "several" && !told.contains("--terminal"), "{several}");
 
     let accounts = nation.json(&["ledger", "accounts"], 0);
     assert!(accounts["accounts"].as_array().unwrap().iter().any(|a| a["kind"] == "position"));
@@ -156,6 +159,9 @@ fn beside_a_nation_and_after_it() {
     assert_eq!(kinds, ["purchase", "reversal"]);
     assert_eq!(entries[0]["rrn"], *rrn);
 
+    // Without an address: the first station of the nation, which is not at 8583.
+    let echo = nation.json(&["pay", "--kind", "echo"], 0);
+    assert_eq!(echo["terminal"], "PYO00001", "{echo}");
     let elsewhere = ["pay", "--to", "127.0.0.1:1", "--kind", "echo"];
     let failure = nation.json(&elsewhere, 2)["error"].clone();
     assert_eq!(failure["kind"], "no_terminal", "{failure}");
@@ -200,6 +206,8 @@ fn damaged(nation: &Nation, rrn: &str) {
     assert!(damage["from_record"].is_u64() && damage["file"].is_string(), "{report}");
     let page = nation.run(&["ledger", "verify"]);
     assert!(page.text().starts_with("DAMAGED") && page.text().contains(" records read"));
+    let stop = format!("\nthe books stop before record {}: ", damage["from_record"]);
+    assert!(page.text().contains(&stop), "{}", page.text());
     let file = damage["file"].as_str().unwrap();
     for line in page.text().lines() {
         assert!(line.matches(file).count() < 2 && line.matches("record ").count() < 2, "{line}");
@@ -216,6 +224,7 @@ fn damaged(nation: &Nation, rrn: &str) {
         let list = nation.json(arguments, code);
         assert_eq!(list["complete"], false, "{list}");
         assert_eq!(list["damage"], report["damage"], "{list}");
+        assert_eq!(list["error"]["kind"] == "damaged", code == 2, "{list}");
         let ran = nation.run(arguments);
         assert!(ran.code == code && ran.err.contains(note), "{} {}", ran.code, ran.err);
     }

@@ -408,7 +408,10 @@ fn echo_and_balance_have_no_amount() {
     let request = server.thread.join().unwrap();
     assert_eq!((request.text(3), request.text(4)), (Some("310000"), Some("000000000000")));
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(ran.json()["balances"], json!(["available balance 99.50 KPW"]));
+    assert_eq!(
+        ran.json()["balances"],
+        json!([{ "account": "00", "type": "available", "currency": "KPW", "amount": "99.50" }])
+    );
     assert_eq!(ran.json()["amount"], Value::Null);
 
     let server =
@@ -417,4 +420,31 @@ fn echo_and_balance_have_no_amount() {
     let request = server.thread.join().unwrap();
     assert_eq!((request.mti().number(), request.text(70)), (800, Some("301")));
     assert!(ran.code == 0 && ran.text().contains("ECHO ANSWERED"), "{}", ran.text());
+}
+
+/// Terminals of `production` speak TLS: it is known before anything is sent.
+#[test]
+fn a_station_that_speaks_tls_is_not_called() {
+    let dir = crate::nation::fresh("pay-production");
+    std::fs::create_dir_all(dir.join("run")).unwrap();
+    let example = include_str!("../../../../examples/four-stations/nation.toml");
+    let text = example.replace("\"demo\"", "\"production\"");
+    std::fs::write(dir.join("nation.toml"), text).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let role = json!({
+        "role": "station-pyongyang", "pid": 1, "addresses": { "terminals": address },
+        "socket": "x", "version": "0", "started_at": "2026-11-22T00:00:00Z",
+    });
+    let running = json!({ "version": "0", "roles": [role] });
+    std::fs::write(dir.join("run/nation.json"), running.to_string()).unwrap();
+    let pan = "9408020000000015";
+    let dir_name = dir.to_str().unwrap();
+    let ran = run(&["pay", "--dir", dir_name, "--pan", pan, "--amount", "1", "--format", "json"]);
+    let error = ran.json()["error"].take();
+    assert_eq!((ran.code, &error["kind"]), (2, &json!("tls_needed")), "{error}");
+    assert_eq!((&error["sent"], &error["where"]), (&json!(false), &json!(address)));
+    listener.set_nonblocking(true).unwrap();
+    assert!(listener.accept().is_err(), "nobody has called");
+    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -105,6 +105,7 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let day = payment["business_date"].as_str().unwrap();
     let of_day = nation.json(&["ledger", "transfers", "--from", day, "--to", day], 0);
     assert!(of_day["transfers"].as_array().unwrap().contains(first), "{of_day}");
+    assert_eq!(nation.json(&["ledger", "export", "--from", day, "--to", day], 0), of_day);
     let later = nation.json(&["ledger", "transfers", "--from", "2140-01-01"], 0);
     assert_eq!(later["transfers"], json!([]));
     for unknown in ["position:999999", "position", "cash:100001"] {
@@ -117,7 +118,7 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let json = nation.json(&["ledger", "export"], 0);
     assert_eq!(json, all);
     let file = nation.dir.join("export.csv");
-    let ran = nation.run(&["ledger", "export", "--to", file.to_str().unwrap()]);
+    let ran = nation.run(&["ledger", "export", "--file", file.to_str().unwrap()]);
     assert!(ran.code == 0 && ran.out.is_empty(), "{}", ran.err);
     let csv = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
@@ -134,6 +135,6 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
         }
     }
     assert_eq!(lines.count(), transfers.len());
-    let nowhere = nation.run(&["ledger", "export", "--format", "json", "--to", "/nowhere/x"]);
+    let nowhere = nation.run(&["ledger", "export", "--format", "json", "--file", "/nowhere/x"]);
     assert_eq!((nowhere.code, &nowhere.json()["error"]["kind"]), (2, &json!("unwritable")));
 }

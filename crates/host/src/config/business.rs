@@ -84,7 +84,11 @@ pub(crate) fn difference(facts: &[Fact], money: Currency, directory: &Directory)
         }
     }
     lines.sort();
-    lines.into_iter().map(|((_, what), line)| format!("{what}: {line}")).collect()
+    let told = |(kind, what): &(u8, String)| match kind {
+        2 => what.split_whitespace().collect::<Vec<_>>().join(" "),
+        _ => what.clone(),
+    };
+    lines.into_iter().map(|(what, line)| format!("{}: {line}", told(what))).collect()
 }
 
 /// Everything that the journal holds, caps included.
@@ -248,6 +252,7 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
         }
         Fact::Station { id, code, name } => {
             let code = String::from_utf8_lossy(code);
+            // As wide as the widest, so that they stand in order; `difference` undoes it.
             let what = format!("station {:>3}", id.0);
             say(2, what, format!("\"{name}\" with code {code}"));
         }

@@ -607,7 +607,7 @@ fn each_change_of_the_file_is_one_line() {
     );
     differs(
         &|c| c.stations[3].code = *b"S2",
-        "station   4: \"sariwon\" with code S2 in the file, \"sariwon\" with code SA in the \
+        "station 4: \"sariwon\" with code S2 in the file, \"sariwon\" with code SA in the \
          journal",
     );
     differs(

@@ -160,7 +160,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, RunError> {
 fn unread(path: &Path, error: &rustls::pki_types::pem::Error) -> RunError {
     let remedy = "make it with `bongsu init DIR --renew`, or copy this role's files and ca.crt \
                   from where they were made";
-    unfit(path, format!("{error:?}"), remedy)
+    let what = match error {
+        rustls::pki_types::pem::Error::Io(error) => format!("cannot read the file: {error}"),
+        other => other.to_string(),
+    };
+    unfit(path, what, remedy)
 }
 
 fn unfit(path: &Path, what: impl ToString, remedy: &'static str) -> RunError {
