@@ -501,7 +501,7 @@ impl HubRole {
         let asking = self.asking.entry(bank).or_default();
         asking.waiting = asking.waiting.saturating_add(1);
         let from = ReplyTo { peer: PeerId::Bank(bank), ticket };
-        self.drive(Input::Request { from, request }, pipeline);
+        self.request(from, request, pipeline);
     }
 
     pub(super) fn answer_bank(

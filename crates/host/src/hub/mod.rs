@@ -13,10 +13,10 @@ use interchange::Echo;
 use interchange::issuer;
 use keys::CardVault;
 use ledger::{Books, Transfer, TransferStatus};
-use scheme::{ParticipantId, PaymentId, StationId, TerminalId, Timestamp};
+use scheme::{ParticipantId, PaymentId, Rrn, Stan, StationId, TerminalId, Timestamp};
 use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
 use switch::record::{Fact, Finding, FindingKind, Seen};
-use switch::{Hub, PeerId, Record, Trace, legs};
+use switch::{Hub, PeerId, Record, ReplyTo, Request, Trace, legs};
 
 use crate::admission::Asked;
 use crate::beacon::Beacon;
@@ -32,6 +32,15 @@ use banks::BankLine;
 use standing::Day;
 pub(crate) use trunks::link_timers;
 use trunks::{Stranger, Trunk};
+
+/// Whose a request is.
+#[derive(Debug)]
+struct About {
+    acquirer: ParticipantId,
+    terminal: TerminalId,
+    stan: Stan,
+    rrn: Rrn,
+}
 
 /// The hub.
 #[derive(Debug)]
@@ -81,6 +90,8 @@ pub(crate) struct HubRole {
     synthetic: Ends,
     started_at: Timestamp,
     accounts: Vec<ledger::Account>,
+    /// Of the request that the machine is working on: what a finding tells of it.
+    about: Option<About>,
     /// Lists of effects that are not in use: as many as drives were ever nested.
     spare_effects: Vec<Vec<Effect>>,
 }
@@ -149,6 +160,7 @@ impl HubRole {
             bad_macs: 0,
             accounts: Vec::new(),
             spare_effects: Vec::new(),
+            about: None,
         }
     }
 
@@ -183,6 +195,7 @@ impl HubRole {
 
     pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
         self.drive(Input::Timeout, pipeline);
+        self.tell_trunks(pipeline);
         while let Some(conn) = self.watch.pop(self.now) {
             if self.strangers.remove(&conn).is_some() {
                 pipeline.close(conn, CloseReason::Idle);
@@ -195,6 +208,14 @@ impl HubRole {
     pub(crate) fn next_timeout(&self) -> Option<Timestamp> {
         let trunks = self.trunks.values().filter_map(|trunk| trunk.next_timeout(self.now)).min();
         [self.hub.next_timeout(), self.watch.next(), trunks].into_iter().flatten().min()
+    }
+
+    /// A request through the machine. A finding that it makes tells whose it was.
+    fn request(&mut self, from: ReplyTo, request: Request, pipeline: &mut Pipeline) {
+        let (acquirer, terminal) = (request.acquirer, request.terminal);
+        self.about = Some(About { acquirer, terminal, stan: request.stan, rrn: request.rrn });
+        self.drive(Input::Request { from, request }, pipeline);
+        self.about = None;
     }
 
     /// One input through the machine, its engine asked in the same turn.
@@ -315,6 +336,18 @@ impl HubRole {
             values.push(("rrn", payment.seen.rrn.to_string()));
             values.push(("terminal", payment.seen.terminal.to_string()));
             values.push(("amount", amount));
+        }
+        // Without a payment it is about the message itself, if one is at hand: a timer's that falls
+        // due in the same turn names a payment, or nobody.
+        let about = self.about.as_ref().filter(|about| {
+            finding.payment.is_none() && finding.participant == Some(about.acquirer)
+        });
+        if let Some(About { terminal, stan, rrn, .. }) = about {
+            values.push(("terminal", terminal.to_string()));
+            values.push(("stan", stan.to_string()));
+            if *rrn != Rrn::BLANK {
+                values.push(("rrn", rrn.to_string()));
+            }
         }
         if let Some(original) = finding.original {
             values.push(("original_stan", format!("{:06}", original.stan)));

@@ -5,11 +5,11 @@
 use interchange::trunk::payload::{self, Hello, StationStatus};
 use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers};
 use scheme::{Reason, Rrn, StationId, Timestamp};
-use switch::hub::Input;
 use switch::station::TrunkState;
 use switch::{Answer, PeerId, ReplyTo};
 
 use super::HubRole;
+use super::query::trunk_state;
 use crate::admission::{Class, share};
 use crate::config::Config;
 use crate::event::{CloseReason, ConnId, Level};
@@ -22,6 +22,8 @@ use crate::pipeline::{Deferred, Pipeline};
 pub(crate) struct Trunk {
     pub(super) link: Link,
     pub(super) conn: Option<ConnId>,
+    /// What the log was told last of how it is.
+    told: TrunkState,
     /// Our hello, until the next flush: nothing may overtake it.
     hello: Vec<u8>,
     /// What the station last said of itself, and when.
@@ -98,6 +100,20 @@ impl HubRole {
         }
     }
 
+    /// Tells the log of each connected trunk that has become suspect, cut, or well again.
+    pub(super) fn tell_trunks(&mut self, pipeline: &mut Pipeline) {
+        for (station, trunk) in &mut self.trunks {
+            let state = trunk.link.state(self.now);
+            if trunk.conn.is_none() || state == trunk.told {
+                continue;
+            }
+            trunk.told = state;
+            let name = self.config.station(*station).map(|s| s.name.clone()).unwrap_or_default();
+            let values = vec![("station", name), ("state", trunk_state(state).to_owned())];
+            pipeline.log(Level::Warn, "trunk", values);
+        }
+    }
+
     pub(crate) fn trunk_received(&mut self, conn: ConnId, bytes: &[u8], pipeline: &mut Pipeline) {
         if let Some(mut waiting) = self.strangers.remove(&conn) {
             waiting.bytes.extend_from_slice(bytes);
@@ -148,6 +164,7 @@ impl HubRole {
         let trunk = self.trunks.entry(station).or_insert_with(|| Trunk {
             link: Link::new(StationId(0), start, epoch, timers),
             conn: None,
+            told: TrunkState::Suspect,
             hello: Vec::new(),
             status: None,
         });
@@ -165,6 +182,8 @@ impl HubRole {
             None => {}
         }
         trunk.conn = Some(conn);
+        // Until its hello has been read, which is told as `trunk_up`.
+        trunk.told = TrunkState::Suspect;
         trunk.hello.clear();
         trunk.link.connect(now, &mut trunk.hello);
         self.trunk_bytes(station, conn, &stranger.bytes, pipeline);
@@ -188,6 +207,7 @@ impl HubRole {
             match trunk.link.next(self.now) {
                 Ok(None) => return,
                 Ok(Some(LinkEvent::Hello { .. })) => {
+                    trunk.told = TrunkState::Up { renewed: false };
                     let name =
                         self.config.station(station).map(|s| s.name.clone()).unwrap_or_default();
                     pipeline.log(Level::Info, "trunk_up", vec![("station", name)]);
@@ -242,7 +262,7 @@ impl HubRole {
                             self.refuse_station(station, ticket, reason, request.rrn, pipeline);
                             return;
                         }
-                        self.drive(Input::Request { from, request }, pipeline);
+                        self.request(from, request, pipeline);
                     }
                     Err(error) => {
                         let why = vec![("why", error.to_string())];

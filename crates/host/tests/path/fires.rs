@@ -4,6 +4,8 @@
 use host::Health;
 use host::fires::{Known, Reason};
 
+use scheme::Mti;
+
 use crate::CARD;
 use crate::world::{World, field};
 
@@ -108,4 +110,43 @@ fn the_day_counts_what_is_posted_and_survives_a_restart() {
     let again = world.overview();
     assert_eq!(again.day, live.day);
     assert_eq!(again.window.approved, 0, "the last minute begins anew");
+}
+
+/// The hub's own log tells of a station that stands still: R-TRUNK's 3 s and 8 s.
+#[test]
+fn r_trunk_the_hubs_log_tells_of_a_station_that_stands_still() {
+    let mut world = World::start();
+    world.pass(2000);
+    assert!(world.logged("trunk").is_empty());
+    world.freeze_station();
+    let line = |state: &str| [("station", "pyongyang".to_owned()), ("state", state.to_owned())];
+    world.pass(3100);
+    assert_eq!(world.logged("trunk"), [&line("suspect")]);
+    world.pass(10_000);
+    assert_eq!(world.logged("trunk"), [&line("suspect"), &line("cut")]);
+}
+
+/// Whoever reads of a finding in the log can go to the terminal that it came from.
+#[test]
+fn a_finding_about_no_payment_names_participant_terminal_and_trace() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let never = world.purchase("000506", CARD, "000000000100");
+    let mut reversal = world.reversal_of(&never, "000507");
+    reversal.remove(90);
+    reversal.set(37, b"632699999999");
+    assert_eq!(field(&world.ask(terminal, &reversal), 39), "00");
+    let mut advice = world.purchase("000508", CARD, "000000000100");
+    advice.set_mti(Mti::new(220).unwrap());
+    assert_eq!(field(&world.ask(terminal, &advice), 39), "00");
+    let found = world.logged("finding");
+    for (values, kind, stan) in
+        [(found[0], "unknown_original", "000507"), (found[1], "unmatched_advice", "000508")]
+    {
+        for (name, value) in
+            [("kind", kind), ("participant", "100001"), ("terminal", "PYO00001"), ("stan", stan)]
+        {
+            assert!(values.contains(&(name, value.to_owned())), "{name} in {values:?}");
+        }
+    }
 }

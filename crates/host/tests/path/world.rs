@@ -7,8 +7,8 @@ use host::poison::Poisons;
 use host::story::{Gatherer, Story};
 use host::view::{Overview, PaymentFilter, PaymentView, Query, Reply};
 use host::{
-    Action, Clocks, Config, Door, Event, Health, Host, HostError, HostKeys, LinkMacs, Opened, Peer,
-    PeerName, ProbeCard, Role,
+    Action, Clocks, Config, Door, Event, Health, Host, HostError, HostKeys, LinkMacs, LogLine,
+    Opened, Peer, PeerName, ProbeCard, Role,
 };
 use interchange::Session;
 use journal::Writer;
@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// What a role was told last of each connection that it was told of: whether to read it.
     listening: BTreeMap<u64, bool>,
     no_room: bool,
+    /// Every line of every role's log, with whose it is.
+    logs: Vec<(usize, LogLine)>,
     replies: Vec<Reply>,
     /// Links of banks have MACs and identities, as behind TLS.
     secured: bool,
@@ -114,6 +116,7 @@ impl World {
             stifled: false,
             listening: BTreeMap::new(),
             no_room: false,
+            logs: Vec::new(),
             replies: Vec::new(),
             secured,
             to_damage: 0,
@@ -189,7 +192,8 @@ impl World {
             }
             Action::Reply { reply, .. } => self.replies.push(*reply),
             Action::Halt { what } => panic!("{what}"),
-            Action::Log(_) | Action::Snapshot { .. } | Action::Stopped => {}
+            Action::Log(line) => self.logs.push((at, line)),
+            Action::Snapshot { .. } | Action::Stopped => {}
         }
     }
 
@@ -477,6 +481,17 @@ impl World {
     /// The trunk carries nothing any more, in neither direction, and nobody is told.
     pub(crate) fn stifle_trunk(&mut self, stifled: bool) {
         self.stifled = stifled;
+    }
+
+    /// The station's process stands still: it hears and says nothing, and no connection closes.
+    pub(crate) fn freeze_station(&mut self) {
+        self.machines[STATION] = None;
+    }
+
+    /// Values of the hub's log lines of an event, in order.
+    pub(crate) fn logged(&self, event: &str) -> Vec<&[(&'static str, String)]> {
+        let lines = self.logs.iter().filter(|(at, line)| *at == HUB && line.event == event);
+        lines.map(|(_, line)| line.values.as_slice()).collect()
     }
 
     /// What the station says of itself.

@@ -85,7 +85,7 @@ impl Hub {
             self.refuse(from, Reason::Reversed, request.rrn, out);
             return;
         }
-        self.find(FindingKind::UnmatchedAdvice, None, out);
+        self.find_message(FindingKind::UnmatchedAdvice, request, out);
         out.push(Effect::Answer { to: from, answer: Answer::acknowledgement(request.rrn) });
     }
 

@@ -189,22 +189,23 @@ impl Hub {
                 }),
                 out,
             );
-            self.find_tombstone(FindingKind::UnknownOriginal, reversal, out);
+            self.find_message(FindingKind::UnknownOriginal, reversal, out);
             // Once, when the bound is reached; not for each one beyond it.
             if before.saturating_add(1) == TOMBSTONES_PER_TERMINAL_MAX {
-                self.find_tombstone(FindingKind::TooManyTombstones, reversal, out);
+                self.find_message(FindingKind::TooManyTombstones, reversal, out);
             }
         }
         let answer = Answer::acknowledgement(reversal.rrn);
         out.push(Effect::Answer { to: from, answer });
     }
 
-    fn find_tombstone(&mut self, kind: FindingKind, reversal: &Request, out: &mut Effects) {
+    /// A finding about a message that fits no payment.
+    pub(super) fn find_message(&mut self, kind: FindingKind, message: &Request, out: &mut Effects) {
         let finding = Finding {
             kind,
             payment: None,
-            participant: Some(reversal.acquirer),
-            original: reversal.original,
+            participant: Some(message.acquirer),
+            original: message.original,
         };
         self.commit(Fact::Finding(finding), out);
     }
