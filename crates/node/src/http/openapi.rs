@@ -16,6 +16,10 @@ pub(super) fn document(version: &str) -> Bytes {
                             ids strings; keys are added, never renamed.",
         },
         "paths": {
+            "/": page("The page for people: the hub's, a station's own"),
+            "/payments": page("Hub: the list of payments for people"),
+            "/api": text("What this role has"),
+            "/openapi.json": path("This document", &[], "Document"),
             "/healthz": text("200 while the process answers"),
             "/readyz": text("200 while the role does its work"),
             "/metrics": text("Counters in the Prometheus text format"),
@@ -28,6 +32,7 @@ pub(super) fn document(version: &str) -> Bytes {
                 &[("id", "path", "The payment's id, 32 hexadecimal digits")],
                 "Story",
             ),
+            "/book": path("A simulated bank: its own book", &[], "Book"),
         },
         "components": { "schemas": schemas() },
     });
@@ -53,6 +58,14 @@ fn text(summary: &str) -> Value {
     json!({ "get": { "summary": summary, "responses": {
         "200": { "description": summary, "content": content },
         "503": failure(),
+    } } })
+}
+
+fn page(summary: &str) -> Value {
+    let content = json!({ "text/html": { "schema": { "type": "string" } } });
+    json!({ "get": { "summary": summary, "responses": {
+        "200": { "description": summary, "content": content },
+        "default": failure(),
     } } })
 }
 
@@ -100,6 +113,8 @@ fn schemas() -> Value {
                             "business_date", "stand_in", "synthetic", "returned",
                             "reversal_acknowledged", "at", "id"]),
         "Story": object(&["payment", "steps", "complete"]),
+        "Book": object(&[]),
+        "Document": object(&["openapi", "info", "paths", "components"]),
         "Failure": object(&["error"]),
     })
 }

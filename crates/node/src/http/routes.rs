@@ -55,29 +55,36 @@ async fn openapi(State(pages): Shared) -> Response {
 type Has = fn(&RoleName) -> bool;
 
 /// What the index says of each route, and who has it.
-const ROUTES: [(&str, &str, Has); 8] = [
+pub(super) const ROUTES: [(&str, &str, Has); 13] = [
+    ("/", "the page for people", has_page),
+    ("/payments", "the list of payments for people; below it each one's story", is_hub),
+    ("/api", "this list", |_| true),
+    ("/openapi.json", "the same for tools (OpenAPI 3.1)", |_| true),
     ("/healthz", "200 while the process answers", |_| true),
     ("/readyz", "200 while the role does its work", |_| true),
     ("/metrics", "counters in the Prometheus text format", |_| true),
     ("/api/v1/overview", "totals", |role| !matches!(role, RoleName::Bank(_))),
-    ("/api/v1/stations", "stations and their fires", |role| {
-        matches!(role, RoleName::Hub | RoleName::Station(_))
-    }),
-    ("/api/v1/accounts", "accounts of the ledger", |role| *role == RoleName::Hub),
-    (
-        "/api/v1/payments",
-        "payments: ?rrn= stan= terminal= date= from= to= cursor= limit=",
-        |role| *role == RoleName::Hub,
-    ),
+    ("/api/v1/stations", "stations and their fires", has_page),
+    ("/api/v1/accounts", "accounts of the ledger", is_hub),
+    ("/api/v1/payments", "payments: ?rrn= stan= terminal= date= from= to= cursor= limit=", is_hub),
+    ("/api/v1/payments/{id}", "all that the journal tells of a payment", is_hub),
     ("/book", "the simulated bank's own book", |role| matches!(role, RoleName::Bank(_))),
 ];
+
+fn is_hub(role: &RoleName) -> bool {
+    *role == RoleName::Hub
+}
+
+fn has_page(role: &RoleName) -> bool {
+    matches!(role, RoleName::Hub | RoleName::Station(_))
+}
 
 async fn index(State(pages): Shared) -> String {
     let mut text = format!("bongsu {}, {}\n\n", pages.version, pages.role);
     for (path, what, has) in ROUTES {
         if has(&pages.role) {
             // Writing to a string can't fail.
-            let _ = writeln!(text, "{path:<18}{what}");
+            let _ = writeln!(text, "{path:<22} {what}");
         }
     }
     text

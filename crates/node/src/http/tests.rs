@@ -212,12 +212,40 @@ fn the_index_names_the_routes_that_are_here() {
     let paths: Vec<_> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     let paths: Vec<_> = paths.into_iter().filter(|path| path.starts_with('/')).collect();
     assert!(paths.contains(&"/api/v1/payments") && !paths.contains(&"/book"), "{text}");
-    for path in paths {
-        // This machine keeps no accounts; a hub does.
-        let found = client::get(&rig.socket, path).unwrap().0;
-        assert!(found != 404 || path == "/api/v1/accounts", "{path}");
+    for path in ["/", "/payments", "/openapi.json", "/api/v1/payments/{id}"] {
+        assert!(paths.contains(&path), "{path} is not in {text}");
     }
+    for path in paths {
+        // This machine keeps no accounts and no story; a hub does.
+        let found = client::get(&rig.socket, &path.replace("{id}", "0")).unwrap().0;
+        let kept_elsewhere = ["/api/v1/accounts", "/api/v1/payments/{id}"].contains(&path);
+        assert!(found != 404 || kept_elsewhere, "{path}");
+    }
+    // What tools read names every route of every role, and no other.
+    let (_, document) = rig.json("/openapi.json");
+    let named: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    let mut routes: Vec<&str> = super::routes::ROUTES.iter().map(|(path, ..)| *path).collect();
+    let mut sorted = named.clone();
+    sorted.sort();
+    routes.sort_unstable();
+    assert_eq!(sorted, routes);
     rig.stop();
+}
+
+/// A station has no business day: it says so, instead of one without a date.
+#[test]
+fn only_a_hub_has_a_business_day() {
+    let rig = start();
+    let (_, body) = rig.json("/api/v1/overview");
+    assert_eq!((&body["business_date"], &body["day"]), (&Value::Null, &Value::Null));
+    rig.stop();
+    let day = host::view::DayView { date: "2026-11-22".into(), ..Default::default() };
+    let hub = Overview { business_date: "2026-11-22".into(), day, ..Overview::default() };
+    let shown = serde_json::to_value(crate::json::OverviewJson::from(&hub)).unwrap();
+    assert_eq!(
+        (&shown["business_date"], &shown["day"]["date"]),
+        (&shown["day"]["date"], &Value::from("2026-11-22"))
+    );
 }
 
 #[test]

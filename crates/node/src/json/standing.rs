@@ -24,8 +24,8 @@ pub struct OverviewJson {
     pub reasons: Vec<&'static str>,
     /// ISO 4217 letters.
     pub currency: String,
-    /// YYYY-MM-DD.
-    pub business_date: String,
+    /// Hub: YYYY-MM-DD; null at a station, which knows of no business day.
+    pub business_date: Option<String>,
     /// Settlement cycle.
     pub cycle: u32,
     /// Epoch.
@@ -60,8 +60,8 @@ pub struct OverviewJson {
     pub banks: Vec<BankJson>,
     /// The last minutes, oldest first.
     pub minutes: Vec<MinuteJson>,
-    /// Hub: the business day.
-    pub day: DayJson,
+    /// Hub: the business day; null at a station.
+    pub day: Option<DayJson>,
     /// Hub: the last findings since the role started, newest first.
     pub latest_findings: Vec<FindingJson>,
     /// Free space of the journal's disk, percent; null if not known.
@@ -225,7 +225,7 @@ impl From<&Overview> for OverviewJson {
             state: state(view.fires.number),
             reasons: reasons(&view.fires),
             currency: view.currency.clone(),
-            business_date: view.business_date.clone(),
+            business_date: (!view.business_date.is_empty()).then(|| view.business_date.clone()),
             cycle: view.cycle,
             epoch: view.epoch,
             records: view.records,
@@ -243,7 +243,7 @@ impl From<&Overview> for OverviewJson {
             stations: StationsJson::from(view).stations,
             banks: view.banks.iter().map(BankJson::from).collect(),
             minutes: view.minutes.iter().map(MinuteJson::from).collect(),
-            day: DayJson::from(&view.day),
+            day: (!view.day.date.is_empty()).then(|| DayJson::from(&view.day)),
             latest_findings: view.latest_findings.iter().map(FindingJson::from).collect(),
             disk_free_percent: is(view.health.disk_free_percent),
             certificate_days: is(view.health.certificate_days),
