@@ -109,7 +109,13 @@ impl Nation {
 
 #[test]
 fn beside_a_nation_and_after_it() {
-    let mut nation = start(fresh("up"), "0", 0);
+    let dir = fresh("up");
+    // Nothing happens in this nation but what the test does.
+    let config = include_str!("../../../../examples/four-stations/nation.toml");
+    assert!(config.contains("probe = 20\n"));
+    std::fs::create_dir_all(&dir).unwrap();
+    std::fs::write(dir.join("nation.toml"), config.replace("probe = 20\n", "")).unwrap();
+    let mut nation = start(dir, "0", 0);
     let sale = nation.pay(&["--amount", "12.50"], 0);
     assert_eq!((&sale["terminal"], &sale["approved"]), (&json!("PYO00001"), &json!(true)));
     let (rrn, stan) = (sale["rrn"].as_str().unwrap(), sale["stan"].as_str().unwrap());

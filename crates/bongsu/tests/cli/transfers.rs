@@ -54,17 +54,20 @@ fn listed(accounts: &Value) -> BTreeMap<String, Sums> {
     sums.filter(|(_, sums)| *sums != Sums::default()).collect()
 }
 
-/// All transfers, once what is published as durable is as new as `accounts`.
+/// All transfers, once what is published as durable is as new as `accounts`. A hold and its release
+/// show in no sum: what is published must also have stood still for longer than it may lag behind.
 fn agreeing(nation: &Nation, accounts: &Value) -> Value {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(20);
+    let mut before = Value::Null;
     loop {
         let list = nation.json(&["ledger", "transfers"], 0);
         let (ours, theirs) = (reckoned(&list["transfers"]), listed(accounts));
-        if ours == theirs {
+        if ours == theirs && list == before {
             return list;
         }
         assert!(Instant::now() < until, "{ours:?}\n{theirs:?}");
-        std::thread::sleep(Duration::from_millis(50));
+        before = list;
+        std::thread::sleep(Duration::from_millis(500));
     }
 }
 
