@@ -105,3 +105,7 @@ const _: () = assert!(STATUS_EVERY_MS * 5 == crate::fires::SILENT_MS);
 
 /// Longest name of the author of a change, bytes: a person and an office.
 pub const AUTHOR_MAX: usize = 64;
+
+/// Records that are cut as a frame in the middle of a turn: as many as keep a payment within its
+/// 300 bytes of journal (R-RECORD). Fewer wait for the turn's end.
+pub const FRAME_RECORDS_MUCH: u32 = 64;

@@ -174,8 +174,12 @@ impl Host {
         }
         let committed = matches!(event, Event::Committed { .. });
         self.take(now, event);
-        if committed && let Some(batch) = self.pipeline.cut() {
-            // What gathered meanwhile goes at once: the disk works while the loop does.
+        // Much that gathered meanwhile goes at once: the disk works while the loop does. Little
+        // waits for the end of the turn, or a busy loop would pay for many small frames.
+        if committed
+            && self.pipeline.has_much()
+            && let Some(batch) = self.pipeline.cut()
+        {
             out.push(Action::Commit(batch));
         }
         match &mut self.core {

@@ -7,7 +7,7 @@ use wire::iso8583::Dialect;
 
 use crate::admission::Class;
 use crate::event::{Action, CloseReason, ConnId, Level, LogLine};
-use crate::limits::ROOM_RETRY_MS;
+use crate::limits::{FRAME_RECORDS_MUCH, ROOM_RETRY_MS};
 use crate::traffic::Ended;
 
 /// What leaves when the records before it are durable.
@@ -161,6 +161,11 @@ impl Pipeline {
     /// What may leave now; `into` is empty and keeps its memory.
     pub(crate) fn take_free(&mut self, into: &mut Vec<Deferred>) {
         self.stage.take_free(into);
+    }
+
+    /// Whether what waits for the disk is worth a frame of its own in the middle of a turn.
+    pub(crate) fn has_much(&self) -> bool {
+        self.stage.full() || self.stage.forming() >= FRAME_RECORDS_MUCH
     }
 
     pub(crate) fn cut(&mut self) -> Option<Batch> {

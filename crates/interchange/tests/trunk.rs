@@ -419,3 +419,33 @@ fn r_trunk_a_frame_that_comes_twice_is_dropped() {
     }
     assert_eq!(sides[0].heard[&2], [1, 2]);
 }
+
+/// Answers that flow carry acknowledgements but no credit: without any heartbeat a busy station
+/// must still never wait for leave to send.
+#[test]
+fn r_trunk_a_busy_line_never_runs_out_of_credit() {
+    let mut sides = greeted();
+    for side in &mut sides {
+        flush(side, NOW);
+    }
+    carry(&mut sides, NOW, |length| length);
+    let each = TRUNK_CREDIT / 16;
+    for round in 1..=64 {
+        for _ in 0..each {
+            sides[1].send();
+        }
+        let went = flush(&mut sides[1], NOW);
+        assert_eq!(went as u64, each, "round {round} waits for credit");
+        for from in [1, 0] {
+            let bytes = std::mem::take(&mut sides[from].wire);
+            let receiver = &mut sides[1 - from];
+            receiver.take(&bytes, NOW);
+            let done = std::mem::take(&mut receiver.undone);
+            done.into_iter().for_each(|sequence| receiver.link.done(sequence));
+            if from == 1 {
+                (0..each).for_each(|_| receiver.send());
+                assert_eq!(flush(receiver, NOW) as u64, each, "round {round}: its answers wait");
+            }
+        }
+    }
+}

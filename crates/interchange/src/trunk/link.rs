@@ -103,6 +103,8 @@ pub struct Link {
     credit: u64,
     heard: u64,
     done: u64,
+    /// What was done when the other side was last told its credit. Numbered frames carry what is
+    /// done and no credit.
     told: u64,
     count: u64,
     peer_count: u64,
@@ -336,19 +338,18 @@ impl Link {
         self.done = self.done.max(sequence);
     }
 
-    /// Appends everything that may go now: frames within credit, a heartbeat that is due, an
-    /// acknowledgement that nothing else carries.
+    /// Appends everything that may go now: frames within credit, a heartbeat that is due, new
+    /// credit once a quarter of the last is used up.
     pub fn flush(&mut self, now: Timestamp, out: &mut Vec<u8>) {
         if !self.is_greeted() {
             return;
         }
-        let first = self.sent;
         self.number_what_may_go();
         let oldest = self.outgoing.front().map_or(self.next, |frame| frame.sequence);
         let given = usize::try_from(self.sent.saturating_add(1).saturating_sub(oldest));
         let given = given.unwrap_or(usize::MAX).min(self.outgoing.len());
         let ready = self.outgoing.range(given..).take_while(|frame| frame.sequence <= self.credit);
-        let mut sent = first;
+        let mut sent = self.sent;
         for frame in ready {
             let Outgoing { sequence, kind, payload, .. } = frame;
             Frame {
@@ -361,10 +362,7 @@ impl Link {
             .write(out);
             sent = *sequence;
         }
-        if sent > first {
-            self.sent = sent;
-            self.told = self.done;
-        }
+        self.sent = sent;
         if now >= self.heartbeat_at {
             self.heartbeat_at = now.plus_ms(self.timers.heartbeat_ms);
             self.count = self.count.saturating_add(1);
