@@ -12,7 +12,7 @@ use crate::error::RunError;
 use crate::event_loop::Reactor;
 use crate::key_files;
 use crate::layout::Layout;
-use crate::limits::CERTIFICATE_DAYS_LOW;
+use crate::limits::{CERTIFICATE_DAYS_LOW, HANDSHAKE_WAIT};
 use crate::process::Process;
 use crate::tls::{Handshakes, Material, Setting, authority, files};
 
@@ -58,6 +58,7 @@ pub(crate) fn handshakes(
         material,
         keys,
         role,
+        wait: HANDSHAKE_WAIT,
         reload: process.reload(),
         event_loop: reactor.waker(),
         counts: reactor.counts(),

@@ -6,7 +6,7 @@
 //! a second queue, and the loop is woken. The thread also looks after the certificates' files: what
 //! has changed serves the handshakes that begin from then on.
 //! What bounds it: the queue ([`HANDSHAKES_QUEUED`]), connections in a handshake
-//! ([`HANDSHAKES_MAX`]: whoever has waited longest makes room), their time ([`HANDSHAKE_WAIT`]).
+//! ([`HANDSHAKES_MAX`]: whoever has waited longest makes room), their time ([`Setting::wait`]).
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -30,7 +30,7 @@ use crate::clock;
 use crate::error::RunError;
 use crate::event_loop::LoopCounts;
 use crate::limits::{
-    EVENTS_PER_TURN, FILES_LOOK, HANDSHAKE_NICE, HANDSHAKE_WAIT, HANDSHAKES_MAX, HANDSHAKES_QUEUED,
+    EVENTS_PER_TURN, FILES_LOOK, HANDSHAKE_NICE, HANDSHAKES_MAX, HANDSHAKES_QUEUED,
 };
 use crate::logging::Log;
 
@@ -79,6 +79,8 @@ pub struct Setting {
     pub keys: PathBuf,
     /// The role's name, as its files have it.
     pub role: String,
+    /// How long a handshake may take.
+    pub wait: Duration,
     /// Set: read the files again now.
     pub reload: Arc<AtomicBool>,
     /// Wakes the event loop.
@@ -227,7 +229,7 @@ impl Worker {
         if let Err(error) = self.poll.registry().register(&mut stream, Token(token), interest) {
             return self.send(Outcome { work, peer, result: Err(Refusal::system(&error)) });
         }
-        let by = Instant::now() + HANDSHAKE_WAIT;
+        let by = Instant::now() + self.setting.wait;
         self.pending.insert(token, Pending { work, peer, stream, tls, by });
         self.forward(token)
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use host::PeerName;
 use keys::LinkMac;
@@ -121,9 +121,18 @@ impl ClientSide {
     ///
     /// What the peer has sent behind its handshake is still in the channel: open nothing first.
     pub fn connect(&self, to: SocketAddr) -> std::io::Result<(std::net::TcpStream, Channel)> {
-        let mut stream = std::net::TcpStream::connect_timeout(&to, HANDSHAKE_WAIT)?;
+        self.connect_within(to, HANDSHAKE_WAIT)
+    }
+
+    /// [`Self::connect`] with another wait for each answer of the other side.
+    pub(super) fn connect_within(
+        &self,
+        to: SocketAddr,
+        wait: Duration,
+    ) -> std::io::Result<(std::net::TcpStream, Channel)> {
+        let mut stream = std::net::TcpStream::connect_timeout(&to, wait)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(HANDSHAKE_WAIT))?;
+        stream.set_read_timeout(Some(wait))?;
         let mut tls = self.material.call(&self.peer).map_err(std::io::Error::other)?;
         while tls.is_handshaking() || tls.wants_write() {
             tls.complete_io(&mut stream)?;
