@@ -91,6 +91,24 @@ pub struct DiskError {
     pub detail: String,
 }
 
+impl DiskError {
+    /// Whether space ran out where space is taken: nothing was done, and it may be tried again. A
+    /// sync that says so has failed like any other, and nothing is known any more.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let takes_space = match self.op {
+            DiskOp::Create | DiskOp::Write | DiskOp::Truncate | DiskOp::Rename => true,
+            DiskOp::List
+            | DiskOp::Len
+            | DiskOp::Read
+            | DiskOp::Sync
+            | DiskOp::Remove
+            | DiskOp::SyncDir => false,
+        };
+        self.kind == DiskErrorKind::NoSpace && takes_space
+    }
+}
+
 /// The class of a disk error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiskErrorKind {

@@ -3,7 +3,13 @@
 //! What is written can be read at once, but is durable only after `sync` (of the file) and
 //! `sync_dir` (of names). [`SimDisk::crash`] cuts the power: of the unsynced writes any sectors are
 //! kept and any lost, lengths too, and of the unsynced changes of the directory a first part is
-//! kept. Faults are planned by the number of the operation, so that a test can try them all.
+//! kept. Faults ([`Plan`]) are planned by the number of the operation, so that a test can try them
+//! all: errors of any call, writes that go astray, reads that give a wrong bit; rot of the medium
+//! is [`SimDisk::flip`].
+mod plan;
+
+pub use plan::{Astray, FailedSync, Plan, SkippedSync, Tearing};
+
 use crate::disk::{Disk, DiskError, DiskErrorKind, DiskOp};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -12,46 +18,6 @@ use alloc::vec::Vec;
 
 /// The sector: a write of one is never torn.
 const SECTOR: usize = 512;
-
-/// What a power cut does to unsynced writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tearing {
-    /// Each sector of each unsynced write is kept or lost by itself.
-    #[default]
-    Sectors,
-    /// All unsynced writes are lost.
-    LoseAll,
-    /// All unsynced writes are kept.
-    KeepAll,
-    /// As `Sectors`, and a physical sector of 4,096 bytes that was being written may be garbage.
-    Physical4096,
-}
-
-/// Which syncs say yes and do nothing: a planted bug for others to find.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SkippedSync {
-    /// None: every sync is honest.
-    #[default]
-    None,
-    /// Every n-th sync of a file.
-    Every(u64),
-}
-
-/// The faults to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The operation at which the power goes: it and all later ones fail with `Crashed` until
-    /// [`SimDisk::crash`]. It may or may not have happened. Operations count from 0.
-    pub crash_at: Option<u64>,
-    /// The operation that fails once with `Io`. A failed sync loses some of what it should keep.
-    pub fail_at: Option<u64>,
-    /// Bytes of all files together, above which there is no space.
-    pub capacity: Option<u64>,
-    /// Syncs that do nothing.
-    pub skipped_sync: SkippedSync,
-    /// What a power cut does.
-    pub tearing: Tearing,
-}
 
 /// The disk. Cloning it copies its whole state.
 #[derive(Clone, Debug)]
@@ -63,11 +29,25 @@ pub struct SimDisk {
     syncs: u64,
     counts: BTreeMap<DiskOp, u64>,
     crashed: bool,
+    strayed: Option<Strayed>,
     next_file: u64,
     files: BTreeMap<u64, File>,
     names: BTreeMap<String, u64>,
     durable_names: BTreeMap<String, u64>,
     unsynced_names: Vec<NameChange>,
+}
+
+/// A write that went astray.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strayed {
+    /// The file that it was for.
+    pub name: String,
+    /// Where in it, bytes.
+    pub offset: u64,
+    /// Its length, bytes.
+    pub len: usize,
+    /// Where it landed, if anywhere: a file, and where in it.
+    pub landed: Option<(String, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -76,6 +56,18 @@ struct File {
     bytes: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
+    /// Whether a sync of it has failed since the process began.
+    failed: bool,
+}
+
+/// How an operation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Going {
+    Well,
+    /// The power goes in the middle of it.
+    PowerOff,
+    /// It fails.
+    Fails(DiskErrorKind),
 }
 
 #[derive(Clone, Debug)]
@@ -102,6 +94,7 @@ impl SimDisk {
             syncs: 0,
             counts: BTreeMap::new(),
             crashed: false,
+            strayed: None,
             next_file: 0,
             files: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -129,10 +122,18 @@ impl SimDisk {
         self.plan.crash_at = None;
     }
 
-    /// Ends the process but not the power: what was written stays as it is.
+    /// Ends the process but not the power: what was written stays as it is, but for what a cache
+    /// showed after a failed sync.
     pub fn kill(&mut self) {
         self.crashed = false;
         self.plan.crash_at = None;
+        for file in self.files.values_mut().filter(|file| file.failed) {
+            file.failed = false;
+            file.bytes.clone_from(&file.durable);
+            for change in &file.unsynced {
+                apply(&mut file.bytes, change);
+            }
+        }
     }
 
     /// Changes one durable byte behind everybody's back.
@@ -159,7 +160,7 @@ impl SimDisk {
         let file = self.names.get(name).copied().unwrap_or(self.next_file);
         self.next_file = self.next_file.max(file.saturating_add(1));
         let durable = bytes.clone();
-        self.files.insert(file, File { bytes, durable, unsynced: Vec::new() });
+        self.files.insert(file, File { bytes, durable, ..File::default() });
         self.names.insert(name.into(), file);
         self.durable_names.insert(name.into(), file);
     }
@@ -188,6 +189,17 @@ impl SimDisk {
         self.crashed
     }
 
+    /// The write that went astray last, if one did.
+    #[must_use]
+    pub fn strayed(&self) -> Option<&Strayed> {
+        self.strayed.as_ref()
+    }
+
+    /// Chances from here on come from another seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.random = seed;
+    }
+
     /// The next number of splitmix64 (Steele, Lea, Flood 2014).
     fn random(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -211,13 +223,14 @@ impl SimDisk {
             match (self.plan.tearing, mood) {
                 (Tearing::LoseAll, _) | (Tearing::Sectors, 0) => {}
                 (Tearing::KeepAll, _) | (Tearing::Sectors, 1) => apply(&mut medium, &change),
-                (Tearing::Sectors | Tearing::Physical4096, _) => {
+                (Tearing::Sectors | Tearing::TornSectors | Tearing::Physical4096, _) => {
                     self.tear_change(&mut medium, change)
                 }
             }
         }
         file.durable.clone_from(&medium);
         file.bytes = medium;
+        file.failed = false;
     }
 
     fn tear_change(&mut self, medium: &mut Vec<u8>, change: Change) {
@@ -233,10 +246,22 @@ impl SimDisk {
                     if self.chance_below(2) == 0 {
                         let bytes = sector.to_vec();
                         apply(medium, &Change::Write { offset: at, bytes });
-                    } else if self.plan.tearing == Tearing::Physical4096
-                        && self.chance_below(3) == 0
-                    {
-                        self.garble(medium, at);
+                        continue;
+                    }
+                    let tearing = self.plan.tearing;
+                    match tearing {
+                        Tearing::TornSectors => {
+                            let new = self.chance_below(sector.len());
+                            let bytes = sector[..new].to_vec();
+                            apply(medium, &Change::Write { offset: at, bytes });
+                        }
+                        Tearing::Physical4096 if self.chance_below(3) == 0 => {
+                            self.garble(medium, at);
+                        }
+                        Tearing::Sectors
+                        | Tearing::LoseAll
+                        | Tearing::KeepAll
+                        | Tearing::Physical4096 => {}
                     }
                 }
             }
@@ -254,9 +279,8 @@ impl SimDisk {
         }
     }
 
-    /// Counts an operation and says how it goes: `Ok(true)` = do it; `Ok(false)` = do it, then
-    /// fail, because the power goes in the middle of it.
-    fn begin(&mut self, op: DiskOp, name: &str) -> Result<bool, DiskError> {
+    /// Counts an operation and says how it goes.
+    fn begin(&mut self, op: DiskOp, name: &str) -> Result<Going, DiskError> {
         if self.crashed {
             return Err(error(DiskErrorKind::Crashed, op, name, ""));
         }
@@ -266,16 +290,40 @@ impl SimDisk {
         *count = count.saturating_add(1);
         if self.plan.crash_at == Some(number) {
             self.crashed = true;
-            return Ok(false);
+            return Ok(Going::PowerOff);
         }
         if self.plan.fail_at == Some(number) {
             self.plan.fail_at = None;
-            if op == DiskOp::Sync {
-                self.fail_sync(name);
-            }
-            return Err(error(DiskErrorKind::Io, op, name, "planned"));
+            return Ok(Going::Fails(self.plan.fail_kind.unwrap_or(DiskErrorKind::Io)));
         }
-        Ok(true)
+        Ok(Going::Well)
+    }
+
+    /// The same for an operation that changes nothing.
+    fn begin_look(&mut self, op: DiskOp, name: &str) -> Result<(), DiskError> {
+        let going = self.begin(op, name)?;
+        self.end(op, name, going)
+    }
+
+    /// Whether the operation just begun is the one that this names.
+    fn is_now(&self, number: Option<u64>) -> bool {
+        number.is_some_and(|number| number.saturating_add(1) == self.ops)
+    }
+
+    /// Whether a change happens at all: one that fails may have happened.
+    fn happens(&mut self, going: Going) -> bool {
+        match going {
+            Going::Well | Going::PowerOff => true,
+            Going::Fails(_) => self.chance_below(2) == 0,
+        }
+    }
+
+    fn end(&self, op: DiskOp, name: &str, going: Going) -> Result<(), DiskError> {
+        match going {
+            Going::Well => Ok(()),
+            Going::PowerOff => Err(error(DiskErrorKind::Crashed, op, name, "")),
+            Going::Fails(kind) => Err(error(kind, op, name, "planned")),
+        }
     }
 
     /// A failed sync: the system forgets the writes it could not make, and some never were.
@@ -286,12 +334,58 @@ impl SimDisk {
         let Some(mut file) = self.files.remove(&id) else {
             return;
         };
+        let shown = file.bytes.clone();
         self.tear(&mut file);
+        if self.plan.failed_sync == FailedSync::Cache {
+            file.bytes = shown;
+            file.failed = true;
+        }
         self.files.insert(id, file);
     }
 
-    fn end(&self, op: DiskOp, name: &str, going: bool) -> Result<(), DiskError> {
-        if going { Ok(()) } else { Err(error(DiskErrorKind::Crashed, op, name, "")) }
+    /// A write that is said to be done and is not, or not there.
+    fn go_astray(&mut self, name: &str, offset: usize, bytes: &[u8], how: Astray) {
+        let landed = self.elsewhere(name, offset, bytes.len(), how);
+        self.strayed = Some(Strayed {
+            name: name.into(),
+            offset: offset as u64,
+            len: bytes.len(),
+            landed: landed.as_ref().map(|(to, at)| (to.clone(), *at as u64)),
+        });
+        let file = landed.and_then(|(to, at)| Some((*self.names.get(&to)?, at)));
+        if let Some((file, at)) = file.and_then(|(id, at)| Some((self.files.get_mut(&id)?, at))) {
+            // Nobody will sync that place: it is on the medium now.
+            let change = Change::Write { offset: at, bytes: bytes.to_vec() };
+            apply(&mut file.bytes, &change);
+            apply(&mut file.durable, &change);
+        }
+    }
+
+    /// A place for a write that goes astray, in whole sectors, never its own.
+    fn elsewhere(
+        &mut self,
+        name: &str,
+        offset: usize,
+        len: usize,
+        how: Astray,
+    ) -> Option<(String, usize)> {
+        let has_room = |file: &File| file.bytes.len() >= len;
+        let others = self.names.iter().filter(|(other, _)| *other != name);
+        let others = others.filter(|(_, id)| self.files.get(id).is_some_and(has_room));
+        let others: Vec<String> = others.map(|(other, _)| other.clone()).collect();
+        let to = match how {
+            Astray::Nowhere => return None,
+            Astray::OtherFile if !others.is_empty() => {
+                let pick = self.chance_below(others.len());
+                others.get(pick)?.clone()
+            }
+            Astray::OtherFile | Astray::SameFile => name.into(),
+        };
+        let room = self.contents(&to)?.len().saturating_sub(len);
+        let places = (0..=room).step_by(SECTOR).filter(|at| to != name || *at != offset);
+        let places: Vec<usize> = places.collect();
+        let pick = self.chance_below(places.len());
+        Some((to, *places.get(pick)?))
     }
 
     fn file(&mut self, op: DiskOp, name: &str) -> Result<&mut File, DiskError> {
@@ -316,22 +410,22 @@ impl SimDisk {
             change.clone();
         let going = self.begin(op, &name)?;
         self.file(op, &name)?;
-        apply_name(&mut self.names, &change);
-        self.unsynced_names.push(change);
+        if self.happens(going) {
+            apply_name(&mut self.names, &change);
+            self.unsynced_names.push(change);
+        }
         self.end(op, &name, going)
     }
 }
 
 impl Disk for SimDisk {
     fn list(&mut self) -> Result<Vec<String>, DiskError> {
-        let going = self.begin(DiskOp::List, "")?;
-        self.end(DiskOp::List, "", going)?;
+        self.begin_look(DiskOp::List, "")?;
         Ok(self.names())
     }
 
     fn len(&mut self, name: &str) -> Result<Option<u64>, DiskError> {
-        let going = self.begin(DiskOp::Len, name)?;
-        self.end(DiskOp::Len, name, going)?;
+        self.begin_look(DiskOp::Len, name)?;
         Ok(self.contents(name).map(|bytes| bytes.len() as u64))
     }
 
@@ -342,24 +436,33 @@ impl Disk for SimDisk {
             return Err(error(DiskErrorKind::Exists, op, name, ""));
         }
         self.admit_space(op, name, len)?;
+        let full = going == Going::Fails(DiskErrorKind::NoSpace);
+        if full || !self.happens(going) {
+            return self.end(op, name, going);
+        }
         let id = self.next_file;
         self.next_file = id.saturating_add(1);
         let len = to_usize(len);
         let unsynced = vec![Change::Length(len)];
-        self.files.insert(id, File { bytes: vec![0; len], durable: Vec::new(), unsynced });
+        self.files.insert(id, File { bytes: vec![0; len], unsynced, ..File::default() });
         self.names.insert(name.into(), id);
         self.unsynced_names.push(NameChange::Create(name.into(), id));
         self.end(op, name, going)
     }
 
     fn read(&mut self, name: &str, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
-        let going = self.begin(DiskOp::Read, name)?;
-        self.end(DiskOp::Read, name, going)?;
+        self.begin_look(DiskOp::Read, name)?;
         assert_aligned(offset, buf.len());
         let file = self.file(DiskOp::Read, name)?;
         let bytes = file.bytes.get(to_usize(offset)..).unwrap_or(&[]);
         let read = bytes.len().min(buf.len());
         buf[..read].copy_from_slice(&bytes[..read]);
+        if self.is_now(self.plan.rot_read_at) {
+            let (at, bit) = (self.chance_below(read), self.chance_below(8));
+            if let Some(byte) = buf[..read].get_mut(at) {
+                *byte ^= 1u8.wrapping_shl(u32::try_from(bit).unwrap_or(0));
+            }
+        }
         Ok(read)
     }
 
@@ -372,7 +475,20 @@ impl Disk for SimDisk {
         if offset.saturating_add(bytes.len()) > file.bytes.len() {
             return Err(error(DiskErrorKind::Io, op, name, "beyond the end of the file"));
         }
-        let change = Change::Write { offset, bytes: bytes.to_vec() };
+        if let Some((_, how)) = self.plan.astray.filter(|(number, _)| self.is_now(Some(*number))) {
+            self.go_astray(name, offset, bytes, how);
+            return self.end(op, name, going);
+        }
+        let written = match going {
+            Going::Well | Going::PowerOff => bytes.len(),
+            // As far as it came, in whole sectors.
+            Going::Fails(_) => {
+                let sectors = self.chance_below((bytes.len() / SECTOR).saturating_add(1));
+                sectors.saturating_mul(SECTOR)
+            }
+        };
+        let change = Change::Write { offset, bytes: bytes[..written].to_vec() };
+        let file = self.file(op, name)?;
         apply(&mut file.bytes, &change);
         file.unsynced.push(change);
         self.end(op, name, going)
@@ -387,10 +503,14 @@ impl Disk for SimDisk {
             SkippedSync::Every(n) => self.syncs.checked_rem(n) == Some(0),
         };
         let file = self.file(op, name)?;
-        if going && !skipped {
-            for change in file.unsynced.drain(..) {
-                apply(&mut file.durable, &change);
+        match going {
+            Going::Well if !skipped => {
+                for change in file.unsynced.drain(..) {
+                    apply(&mut file.durable, &change);
+                }
             }
+            Going::Well | Going::PowerOff => {}
+            Going::Fails(_) => self.fail_sync(name),
         }
         self.end(op, name, going)
     }
@@ -408,16 +528,18 @@ impl Disk for SimDisk {
         let going = self.begin(op, name)?;
         let old = self.file(op, name)?.bytes.len() as u64;
         self.admit_space(op, name, len.saturating_sub(old))?;
-        let change = Change::Length(to_usize(len));
-        let file = self.file(op, name)?;
-        apply(&mut file.bytes, &change);
-        file.unsynced.push(change);
+        if self.happens(going) {
+            let change = Change::Length(to_usize(len));
+            let file = self.file(op, name)?;
+            apply(&mut file.bytes, &change);
+            file.unsynced.push(change);
+        }
         self.end(op, name, going)
     }
 
     fn sync_dir(&mut self) -> Result<(), DiskError> {
         let going = self.begin(DiskOp::SyncDir, "")?;
-        if going {
+        if going == Going::Well {
             self.durable_names = self.names.clone();
             self.unsynced_names.clear();
         }

@@ -8,7 +8,7 @@
 //! [`Writer::maintain`] between commits, and by `append` itself in step with the filling of the
 //! active segment, so that a change of segment finds it ready.
 use crate::batch::Batch;
-use crate::disk::{Disk, DiskError, DiskErrorKind};
+use crate::disk::{Disk, DiskError};
 use crate::format::{
     Block, FrameHeader, HEAD_BYTES, HEAD_FILE, HEAD_TEMP, Hash, HeadSlot, NodeId, SegmentHeader,
     round_up, segment_name, size_is_sane,
@@ -278,8 +278,8 @@ impl<D: Disk> Writer<D> {
         match job.step(&mut self.disk) {
             Ok(SnapshotStep::More) => self.snapshot = Some(job),
             Ok(SnapshotStep::Done) => {}
-            Err(error) if error.kind == DiskErrorKind::NoSpace => {
-                let removed = self.disk.remove(SNAPSHOT_TEMP);
+            Err(error) if error.is_full() => {
+                let removed = remove_if_there(&mut self.disk, SNAPSHOT_TEMP);
                 self.guard(removed)?;
                 return Err(Fault::NoSpace);
             }
@@ -344,7 +344,7 @@ impl<D: Disk> Writer<D> {
             .ok_or(Fault::SnapshotTooLarge)?;
         match job.create(&mut self.disk) {
             Ok(()) => self.snapshot = Some(job),
-            Err(error) if error.kind == DiskErrorKind::NoSpace => return Err(Fault::NoSpace),
+            Err(error) if error.is_full() => return Err(Fault::NoSpace),
             Err(error) => self.guard(Err(error))?,
         }
         Ok(())
@@ -473,7 +473,7 @@ impl<D: Disk> Writer<D> {
                 self.no_space = false;
                 Ok(())
             }
-            Err(error) if error.kind == DiskErrorKind::NoSpace => {
+            Err(error) if error.is_full() => {
                 self.no_space = true;
                 Ok(())
             }
@@ -487,9 +487,7 @@ impl<D: Disk> Writer<D> {
             Spare::Ready => Ok(Spare::Ready),
             Spare::Missing => {
                 // What an earlier run made ahead may be half filled: it is made anew.
-                if self.disk.len(name)?.is_some() {
-                    self.disk.remove(name)?;
-                }
+                remove_if_there(&mut self.disk, name)?;
                 self.disk.create(name, segment_bytes)?;
                 Ok(Spare::Filling { filled: 0 })
             }
@@ -553,6 +551,10 @@ impl<D: Disk> Writer<D> {
     }
 }
 
+fn remove_if_there<D: Disk>(disk: &mut D, name: &str) -> Result<(), DiskError> {
+    if disk.len(name)?.is_some() { disk.remove(name) } else { Ok(()) }
+}
+
 /// Writes the header block of a prepared segment, durably.
 fn write_header<D: Disk>(disk: &mut D, header: &SegmentHeader) -> Result<(), DiskError> {
     let name = segment_name(header.number);
@@ -563,9 +565,7 @@ fn write_header<D: Disk>(disk: &mut D, header: &SegmentHeader) -> Result<(), Dis
 /// Makes the whole head anew under another name and renames it, so that no crash can leave a slot
 /// torn that was whole: a head that says "stopped" always has two whole slots. Returns the newer.
 pub(crate) fn replace_head<D: Disk>(disk: &mut D, slot: HeadSlot) -> Result<HeadSlot, DiskError> {
-    if disk.len(HEAD_TEMP)?.is_some() {
-        disk.remove(HEAD_TEMP)?;
-    }
+    remove_if_there(disk, HEAD_TEMP)?;
     disk.create(HEAD_TEMP, HEAD_BYTES as u64)?;
     let second = HeadSlot { generation: slot.generation.saturating_add(1), ..slot };
     let mut bytes = vec![0; HEAD_BYTES];

@@ -107,6 +107,11 @@ fn power_cut_at_every_operation_loses_nothing_acknowledged() {
 }
 
 #[test]
+fn power_cut_with_torn_sectors() {
+    crash_everywhere(Block::B512, Tearing::TornSectors, 0..seeds(2), 2);
+}
+
+#[test]
 fn power_cut_with_large_physical_sectors_and_large_blocks() {
     crash_everywhere(Block::B4096, Tearing::Physical4096, 0..seeds(3), 5);
 }
