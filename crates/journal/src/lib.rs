@@ -4,7 +4,7 @@
 //! makes the batch one frame on the [`Disk`] and returns when it is durable; the stage then frees
 //! the effects that waited for it. [`open`] finds the newest good snapshot, replays what follows,
 //! cuts a torn tail and hands back the writer. [`verify`] reads everything and changes nothing;
-//! [`copy`] makes a backup.
+//! [`copy`] makes a backup; [`index`] finds records of sealed segments by their keys.
 //!
 //! What bounds it: `limits`. The byte layouts and the assumptions about media are in
 //! `docs/formats/journal.md`. Deliberately absent: what the records mean, clocks (`now` is an
@@ -20,6 +20,7 @@ mod copy;
 mod damage;
 mod disk;
 mod format;
+pub mod index;
 pub mod limits;
 mod open;
 mod scan;

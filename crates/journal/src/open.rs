@@ -5,6 +5,7 @@ use crate::format::{
     FORMAT_VERSION, HEAD_FILE, HEAD_TEMP, Hash, HeadFile, HeadSlot, HeaderRead, NodeId, RecordView,
     SegmentHeader, segment_name, segment_number,
 };
+use crate::index::INDEX_TEMP;
 use crate::snapshot::{SNAPSHOT_TEMP, Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, repair, untouched, zero_fill};
 use crate::walk::{
@@ -164,7 +165,7 @@ pub fn open<D: Disk>(
 /// Removes what a killed run was still making, and brings to the medium what it left in a cache,
 /// so that what is read from now on is durable.
 fn tidy<D: Disk>(disk: &mut D) -> Result<Vec<String>, OpenError> {
-    for temp in [HEAD_TEMP, SNAPSHOT_TEMP, SEGMENT_TEMP] {
+    for temp in [HEAD_TEMP, SNAPSHOT_TEMP, SEGMENT_TEMP, INDEX_TEMP] {
         if disk.len(temp)?.is_some() {
             disk.remove(temp)?;
         }
