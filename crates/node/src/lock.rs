@@ -82,7 +82,7 @@ mod tests {
         assert!(error.message.contains(&holder), "{error}");
         let waiter = std::thread::spawn({
             let path = path.clone();
-            move || Lock::take(&path, "next", Duration::from_secs(5)).map(|_| ())
+            move || Lock::take(&path, "next", crate::testing::PATIENCE).map(|_| ())
         });
         std::thread::sleep(Duration::from_millis(80));
         drop(first);

@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(error.place, format!("hub banks {}, station-x http {}", at(&a), at(&b)));
         let waiter = std::thread::spawn({
             let wanted = wanted.clone();
-            move || all_free(&wanted, Duration::from_secs(5))
+            move || all_free(&wanted, crate::testing::PATIENCE)
         });
         std::thread::sleep(Duration::from_millis(80));
         drop((a, b));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use mio::Waker;
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ use crate::limits::{QUESTION_WAIT, QUESTIONS_MAX};
 pub struct Desk {
     questions: SyncSender<Asked>,
     waker: Arc<Waker>,
+    wait: Duration,
 }
 
 /// Why a question got no answer.
@@ -47,7 +49,13 @@ impl Desk {
     pub(crate) fn new(waker: Arc<Waker>) -> (Self, Tray) {
         let (sender, questions) = sync_channel(QUESTIONS_MAX);
         let tray = Tray { questions, waiting: BTreeMap::new(), next: 1 };
-        (Self { questions: sender, waker }, tray)
+        (Self { questions: sender, waker, wait: QUESTION_WAIT }, tray)
+    }
+
+    /// One whose questions wait so long.
+    #[cfg(test)]
+    pub(crate) fn waiting(self, wait: Duration) -> Self {
+        Self { wait, ..self }
     }
 
     /// Asks, and waits for the answer at most [`QUESTION_WAIT`].
@@ -62,7 +70,7 @@ impl Desk {
         // woken finds the question on its next turn.
         let _ = self.waker.wake();
         put?;
-        match tokio::time::timeout(QUESTION_WAIT, answered).await {
+        match tokio::time::timeout(self.wait, answered).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => Err(NoAnswer::Stopping),
             Err(_) => {

@@ -216,6 +216,8 @@ pub struct EventLoop<D> {
     more_hands: bool,
     /// Plaintext of what was read last.
     plain: Vec<u8>,
+    /// Longest sleep.
+    sleep_max: Duration,
     signalled: u32,
     stop_by: Option<u64>,
     stopped: bool,
@@ -269,6 +271,7 @@ impl<D: Driven> EventLoop<D> {
             calls_are_secure: parts.calls_are_secure,
             more_hands: false,
             plain: Vec::new(),
+            sleep_max: SLEEP_MAX,
             signalled: 0,
             stop_by: None,
             stopped: false,
@@ -335,7 +338,7 @@ impl<D: Driven> EventLoop<D> {
         let ready = self.on_ready.as_ref().map(|_| self.ready_look);
         let times = [self.driven.next_timeout(), deadline, ready, self.stop_by];
         let next = times.into_iter().flatten().chain(retries).min();
-        next.map_or(SLEEP_MAX, |next| clock::until(boot, next).min(SLEEP_MAX))
+        next.map_or(self.sleep_max, |next| clock::until(boot, next).min(self.sleep_max))
     }
 
     fn turn(&mut self, events: &Events) {

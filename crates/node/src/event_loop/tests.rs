@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
 use std::net::TcpStream as StdTcpStream;
 use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use host::Clocks;
@@ -11,6 +12,7 @@ use host::poison::InHand;
 
 use super::*;
 use crate::driven::{Answer, Question};
+use crate::testing::{PATIENCE, eventually};
 
 /// What the machine saw, and what it is told to do.
 #[derive(Default)]
@@ -24,12 +26,22 @@ struct Script {
     dial: Option<SocketAddr>,
 }
 
-#[derive(Clone)]
-struct Echo(Arc<Mutex<Script>>);
+struct Echo {
+    script: Arc<Mutex<Script>>,
+    /// Told when a nap begins.
+    naps: SyncSender<()>,
+    /// Ends a nap.
+    wake: Receiver<()>,
+}
 
 impl Driven for Echo {
     fn handle(&mut self, clocks: Clocks, event: Event<'_>, out: &mut Vec<Action>) {
-        let mut script = self.0.lock().unwrap();
+        if matches!(event, Event::Received { bytes: b"nap", .. }) {
+            // As long as the test likes: others do several things before the next turn.
+            self.naps.send(()).unwrap();
+            self.wake.recv_timeout(PATIENCE).unwrap();
+        }
+        let mut script = self.script.lock().unwrap();
         let note = match event {
             Event::Started => {
                 out.extend(script.dial.map(|to| Action::Dial { call: 7, to }));
@@ -50,8 +62,7 @@ impl Driven for Echo {
                             out.push(Action::Send { conn, bytes: vec![b'x'; 1 << 20] });
                         }
                     }
-                    // Long enough for others to do several things before the next turn.
-                    b"nap" => std::thread::sleep(Duration::from_millis(150)),
+                    b"nap" | b"mute" => {}
                     b"bye" => {
                         out.push(Action::Send { conn, bytes: b"last words".to_vec() });
                         out.push(Action::Close { conn, why: "test" });
@@ -86,7 +97,7 @@ impl Driven for Echo {
     }
 
     fn next_timeout(&self) -> Option<u64> {
-        self.0.lock().unwrap().timers.iter().min().copied()
+        self.script.lock().unwrap().timers.iter().min().copied()
     }
 
     fn is_ready(&mut self, _clocks: Clocks, _out: &mut Vec<Action>) -> bool {
@@ -100,16 +111,22 @@ struct Rig {
     signals: StdUnixStream,
     counts: Arc<LoopCounts>,
     desk: Desk,
+    naps: Receiver<()>,
+    wake: SyncSender<()>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
 
 impl Rig {
     fn start(script: Script) -> Self {
-        Self::with_buffer(script, READ_BYTES)
+        Self::with(script, |_| ())
     }
 
     /// A loop that reads only so many bytes at once.
     fn with_buffer(script: Script, read_bytes: usize) -> Self {
+        Self::with(script, move |event_loop| event_loop.buffer = vec![0; read_bytes])
+    }
+
+    fn with(script: Script, change: impl FnOnce(&mut EventLoop<Echo>) + Send + 'static) -> Self {
         let reactor = Reactor::new().unwrap();
         let any = ([127, 0, 0, 1], 0).into();
         let door = OpenDoor::bind("test", any, Duration::ZERO).unwrap();
@@ -117,7 +134,8 @@ impl Rig {
         let (reader, signals) = StdUnixStream::pair().unwrap();
         let script = Arc::new(Mutex::new(script));
         let (counts, desk) = (reactor.counts(), reactor.desk());
-        let echo = Echo(Arc::clone(&script));
+        let ((naps, told), (wake, woken)) = (sync_channel(1), sync_channel(1));
+        let echo = Echo { script: Arc::clone(&script), naps, wake: woken };
         let thread = std::thread::spawn(move || {
             let parts = Parts {
                 driven: echo,
@@ -132,15 +150,15 @@ impl Rig {
                 on_ready: Box::new(|| ()),
             };
             let mut event_loop = EventLoop::new(reactor, parts).unwrap();
-            event_loop.buffer = vec![0; read_bytes];
+            change(&mut event_loop);
             event_loop.run()
         });
-        Self { script, address, signals, counts, desk, thread: Some(thread) }
+        Self { script, address, signals, counts, desk, naps: told, wake, thread: Some(thread) }
     }
 
     fn connect(&self) -> StdTcpStream {
         let stream = StdTcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
@@ -149,11 +167,19 @@ impl Rig {
     }
 
     fn wait_for(&self, what: &str) {
-        let until = Instant::now() + Duration::from_secs(5);
+        let until = Instant::now() + PATIENCE;
         while !self.saw(what) {
             assert!(Instant::now() < until, "{what}: {:?}", self.script.lock().unwrap().events);
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Does something while the loop is in the middle of a turn.
+    fn during_a_nap(&self, mut busy: StdTcpStream, what: impl FnOnce()) {
+        busy.write_all(b"nap").unwrap();
+        self.naps.recv_timeout(PATIENCE).unwrap();
+        what();
+        self.wake.send(()).unwrap();
     }
 
     fn stop(mut self) -> Script {
@@ -251,34 +277,33 @@ fn a_close_comes_after_what_was_sent_before_and_survives_unread_bytes() {
 #[test]
 fn bytes_and_end_that_come_together_are_both_seen() {
     let rig = Rig::start(Script::default());
-    let (mut busy, mut brief) = (rig.connect(), rig.connect());
+    let (busy, mut brief) = (rig.connect(), rig.connect());
     rig.wait_for("accepted 2 at 0");
-    busy.write_all(b"nap").unwrap();
-    std::thread::sleep(Duration::from_millis(30));
-    // Nothing goes back, so nothing else tells of the end.
-    brief.write_all(b"nap").unwrap();
-    drop(brief);
+    rig.during_a_nap(busy, || {
+        // Nothing goes back, so nothing else tells of the end.
+        brief.write_all(b"mute").unwrap();
+        drop(brief);
+    });
     rig.wait_for("closed 2");
-    assert_eq!(rig.stop().received[&2], b"nap");
+    assert_eq!(rig.stop().received[&2], b"mute");
 }
 
 #[test]
 fn what_is_more_than_a_turn_allows_is_read_in_the_next_turns() {
     let rig = Rig::with_buffer(Script::default(), 1000);
-    let (mut busy, mut much) = (rig.connect(), rig.connect());
+    let (busy, mut much) = (rig.connect(), rig.connect());
     rig.wait_for("accepted 2 at 0");
-    busy.write_all(b"nap").unwrap();
-    std::thread::sleep(Duration::from_millis(30));
     // Lies there whole when the loop wakes: the system tells of it once.
     let message: Vec<u8> = (0..20_000u32).map(|n| (n % 251) as u8).collect();
-    much.write_all(&message).unwrap();
+    rig.during_a_nap(busy, || much.write_all(&message).unwrap());
     assert!(read_exactly(&mut much, message.len()) == message);
     rig.stop();
 }
 
 #[test]
 fn calls_go_through_or_fail() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // At an address that no other test has a port of.
+    let listener = std::net::TcpListener::bind("127.0.0.83:0").unwrap();
     let to = listener.local_addr().unwrap();
     let rig = Rig::start(Script { dial: Some(to), ..Script::default() });
     let (mut peer, _) = listener.accept().unwrap();
@@ -299,33 +324,44 @@ fn timers_fire_when_due_and_not_before() {
     let now = clock::boot();
     let timers = [40, 5, 120].map(|ms| clock::after(now, Duration::from_millis(ms))).to_vec();
     let rig = Rig::start(Script { timers, ..Script::default() });
-    let until = Instant::now() + Duration::from_secs(5);
     let mut chat = rig.connect();
-    while rig.script.lock().unwrap().fired.len() < 3 {
-        assert!(Instant::now() < until);
+    eventually("all have fired", || {
         // The loop is awake all the time, and fires nothing for that.
         chat.write_all(b"x").unwrap();
-        std::thread::sleep(Duration::from_millis(2));
-    }
+        rig.script.lock().unwrap().fired.len() == 3
+    });
     let script = rig.stop();
     assert!(!script.events.contains(&"early".to_owned()));
     let mut order: Vec<u64> = script.fired.iter().map(|(at, _)| *at).collect();
     order.sort_unstable();
     assert_eq!(order, script.fired.iter().map(|(at, _)| *at).collect::<Vec<_>>());
     for (at, fired) in script.fired {
-        // A shared machine may be late, never early.
-        assert!(fired >= at && fired - at < 1_000_000_000, "{}", fired - at);
+        // A busy machine may be late, never early.
+        assert!(fired >= at, "{at} fired at {fired}");
     }
 }
 
 #[test]
+fn a_timer_wakes_the_loop() {
+    let timers = vec![clock::after(clock::boot(), Duration::from_millis(5))];
+    // Nothing else wakes it while this test is patient.
+    let rig = Rig::with(Script { timers, ..Script::default() }, |event_loop| {
+        event_loop.sleep_max = 2 * PATIENCE;
+        event_loop.on_ready = None;
+    });
+    eventually("it fires", || !rig.script.lock().unwrap().fired.is_empty());
+    rig.stop();
+}
+
+#[test]
 fn a_question_wakes_the_loop_and_a_stopped_loop_says_so() {
-    let rig = Rig::start(Script::default());
+    // Nothing else wakes it while this test is patient.
+    let rig = Rig::with(Script::default(), |event_loop| event_loop.sleep_max = 2 * PATIENCE);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let began = Instant::now();
-    let answer = runtime.block_on(rig.desk.ask(Question::Ready));
-    assert_eq!(answer, Ok(Answer::Ready(true)));
-    assert!(began.elapsed() < Duration::from_millis(500));
+    // One that is late on a busy machine is asked again.
+    eventually("an answer", || {
+        runtime.block_on(rig.desk.ask(Question::Ready)) == Ok(Answer::Ready(true))
+    });
     let desk = rig.desk.clone();
     rig.stop();
     let answer = runtime.block_on(desk.ask(Question::Ready));
@@ -334,17 +370,17 @@ fn a_question_wakes_the_loop_and_a_stopped_loop_says_so() {
 
 #[test]
 fn a_taken_port_is_named() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // At an address that no other test has a port of.
+    let taken = std::net::TcpListener::bind("127.0.0.84:0").unwrap();
     let at = taken.local_addr().unwrap();
     let error = OpenDoor::bind("banks", at, Duration::from_millis(60)).unwrap_err();
     assert_eq!(error.kind, RunErrorKind::PortInUse);
     assert_eq!(error.place, format!("banks {at}"));
-    let let_go = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(100));
-        drop(taken);
-    });
-    assert!(OpenDoor::bind("banks", at, Duration::from_secs(3)).is_ok());
-    let_go.join().unwrap();
+    let waiter = std::thread::spawn(move || OpenDoor::bind("banks", at, PATIENCE).map(|_| ()));
+    // However far it is.
+    std::thread::sleep(Duration::from_millis(100));
+    drop(taken);
+    waiter.join().unwrap().unwrap();
 }
 
 /// Dies of one input; says what it had in hand.

@@ -36,6 +36,10 @@ pub(crate) struct Supervisor<'a> {
     stage: u8,
     /// Since when.
     stage_at: Instant,
+    /// How long a stage may take before the next one starts all the same.
+    stage_wait: Duration,
+    /// How long children of one stage have to stop.
+    stop_wait: Duration,
     announced: bool,
     stop: bool,
 }
@@ -58,10 +62,19 @@ impl<'a> Supervisor<'a> {
         hear_stop(stop, sender.clone())?;
         let now = Instant::now();
         let children: Vec<Child> = specs.into_iter().map(|spec| Child::new(spec, now)).collect();
-        let on_death = Box::new(on_death);
-        let (stage, stage_at) = (0, now);
-        let (announced, stop) = (false, false);
-        Ok(Self { children, notes, sender, log, on_death, stage, stage_at, announced, stop })
+        Ok(Self {
+            children,
+            notes,
+            sender,
+            log,
+            on_death: Box::new(on_death),
+            stage: 0,
+            stage_at: now,
+            stage_wait: STAGE_WAIT,
+            stop_wait: STOP_WAIT,
+            announced: false,
+            stop: false,
+        })
     }
 
     /// Runs the children until it is told to stop, and stops them. `on_ready` is called once, when
@@ -102,7 +115,7 @@ impl<'a> Supervisor<'a> {
         let started = |child: &&Child| child.spec.start_stage <= self.stage;
         let ready = self.children.iter().filter(started).all(|child| child.ready.is_some());
         let later = self.children.iter().any(|child| child.spec.start_stage > self.stage);
-        if later && (ready || self.stage_at.elapsed() >= STAGE_WAIT) {
+        if later && (ready || self.stage_at.elapsed() >= self.stage_wait) {
             self.stage += 1;
             self.stage_at = Instant::now();
         }
@@ -203,7 +216,7 @@ impl<'a> Supervisor<'a> {
         for stage in stages {
             let of_stage = |child: &&mut Child| child.spec.stop_stage == stage;
             self.children.iter_mut().filter(of_stage).for_each(|child| child.terminate());
-            let until = Instant::now() + STOP_WAIT;
+            let until = Instant::now() + self.stop_wait;
             while !hurry && Instant::now() < until {
                 let mut running = 0;
                 for child in self.children.iter_mut().filter(of_stage) {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::error::RunErrorKind;
-use crate::testing::temp_dir;
+use crate::testing::{PATIENCE, eventually, temp_dir};
 
 /// Says that it is ready, writes down its start, and then does `then`.
 fn shell(name: &str, dir: &Path, then: &str, stop_stage: u8) -> ChildSpec {
@@ -33,7 +33,11 @@ fn supervise(specs: Vec<ChildSpec>, deaths: &Mutex<Vec<String>>) -> (Supervisor<
     let (reader, writer) = UnixStream::pair().unwrap();
     let log = Arc::new(Log::quiet());
     let on_death = |name: &str, _| deaths.lock().unwrap().push(name.to_owned());
-    (Supervisor::new(specs, reader, log, on_death).unwrap(), writer)
+    let mut supervisor = Supervisor::new(specs, reader, log, on_death).unwrap();
+    // No child is too slow unless that is the test.
+    supervisor.stage_wait = 2 * PATIENCE;
+    supervisor.stop_wait = 2 * PATIENCE;
+    (supervisor, writer)
 }
 
 fn lines(path: &Path) -> Vec<String> {
@@ -46,17 +50,8 @@ fn alive(pid: &str) -> bool {
     !stat.is_empty() && !stat.contains(") Z ")
 }
 
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < Duration::from_secs(5), "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    began.elapsed()
-}
-
 #[test]
-fn ready_once_restarted_at_once_stopped_in_order() {
+fn ready_once_restarted_stopped_in_order() {
     let dir = temp_dir("supervisor");
     let deaths = Mutex::new(Vec::new());
     let specs = vec![shell("b", &dir, WAIT, 1), shell("a", &dir, WAIT, 0)];
@@ -69,8 +64,7 @@ fn ready_once_restarted_at_once_stopped_in_order() {
             let first = lines(&dir.join("b.starts"))[0].clone();
             let pid = rustix::process::Pid::from_raw(first.parse().unwrap()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-            let took = eventually("a restart", || lines(&dir.join("b.starts")).len() == 2);
-            assert!(took < Duration::from_millis(200), "{took:?}");
+            eventually("a restart", || lines(&dir.join("b.starts")).len() == 2);
             stop.write_all(b"x").unwrap();
         });
         supervisor
@@ -110,32 +104,52 @@ fn a_child_that_cannot_run_ends_the_start_with_its_own_words() {
 fn one_that_ignores_its_stop_is_killed_at_the_second_signal() {
     let dir = temp_dir("supervisor");
     let deaths = Mutex::new(Vec::new());
-    let deaf = shell("deaf", &dir, "trap '' TERM; while :; do read x || sleep 1; done", 0);
+    let mut deaf = shell("deaf", &dir, "while :; do read x || sleep 1; done", 0);
+    deaf.arguments[1] = deaf.arguments[1].replace("trap 'echo", "trap '' TERM; : 'echo");
     let (mut supervisor, mut stop) = supervise(vec![deaf], &deaths);
     let began = Instant::now();
-    supervisor
-        .run(|_| {
-            std::thread::sleep(Duration::from_millis(100));
-            stop.write_all(b"xx").unwrap();
-        })
-        .unwrap();
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    supervisor.run(|_| stop.write_all(b"xx").unwrap()).unwrap();
+    // Whoever does not hear the second signal waits twice as long.
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
     assert!(!alive(&lines(&dir.join("deaf.starts"))[0]));
+}
+
+#[test]
+fn a_later_stage_waits_for_the_earlier() {
+    let dir = temp_dir("supervisor");
+    let deaths = Mutex::new(Vec::new());
+    let mut slow = shell("slow", &dir, WAIT, 0);
+    slow.arguments[1] = format!("sleep 0.3; {}", slow.arguments[1]);
+    let mut last = shell("last", &dir, WAIT, 0);
+    last.start_stage = 2;
+    let ready = run_until_ready(vec![last, slow], &deaths, 2 * PATIENCE);
+    assert_eq!(ready, ["last", "slow"]);
+    assert!(started(&dir, "slow") < started(&dir, "last"));
 }
 
 #[test]
 fn a_later_stage_waits_for_the_earlier_but_not_for_ever() {
     let dir = temp_dir("supervisor");
     let deaths = Mutex::new(Vec::new());
-    let mut slow = shell("slow", &dir, WAIT, 0);
-    slow.arguments[1] = format!("sleep 0.3; {}", slow.arguments[1]);
     let mut mute = shell("mute", &dir, WAIT, 0);
-    mute.arguments[1] = format!("sleep 1.6; {}", mute.arguments[1]);
-    mute.start_stage = 1;
+    // Says nothing before the last one is there; gives up when nobody is patient any more.
+    let awaited = format!("[ -e {}/last.starts ] || sleep 0.05", dir.display());
+    let patient = format!("for i in $(seq 1200); do {awaited}; done");
+    mute.arguments[1] = format!("{patient}; {}", mute.arguments[1]);
     let mut last = shell("last", &dir, WAIT, 0);
-    last.start_stage = 2;
-    let began = Instant::now();
-    let (mut supervisor, mut stop) = supervise(vec![last, mute, slow], &deaths);
+    last.start_stage = 1;
+    run_until_ready(vec![last, mute], &deaths, Duration::from_millis(100));
+    assert!(started(&dir, "last") < started(&dir, "mute"));
+}
+
+/// Who was ready, in order, when all were; they are stopped.
+fn run_until_ready(
+    specs: Vec<ChildSpec>,
+    deaths: &Mutex<Vec<String>>,
+    stage_wait: Duration,
+) -> Vec<String> {
+    let (mut supervisor, mut stop) = supervise(specs, deaths);
+    supervisor.stage_wait = stage_wait;
     let mut ready = Vec::new();
     supervisor
         .run(|list| {
@@ -143,10 +157,9 @@ fn a_later_stage_waits_for_the_earlier_but_not_for_ever() {
             stop.write_all(b"xx").unwrap();
         })
         .unwrap();
-    let order =
-        |name: &str| dir.join(format!("{name}.starts")).metadata().unwrap().created().unwrap();
-    assert!(order("slow") < order("last") && order("last") < order("mute"));
-    let took = began.elapsed();
-    // 0.3 s for the first stage, then 1.6 s of the mute one, of which the last waits one.
-    assert!(took > Duration::from_millis(1800) && took < Duration::from_secs(4), "{took:?}");
+    ready
+}
+
+fn started(dir: &Path, name: &str) -> std::time::SystemTime {
+    dir.join(format!("{name}.starts")).metadata().unwrap().created().unwrap()
 }
