@@ -4,6 +4,7 @@
 use keys::{CardVault, UnsealError};
 use scheme::{
     Amount, ApprovalCode, MonthTime, Mti, ParticipantId, PaymentId, Processing, ResponseCode, Stan,
+    digits, number,
 };
 use switch::hub::IssuerAnswer;
 use switch::record::Seen;
@@ -11,13 +12,14 @@ use switch::{Carried, Text25, Trace};
 use wire::iso8583::Message;
 
 use crate::SEAL_KIND;
-use crate::digits::{Institution, digits};
+use crate::digits::Institution;
+use crate::elements::Elements;
 
 /// What of an issuer's answer goes no further: the acquirer has its own of these, they belong to
 /// this link, or they are the card's (R-SECRETS).
-const NOT_CARRIED: [u8; 25] = [
+const NOT_CARRIED: Elements = Elements::of(&[
     1, 2, 3, 4, 7, 11, 12, 13, 14, 15, 32, 35, 36, 37, 38, 39, 41, 42, 44, 45, 49, 52, 64, 90, 128,
-];
+]);
 
 /// An 0420 to an issuer, or its repeat.
 #[derive(Clone, Copy, Debug)]
@@ -157,18 +159,18 @@ fn original_data(seen: &Seen, original: Trace) -> [u8; 42] {
 /// An issuer's 0210; `None` when something that names the payment is missing or unreadable, so
 /// that it is no answer.
 pub fn answer(bank: ParticipantId, message: &Message) -> Option<IssuerAnswer> {
-    let number = |de: u8| message.text(de)?.parse::<u64>().ok();
+    let element = |de: u8| number(message.get(de)?);
     let mut carried = Carried::NONE;
     for (de, value) in message.fields() {
-        if !NOT_CARRIED.contains(&de) {
+        if !NOT_CARRIED.has(de) {
             carried.push(de, value);
         }
     }
     Some(IssuerAnswer {
         bank,
         trace: trace(message)?,
-        processing: Processing::new(u32::try_from(number(3)?).ok()?)?,
-        amount: Amount::new(number(4)?)?,
+        processing: Processing::new(u32::try_from(element(3)?).ok()?)?,
+        amount: Amount::new(element(4)?)?,
         terminal: scheme::FixedText::new(message.get(41)?).ok()?,
         code: ResponseCode::new(message.get(39)?)?,
         approval: message
@@ -187,7 +189,7 @@ pub fn acknowledgement(message: &Message) -> Option<(Trace, ResponseCode)> {
 
 fn trace(message: &Message) -> Option<Trace> {
     Some(Trace {
-        stan: Stan::new(message.text(11)?.parse().ok()?)?,
+        stan: Stan::new(number(message.get(11)?)?.try_into().ok()?)?,
         transmitted: MonthTime::parse(message.get(7)?)?,
     })
 }

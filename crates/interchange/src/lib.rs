@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod digits;
+mod elements;
 pub mod issuer;
 pub mod limits;
 pub mod network;

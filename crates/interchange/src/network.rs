@@ -1,6 +1,8 @@
 //! Network management, 0800 and 0810 (DE70).
 
-use scheme::{MonthTime, Mti, ParticipantId, Reason, ResponseCode, Stan, Timestamp};
+use scheme::{
+    MonthTime, Mti, ParticipantId, Reason, ResponseCode, Stan, Timestamp, digits, number,
+};
 use wire::iso8583::Message;
 
 /// What an 0800 asks for.
@@ -38,7 +40,7 @@ pub fn request(message: &Message) -> Result<NetworkRequest, Reason> {
         "301" => Function::Echo,
         _ => Function::Unsupported,
     };
-    let institution = message.text(32).and_then(|id| id.parse().ok()).and_then(ParticipantId::new);
+    let institution = message.get(32).and_then(number).and_then(ParticipantId::new);
     Ok(NetworkRequest { function, institution })
 }
 
@@ -57,13 +59,13 @@ pub fn answer(request: &Message, code: ResponseCode) -> Message {
 /// An echo of ours.
 pub fn echo(now: Timestamp, stan: Stan) -> Option<Message> {
     let mut message = Message::new(Mti::new(800)?);
-    message.set(7, format!("{}", now.month_time()).as_bytes());
-    message.set(11, format!("{stan}").as_bytes());
+    message.set(7, &digits::<10>(now.month_time().number().into()));
+    message.set(11, &digits::<6>(stan.get().into()));
     message.set(70, b"301");
     Some(message)
 }
 
 /// The trace number that an 0810 answers.
 pub fn answered(message: &Message) -> Option<Stan> {
-    Stan::new(message.text(11)?.parse().ok()?)
+    Stan::new(number(message.get(11)?)?.try_into().ok()?)
 }

@@ -1,20 +1,25 @@
 //! Answers as messages (R-FIELDS): an answer echoes what the request brought and adds its own.
 
-use scheme::ResponseCode;
+use scheme::{ResponseCode, digits};
 use switch::{Answer, Request};
 use wire::iso8583::Message;
 
-use crate::digits::{Institution, digits};
+use crate::digits::Institution;
+use crate::elements::Elements;
 use crate::session::answer_mti;
 
 /// DEs that every answer to a payment or reversal echoes.
 const ECHOED: [u8; 12] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49];
 /// DEs that the answer to a network message echoes.
 const ECHOED_NETWORK: [u8; 3] = [7, 11, 70];
-/// DEs of an answer that are ours; everything else in it passes through.
-const OWN: [u8; 6] = [7, 11, 15, 38, 39, 44];
-/// DEs that belong to the issuer's link or are no answer's business.
-const LINK: [u8; 5] = [52, 64, 90, 95, 128];
+/// DEs of an issuer's answer that do not pass through: what is echoed, what is ours (7, 11, 15, 38,
+/// 39, 44), and what belongs to the issuer's link or is no answer's business.
+const NOT_PASSED: Elements = Elements::of(&[
+    2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 39, 41, 42, 44, 49, 52, 64, 90, 95, 128,
+]);
+/// DEs that we echo or make ourselves, in any message; everything else in it passes through.
+const MADE_HERE: Elements =
+    Elements::of(&[2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 39, 41, 42, 44, 49, 70, 90]);
 /// DE54, additional amounts.
 const BALANCES: u8 = 54;
 
@@ -58,7 +63,7 @@ pub(crate) fn to_message(echo: Message, answer: &Answer) -> Option<Message> {
     for (de, value) in answer.carried.iter() {
         // Balances are in an 0210 alone.
         let passes = de != BALANCES || mti.number() == 210;
-        if passes && !ECHOED.contains(&de) && !OWN.contains(&de) && !LINK.contains(&de) {
+        if passes && !NOT_PASSED.has(de) {
             message.set(de, value);
         }
     }
@@ -83,7 +88,7 @@ pub(crate) fn to_message(echo: Message, answer: &Answer) -> Option<Message> {
 pub(crate) fn without_passengers(message: &Message) -> Message {
     let mut own = Message::new(message.mti());
     for (de, value) in message.fields() {
-        if ECHOED.contains(&de) || OWN.contains(&de) || ECHOED_NETWORK.contains(&de) || de == 90 {
+        if MADE_HERE.has(de) {
             own.set(de, value);
         }
     }

@@ -7,13 +7,13 @@ use keys::{CardVault, Expiry};
 use scheme::{
     Amount, LocalTime, MonthTime, MtiClass, MtiFunction, Pan, PanError, ParticipantId, PaymentSeed,
     Processing, Reason, ResponseCode, RetailerId, Stan, TerminalId, Timestamp, TransactionKind,
-    Zone,
+    Zone, digits,
 };
 use switch::{Carried, OriginalRef, Request};
 use wire::iso8583::Message;
 
 use crate::SEAL_KIND;
-use crate::digits::digits;
+use crate::elements::Elements;
 
 /// Terminals of a station, for what their messages leave out.
 #[derive(Clone, Debug, Default)]
@@ -73,8 +73,8 @@ pub struct Place<'a> {
 }
 
 /// DEs that have a place of their own in a request, or may not pass (R-FIELDS, R-SECRETS).
-const NOT_CARRIED: [u8; 20] =
-    [1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 41, 42, 49, 52, 64, 90, 95, 128];
+const NOT_CARRIED: Elements =
+    Elements::of(&[1, 2, 3, 4, 7, 11, 12, 13, 15, 32, 37, 38, 41, 42, 49, 52, 64, 90, 95, 128]);
 
 /// Reads a payment request, advice or reversal. `Format` and `Terminal` are the only refusals.
 pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reason> {
@@ -125,7 +125,7 @@ pub fn to_request(message: &Message, place: &Place<'_>) -> Result<Request, Reaso
         currency,
         card,
         card_valid,
-        expiry: expiry.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()),
+        expiry: expiry.and_then(|digits| scheme::number(&digits)?.try_into().ok()),
         forwarding,
         has_pin: message.has(52),
         original,
@@ -212,13 +212,13 @@ fn digits4(text: &[u8]) -> Option<Expiry> {
 
 /// DE90: MTI 4 + DE11 6 + DE7 10 + DE32 11 + DE33 11, all digits.
 fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
-    let Some(value) = characters(message, 90)? else {
+    let Some(value) = message.get(90) else {
         return Ok(None);
     };
-    if value.len() != 42 || !value.bytes().all(|b| b.is_ascii_digit()) {
+    if value.len() != 42 {
         return Err(Reason::Format);
     }
-    let part = |from: usize, to: usize| value[from..to].parse::<u64>().map_err(|_| Reason::Format);
+    let part = |from: usize, to: usize| scheme::number(&value[from..to]).ok_or(Reason::Format);
     let narrow = |n: u64| u32::try_from(n).map_err(|_| Reason::Format);
     let mti = u16::try_from(part(0, 4)?).map_err(|_| Reason::Format)?;
     Ok(Some(OriginalRef {
@@ -233,30 +233,21 @@ fn original(message: &Message) -> Result<Option<OriginalRef>, Reason> {
 
 /// DE95: the first twelve digits are what was really paid.
 fn actual(message: &Message) -> Result<Option<Amount>, Reason> {
-    let Some(value) = characters(message, 95)? else {
+    let Some(value) = message.get(95) else {
         return Ok(None);
     };
-    let digits = value.get(..12).ok_or(Reason::Format)?;
-    if !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Reason::Format);
-    }
-    let minor: u64 = digits.parse().map_err(|_| Reason::Format)?;
+    let minor = value.get(..12).and_then(scheme::number).ok_or(Reason::Format)?;
     Amount::new(minor).map(Some).ok_or(Reason::Format)
 }
 
 fn carried(message: &Message) -> Carried {
     let mut carried = Carried::NONE;
     for (de, value) in message.fields() {
-        if !NOT_CARRIED.contains(&de) {
+        if !NOT_CARRIED.has(de) {
             carried.push(de, value);
         }
     }
     carried
-}
-
-/// The characters of an element; bytes that are none are malformed, not absent.
-fn characters(message: &Message, de: u8) -> Result<Option<&str>, Reason> {
-    message.get(de).map(|v| std::str::from_utf8(v).map_err(|_| Reason::Format)).transpose()
 }
 
 fn text<const N: usize>(message: &Message, de: u8) -> Result<Option<scheme::FixedText<N>>, Reason> {
@@ -267,13 +258,7 @@ fn text<const N: usize>(message: &Message, de: u8) -> Result<Option<scheme::Fixe
 }
 
 fn number64(message: &Message, de: u8) -> Result<Option<u64>, Reason> {
-    let Some(value) = characters(message, de)? else {
-        return Ok(None);
-    };
-    if value.is_empty() || !value.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Reason::Format);
-    }
-    value.parse().map(Some).map_err(|_| Reason::Format)
+    message.get(de).map(|value| scheme::number(value).ok_or(Reason::Format)).transpose()
 }
 
 fn number<T>(

@@ -11,6 +11,7 @@ extern crate alloc;
 
 mod card;
 mod code;
+mod digits;
 mod ident;
 pub mod limits;
 mod money;
@@ -23,6 +24,7 @@ pub use card::{CardRef, Pan, PanError, Sealed, Token};
 pub use code::{
     DE_COUNT, Mti, MtiClass, MtiFunction, PaymentKind, Processing, ResponseCode, TransactionKind,
 };
+pub use digits::{digits, number};
 pub use ident::{ApprovalCode, Iin, ParticipantId, RetailerId, Rrn, Stan, StationId, TerminalId};
 pub use money::{Amount, AmountError, Currency};
 pub use payment_id::{Leg, PaymentId, PaymentSeed, transfer_id_of_record};

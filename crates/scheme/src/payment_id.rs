@@ -6,6 +6,7 @@ use core::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::digits::digits;
 use crate::ident::{ParticipantId, Stan, TerminalId};
 use crate::time::{CivilDateTime, LocalTime, seconds_since_2000};
 
@@ -52,22 +53,35 @@ pub struct PaymentSeed {
     pub local: LocalTime,
 }
 
+/// Bytes that an id is hashed of: DE32, 41, 11, 13 and 12, each behind its length.
+const HASHED_MAX: usize = (1 + 11) + (1 + 8) + (1 + 6) + (1 + 4) + (1 + 6);
+
 impl PaymentSeed {
     /// The id; `clock` is the hub's local date and time, which decides the year.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "HASHED_MAX bounds the lengths and their sum"
+    )]
     pub fn id(&self, clock: CivilDateTime) -> PaymentId {
-        let seconds = seconds_since_2000(self.local.nearest(clock));
-        let mut hash = Sha256::new();
-        let mut part = |bytes: &[u8]| {
+        let seconds = seconds_since_2000(self.local, clock);
+        let acquirer = digits::<11>(self.acquirer.get());
+        let zeros = acquirer.iter().take_while(|digit| **digit == b'0').count();
+        let parts: [&[u8]; 5] = [
+            &acquirer[zeros..],
+            self.terminal.bytes(),
+            &digits::<6>(self.stan.get().into()),
+            &digits::<4>(self.local.date().into()),
+            &digits::<6>(self.local.time().into()),
+        ];
+        let (mut hashed, mut length) = ([0; HASHED_MAX], 0);
+        for part in parts {
             // Every part is at most 11 bytes long, so its length is one byte.
-            hash.update([u8::try_from(bytes.len()).unwrap_or(u8::MAX)]);
-            hash.update(bytes);
-        };
-        part(alloc::format!("{}", self.acquirer).as_bytes());
-        part(self.terminal.bytes());
-        part(alloc::format!("{}", self.stan).as_bytes());
-        part(alloc::format!("{:04}", self.local.date()).as_bytes());
-        part(alloc::format!("{:06}", self.local.time()).as_bytes());
-        let digest = hash.finalize();
+            hashed[length] = part.len() as u8;
+            hashed[length + 1..][..part.len()].copy_from_slice(part);
+            length += 1 + part.len();
+        }
+        let digest = Sha256::digest(&hashed[..length]);
         let tail = digest[..12].iter().fold(0u128, |n, b| (n << 8) | u128::from(*b));
         PaymentId(((u128::from(seconds) << 96) | tail) & !0xf)
     }

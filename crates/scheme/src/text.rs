@@ -35,11 +35,14 @@ impl<const N: usize> FixedText<N> {
         if text.len() > N {
             return Err(TextError::TooLong(text.len()));
         }
-        if let Some(at) = text.iter().position(|b| !(0x20..=0x7e).contains(b)) {
-            return Err(TextError::NotPrintable(at));
-        }
         let mut bytes = [b' '; N];
         bytes[..text.len()].copy_from_slice(text);
+        // All of them, without stopping at the first: that is several at a time.
+        let printable = bytes.iter().fold(true, |all, b| all & (0x20..=0x7e).contains(b));
+        if !printable {
+            let at = text.iter().position(|b| !(0x20..=0x7e).contains(b));
+            return Err(TextError::NotPrintable(at.unwrap_or(0)));
+        }
         Ok(Self(bytes))
     }
 

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::digits::number;
+
 /// Nanoseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Timestamp(pub u64);
@@ -177,10 +179,8 @@ impl MonthTime {
 
     /// Ten ASCII digits.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        if text.len() != 10 || !text.iter().all(u8::is_ascii_digit) {
-            return None;
-        }
-        core::str::from_utf8(text).ok()?.parse().ok().and_then(Self::new)
+        let number = number(text).filter(|_| text.len() == 10)?;
+        u32::try_from(number).ok().and_then(Self::new)
     }
 
     /// From DE13 (MMDD) and DE12 (hhmmss).
@@ -209,12 +209,17 @@ impl MonthTime {
 
     /// The instant in the year that brings it nearest to `near`, both read in the same zone.
     /// 29 February outside a leap year becomes 1 March.
+    pub fn nearest(self, near: CivilDateTime) -> CivilDateTime {
+        CivilDateTime::from_seconds(self.nearest_seconds(near))
+    }
+
+    /// The same in seconds after 1970-01-01T00:00:00.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "digits of a valid date, years near a real clock"
     )]
-    pub fn nearest(self, near: CivilDateTime) -> CivilDateTime {
-        let at = |year: u16| {
+    fn nearest_seconds(self, near: CivilDateTime) -> u64 {
+        let in_year = |year: u16| {
             let parsed = CivilDateTime {
                 year,
                 month: (self.0 / 100_000_000) as u8,
@@ -223,14 +228,19 @@ impl MonthTime {
                 minute: (self.0 / 100 % 100) as u8,
                 second: (self.0 % 100) as u8,
             };
-            CivilDateTime::from_seconds(parsed.seconds())
+            parsed.seconds()
         };
         let target = near.seconds();
         let year = near.year.max(1971);
-        [at(year - 1), at(year), at(year + 1)]
+        let same = in_year(year);
+        // One in another year is 365 days from this one, or more.
+        if same.abs_diff(target) <= 182 * DAY_S {
+            return same;
+        }
+        [in_year(year - 1), same, in_year(year + 1)]
             .into_iter()
-            .min_by_key(|candidate| candidate.seconds().abs_diff(target))
-            .unwrap_or(near)
+            .min_by_key(|candidate| candidate.abs_diff(target))
+            .unwrap_or(target)
     }
 }
 
@@ -326,9 +336,10 @@ impl Zone {
     }
 }
 
-/// Seconds since 2000-01-01 of a civil date and time, the head of a payment id.
-pub(crate) fn seconds_since_2000(civil: CivilDateTime) -> u32 {
-    u32::try_from(civil.seconds().saturating_sub(EPOCH_2000)).unwrap_or(u32::MAX)
+/// Seconds since 2000-01-01 of a local time in the year nearest to `near`: the head of an id.
+pub(crate) fn seconds_since_2000(local: LocalTime, near: CivilDateTime) -> u32 {
+    let seconds = local.nearest_seconds(near);
+    u32::try_from(seconds.saturating_sub(EPOCH_2000)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -355,6 +366,33 @@ mod tests {
         assert_eq!((old.year, old.day), (2026, 31));
         let leap = MonthTime::new(229_120_000).unwrap().nearest(new_year);
         assert_eq!((leap.month, leap.day), (3, 1));
+    }
+
+    /// Every day of a leap year and of the next, against clocks of every tenth day.
+    #[test]
+    fn no_other_year_is_nearer() {
+        let begin = 20_088 * DAY_S; // 2025-01-01
+        for day in (0..1_500).step_by(10) {
+            let clock = CivilDateTime::from_seconds(begin + day * DAY_S + 43_200);
+            for other in 0..366 {
+                // 2024 has a 29 February.
+                let local = CivilDateTime::from_seconds((19_723 + other) * DAY_S + 43_199);
+                let local = local.month_time();
+                let found = local.nearest(clock);
+                let distance = found.seconds().abs_diff(clock.seconds());
+                for year in 2023..2031 {
+                    let (number, mut civil) = (local.number(), found);
+                    civil.year = year;
+                    civil.month = (number / 100_000_000) as u8;
+                    civil.day = (number / 1_000_000 % 100) as u8;
+                    let there = civil.seconds().abs_diff(clock.seconds());
+                    assert!(distance <= there, "{local} at {clock}: {found}, not {year}");
+                    if year == found.year {
+                        assert_eq!(civil.seconds(), found.seconds(), "{local} at {clock}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

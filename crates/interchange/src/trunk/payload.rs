@@ -285,7 +285,7 @@ fn request(
         currency,
         card,
         card_valid: flags & CARD_VALID != 0,
-        expiry: expiry.and_then(|digits| std::str::from_utf8(&digits).ok()?.parse().ok()),
+        expiry: expiry.and_then(|digits| scheme::number(&digits)?.try_into().ok()),
         forwarding,
         has_pin: flags & PIN != 0,
         original,
