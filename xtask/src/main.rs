@@ -14,6 +14,7 @@
 mod clients;
 mod fuzz;
 mod hostile;
+mod matrix;
 mod nation;
 mod pages;
 mod shell;
@@ -36,6 +37,7 @@ usage: cargo xtask <chore>
   test --quick    fmt, tidy and cargo test only
   fuzz [TARGET] [--seconds N]
                   every target of fuzz/, or one, under libFuzzer; 60 s each
+  crash-matrix    every power cut and every error of the disk in 2,000 payments; some minutes
   hostile         hostile peers against a real nation, at full size; some minutes
 
 example: cargo xtask test --quick
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         ["pages"] => suite::pages_alone(root()),
         ["test"] => suite::run(root(), suite::Extent::Full),
         ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
+        ["crash-matrix"] => matrix::run(root()),
         ["hostile"] => hostile::run(root()),
         ["fuzz", rest @ ..] => fuzz::run(root(), rest),
         ["--help" | "-h" | "help"] => {

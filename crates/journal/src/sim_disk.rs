@@ -6,13 +6,16 @@
 //! kept. Faults ([`Plan`]) are planned by the number of the operation, so that a test can try them
 //! all: errors of any call, writes that go astray, reads that give a wrong bit; rot of the medium
 //! is [`SimDisk::flip`].
+mod cuts;
 mod plan;
 
+pub use cuts::{Cut, CutDisk, Cuts, Sample};
 pub use plan::{Astray, FailedSync, Plan, SkippedSync, Tearing};
 
 use crate::disk::{Disk, DiskError, DiskErrorKind, DiskOp};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -31,7 +34,8 @@ pub struct SimDisk {
     crashed: bool,
     strayed: Option<Strayed>,
     next_file: u64,
-    files: BTreeMap<u64, File>,
+    /// A clone of the disk shares what neither changes.
+    files: BTreeMap<u64, Arc<File>>,
     names: BTreeMap<String, u64>,
     durable_names: BTreeMap<String, u64>,
     unsynced_names: Vec<NameChange>,
@@ -114,8 +118,8 @@ impl SimDisk {
         let names = &self.names;
         self.files.retain(|file, _| names.values().any(|named| named == file));
         let mut files = core::mem::take(&mut self.files);
-        for file in files.values_mut() {
-            self.tear(file);
+        for file in files.values_mut().filter(|file| file.failed || !file.unsynced.is_empty()) {
+            self.tear(Arc::make_mut(file));
         }
         self.files = files;
         self.crashed = false;
@@ -128,6 +132,7 @@ impl SimDisk {
         self.crashed = false;
         self.plan.crash_at = None;
         for file in self.files.values_mut().filter(|file| file.failed) {
+            let file = Arc::make_mut(file);
             file.failed = false;
             file.bytes.clone_from(&file.durable);
             for change in &file.unsynced {
@@ -142,6 +147,7 @@ impl SimDisk {
             return;
         };
         let at = usize::try_from(offset).unwrap_or(usize::MAX);
+        let file = Arc::make_mut(file);
         for bytes in [&mut file.bytes, &mut file.durable] {
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= mask;
@@ -160,7 +166,8 @@ impl SimDisk {
         let file = self.names.get(name).copied().unwrap_or(self.next_file);
         self.next_file = self.next_file.max(file.saturating_add(1));
         let durable = bytes.clone();
-        self.files.insert(file, File { bytes, durable, ..File::default() });
+        let content = File { bytes, durable, ..File::default() };
+        self.files.insert(file, Arc::new(content));
         self.names.insert(name.into(), file);
         self.durable_names.insert(name.into(), file);
     }
@@ -335,10 +342,11 @@ impl SimDisk {
             return;
         };
         let shown = file.bytes.clone();
-        self.tear(&mut file);
+        let torn = Arc::make_mut(&mut file);
+        self.tear(torn);
         if self.plan.failed_sync == FailedSync::Cache {
-            file.bytes = shown;
-            file.failed = true;
+            torn.bytes = shown;
+            torn.failed = true;
         }
         self.files.insert(id, file);
     }
@@ -355,6 +363,7 @@ impl SimDisk {
         let file = landed.and_then(|(to, at)| Some((*self.names.get(&to)?, at)));
         if let Some((file, at)) = file.and_then(|(id, at)| Some((self.files.get_mut(&id)?, at))) {
             // Nobody will sync that place: it is on the medium now.
+            let file = Arc::make_mut(file);
             let change = Change::Write { offset: at, bytes: bytes.to_vec() };
             apply(&mut file.bytes, &change);
             apply(&mut file.durable, &change);
@@ -369,7 +378,7 @@ impl SimDisk {
         len: usize,
         how: Astray,
     ) -> Option<(String, usize)> {
-        let has_room = |file: &File| file.bytes.len() >= len;
+        let has_room = |file: &Arc<File>| file.bytes.len() >= len;
         let others = self.names.iter().filter(|(other, _)| *other != name);
         let others = others.filter(|(_, id)| self.files.get(id).is_some_and(has_room));
         let others: Vec<String> = others.map(|(other, _)| other.clone()).collect();
@@ -392,7 +401,14 @@ impl SimDisk {
         self.names
             .get(name)
             .and_then(|file| self.files.get_mut(file))
+            .map(Arc::make_mut)
             .ok_or_else(|| error(DiskErrorKind::NotFound, op, name, ""))
+    }
+
+    /// A file that is only looked at.
+    fn seen(&self, op: DiskOp, name: &str) -> Result<&File, DiskError> {
+        let file = self.names.get(name).and_then(|file| self.files.get(file));
+        file.map(Arc::as_ref).ok_or_else(|| error(DiskErrorKind::NotFound, op, name, ""))
     }
 
     fn admit_space(&self, op: DiskOp, name: &str, more: u64) -> Result<(), DiskError> {
@@ -409,7 +425,7 @@ impl SimDisk {
         let (NameChange::Create(name, _) | NameChange::Rename(name, _) | NameChange::Remove(name)) =
             change.clone();
         let going = self.begin(op, &name)?;
-        self.file(op, &name)?;
+        self.seen(op, &name)?;
         if self.happens(going) {
             apply_name(&mut self.names, &change);
             self.unsynced_names.push(change);
@@ -444,7 +460,8 @@ impl Disk for SimDisk {
         self.next_file = id.saturating_add(1);
         let len = to_usize(len);
         let unsynced = vec![Change::Length(len)];
-        self.files.insert(id, File { bytes: vec![0; len], unsynced, ..File::default() });
+        let file = File { bytes: vec![0; len], unsynced, ..File::default() };
+        self.files.insert(id, Arc::new(file));
         self.names.insert(name.into(), id);
         self.unsynced_names.push(NameChange::Create(name.into(), id));
         self.end(op, name, going)
@@ -453,7 +470,7 @@ impl Disk for SimDisk {
     fn read(&mut self, name: &str, offset: u64, buf: &mut [u8]) -> Result<usize, DiskError> {
         self.begin_look(DiskOp::Read, name)?;
         assert_aligned(offset, buf.len());
-        let file = self.file(DiskOp::Read, name)?;
+        let file = self.seen(DiskOp::Read, name)?;
         let bytes = file.bytes.get(to_usize(offset)..).unwrap_or(&[]);
         let read = bytes.len().min(buf.len());
         buf[..read].copy_from_slice(&bytes[..read]);
@@ -526,7 +543,7 @@ impl Disk for SimDisk {
     fn truncate(&mut self, name: &str, len: u64) -> Result<(), DiskError> {
         let op = DiskOp::Truncate;
         let going = self.begin(op, name)?;
-        let old = self.file(op, name)?.bytes.len() as u64;
+        let old = self.seen(op, name)?.bytes.len() as u64;
         self.admit_space(op, name, len.saturating_sub(old))?;
         if self.happens(going) {
             let change = Change::Length(to_usize(len));

@@ -1,0 +1,240 @@
+//! A whole hub on a simulated disk, driven as its shell drives it: turns of the loop, the commit
+//! thread's writes between them.
+
+use std::collections::BTreeMap;
+
+use host::view::{Query, Reply};
+use host::{
+    Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Role,
+};
+use journal::{Batch, Disk, Fault, Recovery, Work, Writer};
+use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+use scheme::Timestamp;
+
+use crate::outside::{BANKS, Outside};
+
+/// One turn of the loop to the next.
+const TURN_NS: u64 = 40_000_000;
+
+pub(crate) fn config() -> Config {
+    let mut config = Config::example();
+    config.journal.hub_segment_bytes = 64 * 1024;
+    config.journal.snapshot_records = 400;
+    config
+}
+
+/// Hash of the state after each record that ended a batch.
+pub(crate) type Hashes = BTreeMap<u64, u128>;
+
+/// The hub.
+pub(crate) struct Hub<D> {
+    host: Host,
+    writer: Writer<D>,
+    pub(crate) recovery: Recovery,
+    /// The batch whose commit the host has asked for.
+    flying: Option<Batch>,
+    snapshot: Option<(u64, Vec<u8>)>,
+    pub(crate) halted: Option<String>,
+    replies: Vec<Reply>,
+    turn: u64,
+    maintaining: bool,
+}
+
+/// What one write of the journal was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write {
+    /// The last record that is durable before it.
+    pub(crate) durable: u64,
+    /// The last one that is once it has gone well.
+    pub(crate) tried: u64,
+}
+
+fn clocks(now: u64) -> Clocks {
+    Clocks { wall: Timestamp(now), boot: now }
+}
+
+impl<D: Disk> Hub<D> {
+    pub(crate) fn open(disk: D, config: &Config, now: u64) -> Result<Self, HostError> {
+        let key = |byte: u8| Key128::from_random([byte; 16]);
+        let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
+        let vault = CardVault::new(TokenKey::new(key(1)), ring);
+        let keys = HostKeys { vault, macs: LinkMacs::Off };
+        let opened = Host::open(Role::Hub, config, keys, disk, clocks(now))?;
+        let Opened { host, writer, recovery, .. } = opened;
+        Ok(Self {
+            host,
+            writer,
+            recovery,
+            flying: None,
+            snapshot: None,
+            halted: None,
+            replies: Vec::new(),
+            turn: 0,
+            maintaining: true,
+        })
+    }
+
+    /// The last durable record.
+    pub(crate) fn durable(&self) -> u64 {
+        self.writer.mark().record
+    }
+
+    pub(crate) fn state_hash(&self) -> u128 {
+        self.host.state_hash()
+    }
+
+    pub(crate) fn stop(self, now: u64) -> Result<D, Fault> {
+        self.writer.stop(now)
+    }
+
+    /// The shell runs, and the banks call.
+    pub(crate) fn start(&mut self, outside: &mut Outside) {
+        let mut actions = Vec::new();
+        self.host.handle(clocks(outside.now), Event::Started, &mut actions);
+        for bank in 0..BANKS {
+            let conn = bank as u64 + 1;
+            let event = Event::Accepted { conn, door: Door::Banks, identity: None };
+            self.host.handle(clocks(outside.now), event, &mut actions);
+            outside.connected(conn, bank);
+        }
+        self.end_turn(actions, outside);
+    }
+
+    /// One turn: what came is handled, what is free leaves.
+    pub(crate) fn turn(&mut self, outside: &mut Outside) {
+        outside.now += TURN_NS;
+        self.turn += 1;
+        let now = outside.now;
+        let mut actions = Vec::new();
+        for (conn, bytes) in outside.reads() {
+            let event = Event::Received { conn, bytes: &bytes };
+            self.host.handle(clocks(now), event, &mut actions);
+        }
+        if self.host.next_timeout().is_some_and(|at| at <= now) {
+            self.host.handle(clocks(now), Event::Timeout, &mut actions);
+        }
+        self.end_turn(actions, outside);
+    }
+
+    fn end_turn(&mut self, mut actions: Vec<Action>, outside: &mut Outside) {
+        self.host.end_turn(&mut actions);
+        for action in actions {
+            match action {
+                Action::Send { conn, bytes } => {
+                    assert!(self.halted.is_none(), "nothing leaves a role that has stopped");
+                    outside.hear(conn, &bytes);
+                }
+                Action::Commit(batch) => {
+                    assert!(self.flying.is_none(), "one batch at a time");
+                    self.flying = Some(batch);
+                }
+                Action::Snapshot { record, body } => self.snapshot = Some((record, body)),
+                Action::Reply { reply, .. } => self.replies.push(*reply),
+                Action::Halt { what } => self.halted = Some(what),
+                Action::Close { conn, why } => panic!("connection {conn} is closed: {why:?}"),
+                Action::Dial(_) | Action::Listen { .. } | Action::Log(_) | Action::Stopped => {}
+            }
+        }
+    }
+
+    /// What the next write of the journal would be, with the state that belongs to it: the batch
+    /// that is asked for. Every third waits a turn, in which more is decided.
+    pub(crate) fn batch(&mut self, hashes: &mut Hashes) -> Option<Write> {
+        let batch = self.flying.as_ref()?;
+        let durable = self.durable();
+        let tried = durable + u64::from(batch.len());
+        // Cut at the end of a turn: the state holds all of the batch and nothing more.
+        hashes.entry(tried).or_insert_with(|| self.host.state_hash());
+        Some(Write { durable, tried })
+    }
+
+    /// Makes the batch durable, without telling anybody.
+    pub(crate) fn append(&mut self) -> Result<Batch, Fault> {
+        let mut batch = self.flying.take().expect("a batch was asked for");
+        self.writer.append(&mut batch)?;
+        Ok(batch)
+    }
+
+    pub(crate) fn committed(&mut self, batch: Batch, outside: &mut Outside) {
+        let room_ahead = self.writer.has_room_ahead();
+        let mut actions = Vec::new();
+        let event = Event::Committed { batch, room_ahead };
+        self.host.handle(clocks(outside.now), event, &mut actions);
+        self.end_turn(actions, outside);
+    }
+
+    pub(crate) fn disk_failed(&mut self, fault: &Fault, outside: &mut Outside) {
+        let mut actions = Vec::new();
+        let event = Event::DiskFailed { what: fault.to_string() };
+        self.host.handle(clocks(outside.now), event, &mut actions);
+        let told = actions.iter().any(|action| matches!(action, Action::Halt { .. }));
+        assert!(told, "the role stops: {fault}");
+        let left = actions.iter().filter(|action| matches!(action, Action::Send { .. })).count();
+        assert_eq!(left, 0, "nothing leaves after the disk has failed");
+        self.end_turn(actions, outside);
+    }
+
+    /// What can wait, as the commit thread does it: head, next segment, snapshot.
+    pub(crate) fn keep(&mut self, now: u64) -> Result<(), Fault> {
+        if let Some((record, body)) = self.snapshot.take() {
+            forgive(self.writer.begin_snapshot(record, now, body))?;
+            self.maintaining = true;
+        }
+        self.writer.publish_head(now)?;
+        if self.maintaining {
+            let more = self.writer.maintain();
+            self.maintaining = matches!(more, Ok(Work::More));
+            forgive(more.map(|_| ()))?;
+        }
+        Ok(())
+    }
+
+    /// After a commit there may be something to do again.
+    pub(crate) fn wake(&mut self) {
+        self.maintaining = true;
+    }
+
+    /// Whether a batch or a snapshot is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.flying.is_some()
+    }
+
+    fn ask(&mut self, query: Query, outside: &mut Outside) -> Reply {
+        let mut actions = Vec::new();
+        let event = Event::Query { ticket: 1, query };
+        self.host.handle(clocks(outside.now), event, &mut actions);
+        self.end_turn(actions, outside);
+        self.replies.pop().expect("an idle hub answers at once")
+    }
+
+    /// The hub's books against everybody else's.
+    pub(crate) fn audit(&mut self, outside: &mut Outside, case: &str) {
+        let expected = outside.positions(case);
+        assert_eq!(outside.holds(), 0, "{case}: holds stand at issuers");
+        let Reply::Overview(overview) = self.ask(Query::Overview, outside) else { panic!() };
+        assert_eq!((overview.saf_depth, overview.in_flight), (0, 0), "{case}");
+        let Reply::Accounts(accounts) = self.ask(Query::Accounts, outside) else { panic!() };
+        let minor = |text: &str| text.replace('.', "").parse::<i64>().unwrap();
+        let mut sum = 0;
+        for account in &accounts {
+            sum += minor(&account.balance);
+            let pending = (account.debits_pending.as_str(), account.credits_pending.as_str());
+            assert_eq!(pending, ("0.00", "0.00"), "{case}: {account:?}");
+        }
+        assert_eq!(sum, 0, "{case}: money is conserved");
+        for (owner, position) in expected {
+            let own = accounts.iter().filter(|account| account.owner == owner);
+            let own = own.filter(|account| ["position", "cap"].contains(&account.kind.as_str()));
+            let found: i64 = own.map(|account| minor(&account.balance)).sum();
+            assert_eq!(found, position, "{case}: position of {owner}");
+        }
+    }
+}
+
+/// What the commit thread forgives: no room for what can wait.
+fn forgive(done: Result<(), Fault>) -> Result<(), Fault> {
+    match done {
+        Err(Fault::NoSpace | Fault::SnapshotAhead { .. } | Fault::SnapshotBusy) => Ok(()),
+        other => other,
+    }
+}
