@@ -1,7 +1,7 @@
 //! The crash matrix: a script of 2,000 payments through a whole hub, the power cut at every
-//! operation of its disk with 20 seeds each, an error at every call of the disk. After each the hub
-//! starts again, holds exactly what was durable, and everybody's books agree once whoever waited has
-//! repeated or reversed.
+//! operation of its disk with 20 seeds each, an error at every call of the disk. After each
+//! the hub starts again, holds exactly what was durable, and the books of all agree once whoever
+//! waited has repeated or reversed.
 //!
 //! `cargo test` takes a sample, the same each time; `cargo xtask crash-matrix` all of it.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
