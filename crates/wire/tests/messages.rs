@@ -94,6 +94,11 @@ fn errors_name_element_and_byte() {
     check_decode_error("08004000000000000000+1", "bad_length 2 20");
     check_decode_error("080040000000000000002", "truncated_length 2 20");
     check_decode_error("0800400000000000000020", "length_over_max 2 20");
+    // With all of its digits there.
+    let with_pan = |length, digits| format!("08004000000000000000{length}{:0<digits$}", "9408");
+    check_decode_error(&with_pan(20, 20), "length_over_max 2 20");
+    check_decode_error(&with_pan(19, 18), "truncated_field 2 22");
+    assert!(ascii().decode(with_pan(19, 19).as_bytes()).is_ok());
     check_decode_error("08004000000000000000039408", "trailing_data 2 25");
     check_decode_error("08000000000000001000010203040506070g", "invalid_content 52 35");
 }

@@ -1,7 +1,8 @@
 //! Bytes to a message.
 //!
-//! One walk over the bytes serves [`Dialect::decode`] and [`super::explain`]: it reads bitmaps and
-//! elements in order, checks each, and tells a [`Sink`] what it found.
+//! A message that is right is read in one go ([`super::sound`]). For all others one walk over the
+//! bytes serves [`Dialect::decode`] and [`super::explain`]: it reads bitmaps and elements in order,
+//! checks each, and tells a [`Sink`] what it found.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use scheme::Mti;
 
 use super::content::{first_not_hex, first_wrong, hex_digit};
 use super::dialect::{Dialect, Encoding, Length, Rule};
-use super::message::{Filling, Message, elements};
+use super::message::{Bits, Filling, Message, elements, place};
+use super::sound;
 use crate::limits::{MESSAGE_BYTES_MAX, MESSAGE_SLACK};
 
 /// What is wrong with the bytes.
@@ -124,10 +126,22 @@ impl Dialect {
             let fault = fault(DecodeErrorKind::Framing, 0, MESSAGE_BYTES_MAX);
             return Err(fault.error(Some(Message::new(mti))));
         }
-        let mut filling = Filling::new(mti, bytes, bytes.len() + MESSAGE_SLACK);
-        match walk(self, bytes, &mut filling) {
-            Ok(()) => Ok(filling.finish()),
-            Err(fault) => Err(fault.error(Some(filling.finish()))),
+        match sound::read(self, mti, bytes) {
+            Some(message) => Ok(message),
+            None => self.decode_carefully(mti, bytes),
+        }
+    }
+
+    /// The same element by element, to say which of them is wrong and where.
+    #[cold]
+    pub(super) fn decode_carefully(&self, mti: Mti, bytes: &[u8]) -> Result<Message, DecodeError> {
+        let filling = Filling::new(mti, bytes.len() + MESSAGE_SLACK);
+        let mut found = Found { filling, present: [0; 2] };
+        let walked = walk(self, bytes, &mut found);
+        let message = found.filling.finish(found.present);
+        match walked {
+            Ok(()) => Ok(message),
+            Err(fault) => Err(fault.error(Some(message))),
         }
     }
 }
@@ -271,13 +285,22 @@ fn fault(kind: DecodeErrorKind, de: u8, offset: usize) -> Fault {
     Fault { kind, de, offset }
 }
 
-impl Sink for Filling<'_> {
+/// What was found of a message.
+struct Found {
+    filling: Filling,
+    present: Bits,
+}
+
+impl Sink for Found {
     fn bitmap(&mut self, _bits: u64, _end: usize) {}
 
-    fn element(&mut self, de: u8, rule: Rule, value: &[u8], end: usize) {
+    fn element(&mut self, de: u8, rule: Rule, value: &[u8], _end: usize) {
         match rule.encoding {
-            Encoding::Ascii | Encoding::Binary => self.push(de, end - value.len()..end),
-            Encoding::Hex => self.push_hex(de, value),
+            Encoding::Ascii | Encoding::Binary => self.filling.push(value),
+            Encoding::Hex => self.filling.push_hex(value),
         }
+        let (half, place) = place(de);
+        self.filling.end(half, place, self.filling.len());
+        self.present[half] |= 1 << place;
     }
 }

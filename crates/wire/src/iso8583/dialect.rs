@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 use super::dialect_file::DialectError;
+use super::sound::{self, Steps};
 use crate::limits::DE_COUNT;
 
 /// What an element may hold (the types of ISO 8583:1987).
@@ -159,6 +160,8 @@ pub struct Dialect {
     pub(super) encodings: Encodings,
     fields: Vec<Field>,
     rules: [Rule; DE_COUNT + 1],
+    /// What of the rules a message that is right needs.
+    steps: Steps,
 }
 
 /// The encodings of a dialect, by part. Message type and lengths are ASCII digits.
@@ -214,7 +217,7 @@ impl Dialect {
         fields: Vec<Field>,
     ) -> Self {
         assert_eq!(fields.len(), DE_COUNT + 1, "the file reader fills every place");
-        let rules = std::array::from_fn(|de| {
+        let rules: [Rule; DE_COUNT + 1] = std::array::from_fn(|de| {
             let field = &fields[de];
             Rule {
                 kind: field.kind,
@@ -223,7 +226,8 @@ impl Dialect {
                 encoding: field.encoding.unwrap_or(encodings.of(field.kind)),
             }
         });
-        Self { name, title, encodings, fields, rules }
+        let steps = sound::steps(|de| rules[usize::from(de)]);
+        Self { name, title, encodings, fields, rules, steps }
     }
 
     pub(super) fn fields(&self) -> &[Field] {
@@ -232,6 +236,10 @@ impl Dialect {
 
     pub(super) fn bitmap(&self) -> Encoding {
         self.encodings.bitmap
+    }
+
+    pub(super) fn steps(&self) -> &Steps {
+        &self.steps
     }
 
     pub(super) fn rule(&self, de: u8) -> Rule {

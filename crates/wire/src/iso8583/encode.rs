@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::ElementType;
-use super::content::first_wrong;
+use super::content::{first_wrong, hex_of_bits};
 use super::dialect::{Dialect, Encoding, Length, Rule};
-use super::message::Message;
+use super::message::{Bits, Message, place};
+use super::sound;
 use crate::limits::LENGTH_DIGITS_MAX;
 
 /// Why a value can't be written; counts in characters (bytes for type b).
@@ -70,72 +71,67 @@ impl Dialect {
     /// any other that is too short is refused, for a number that lost digits must not become
     /// another number. The secondary bitmap is written only when DE65 to DE128 need it.
     pub fn encode(&self, message: &Message, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        self.put(message, message.bitmap(), 0, out)
+        self.put(message, message.present(), [0; 2], out)
     }
 
-    /// Writes the elements of `bitmap` but those of `later`, whose bits alone are written. In both
-    /// DE1 is the highest bit.
+    /// Writes the elements of `bitmap` but those of `later`, whose bits alone are written.
     pub(super) fn put(
         &self,
         message: &Message,
-        bitmap: u128,
-        later: u128,
+        bitmap: Bits,
+        later: Bits,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         if let Some(refused) = message.refused() {
-            let kind = EncodeErrorKind::TooLong { length: refused.length, max: refused.room };
+            let (length, max) = (refused.length as usize, usize::from(refused.room));
+            let kind = EncodeErrorKind::TooLong { length, max };
             return Err(EncodeError { de: refused.de, kind });
         }
         let before = out.len();
-        let due = (bitmap & !later).reverse_bits();
-        let (primary, secondary) = ((bitmap >> 64) as u64, bitmap as u64);
-        out.reserve(message.value_bytes() + OVERHEAD);
+        let due = [bitmap[0] & !later[0], bitmap[1] & !later[1]];
+        out.reserve(message.values().len() + OVERHEAD);
         out.extend_from_slice(&message.mti().digits());
-        if secondary == 0 {
-            self.put_bitmap(primary, out);
-        } else {
-            self.put_bitmap(primary | 1 << 63, out);
-            self.put_bitmap(secondary, out);
+        self.put_bitmap(bitmap[0] | u64::from(bitmap[1] != 0), out);
+        if bitmap[1] != 0 {
+            self.put_bitmap(bitmap[1], out);
         }
-        // Elements that are written as they stand, side by side: copied together.
-        let mut run = 0..0;
-        for (de, at) in message.spans() {
-            if due >> (u32::from(de) - 1) & 1 == 0 {
-                continue;
-            }
-            let (rule, value) = (self.rule(de), &message.values()[at.clone()]);
-            if is_verbatim(rule, value) {
-                if run.end != at.start {
-                    out.extend_from_slice(&message.values()[run]);
-                    run = at.clone();
-                }
-                run.end = at.end;
-                continue;
-            }
-            out.extend_from_slice(&message.values()[std::mem::replace(&mut run, 0..0)]);
-            if let Err(kind) = put_element(rule, value, out) {
-                out.truncate(before);
-                return Err(EncodeError { de, kind });
+        let elements = out.len();
+        if sound::write(self, message, due, out).is_some() {
+            return Ok(());
+        }
+        out.truncate(elements);
+        let put = self.put_carefully(message, due, out);
+        if put.is_err() {
+            out.truncate(before);
+        }
+        put
+    }
+
+    /// The elements one by one, to pad what is short and to say which of them is wrong.
+    #[cold]
+    pub(super) fn put_carefully(
+        &self,
+        message: &Message,
+        due: Bits,
+        out: &mut Vec<u8>,
+    ) -> Result<(), EncodeError> {
+        for (de, value) in message.fields() {
+            let (half, place) = place(de);
+            if due[half] >> place & 1 == 1 {
+                put_element(self.rule(de), value, out).map_err(|kind| EncodeError { de, kind })?;
             }
         }
-        out.extend_from_slice(&message.values()[run]);
         Ok(())
     }
 
+    /// DE1 or DE65 is the lowest bit.
     fn put_bitmap(&self, bits: u64, out: &mut Vec<u8>) {
+        let bits = bits.reverse_bits();
         match self.bitmap() {
             Encoding::Binary => out.extend_from_slice(&bits.to_be_bytes()),
-            Encoding::Ascii | Encoding::Hex => put_hex(&bits.to_be_bytes(), out),
+            Encoding::Ascii | Encoding::Hex => out.extend_from_slice(&hex_of_bits(bits)),
         }
     }
-}
-
-/// Whether an element is written as it is: whole, of the right content, nothing before or behind.
-fn is_verbatim(rule: Rule, value: &[u8]) -> bool {
-    matches!(rule.length, Length::Fixed)
-        && matches!(rule.encoding, Encoding::Ascii | Encoding::Binary)
-        && value.len() == usize::from(rule.max)
-        && first_wrong(rule.kind, value).is_none()
 }
 
 fn put_element(rule: Rule, value: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeErrorKind> {
@@ -174,7 +170,7 @@ fn is_padded(kind: ElementType) -> bool {
 }
 
 /// Decimal digits, leading zeros included; the dialect has checked that they are enough.
-fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
+pub(super) fn put_number(number: usize, digits: u8, out: &mut Vec<u8>) {
     let digit = |unit: usize| b'0' + (number / unit % 10) as u8;
     match digits {
         2 => out.extend_from_slice(&[digit(10), digit(1)]),

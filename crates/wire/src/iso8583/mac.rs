@@ -12,10 +12,10 @@ use super::message::Message;
 /// Bytes of a MAC: DE64 and DE128 are b 64.
 pub const MAC_BYTES: usize = 8;
 
-/// DE64 and DE128 in a bitmap whose highest bit is DE1.
-const MAC_BITS: u128 = 1 << 64 | 1;
+/// DE64, and in its half DE128.
+const LAST: u64 = 1 << 63;
 /// DE66 to DE127, and DE65, which this version of the standard keeps for a third bitmap.
-const BEYOND: u128 = (u64::MAX - 1) as u128;
+const BEYOND: u64 = !LAST;
 
 impl Dialect {
     /// Bytes of a MAC on the wire.
@@ -31,9 +31,9 @@ impl Dialect {
         message: &Message,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
-        let others = message.bitmap() & !MAC_BITS;
-        let mac = if others & BEYOND == 0 { 1 << 64 } else { 1 };
-        self.put(message, others | mac, mac, out)
+        let [low, high] = message.present().map(|half| half & !LAST);
+        let mac = if high == 0 { [LAST, 0] } else { [0, LAST] };
+        self.put(message, [low | mac[0], high | mac[1]], mac, out)
     }
 
     /// Appends a MAC.
@@ -69,7 +69,7 @@ impl Dialect {
 impl Message {
     /// Whether the message has a MAC, and where R-MAC wants it.
     pub fn has_mac_in_place(&self) -> bool {
-        let wants_last = self.bitmap() & BEYOND != 0;
+        let wants_last = self.present()[1] & BEYOND != 0;
         self.has(if wants_last { 128 } else { 64 }) && (wants_last || !self.has(128))
     }
 }

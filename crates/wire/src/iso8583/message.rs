@@ -20,10 +20,9 @@ use crate::limits::{DE_COUNT, MESSAGE_BYTES_MAX};
 #[derive(Clone)]
 pub struct Message {
     mti: Mti,
-    /// The lowest bit is DE1 (never set here), the highest DE128.
-    present: u128,
-    /// The first is 0, for the element before which there is none.
-    ends: [u16; DE_COUNT + 1],
+    /// DE1 is never set here.
+    present: Bits,
+    ends: Ends,
     bytes: Vec<u8>,
     refused: Option<Refused>,
 }
@@ -32,16 +31,25 @@ pub struct Message {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Refused {
     pub(super) de: u8,
-    /// Its bytes.
-    pub(super) length: usize,
+    /// Its bytes; of 4 GiB and more, as many as 32 bits say.
+    pub(super) length: u32,
     /// The bytes that there was room for.
-    pub(super) room: usize,
+    pub(super) room: u16,
 }
+
+/// A set of data elements: DE1 is the lowest bit of the first, DE65 of the second.
+pub(super) type Bits = [u64; 2];
+
+/// Something of every data element, in the same order.
+pub(super) type Ends = [[u16; HALF]; 2];
+
+/// Elements that one bitmap tells of.
+pub(super) const HALF: usize = DE_COUNT / 2;
 
 impl Message {
     /// A message without elements.
     pub fn new(mti: Mti) -> Self {
-        Self { mti, present: 0, ends: [0; DE_COUNT + 1], bytes: Vec::new(), refused: None }
+        Self { mti, present: [0; 2], ends: [[0; HALF]; 2], bytes: Vec::new(), refused: None }
     }
 
     /// Message type indicator.
@@ -56,7 +64,8 @@ impl Message {
 
     /// Whether the element is there; it may be empty.
     pub fn has(&self, de: u8) -> bool {
-        self.present & bit(de) != 0
+        let (half, place) = place(de);
+        self.present[half] >> place & 1 != 0
     }
 
     /// The canonical value of an element.
@@ -76,30 +85,41 @@ impl Message {
     /// DE0 and DE1 are not elements and there is none above 128: a programming error, which a
     /// debug assertion catches and which otherwise changes nothing.
     pub fn set(&mut self, de: u8, value: &[u8]) {
-        if bit(de) == 0 {
+        let (half, place) = place(de);
+        if (half, place) == NOWHERE {
             debug_assert!(false, "DE{de} is not a data element");
             return;
         }
+        let total = self.bytes.len() + value.len();
+        if self.is_above_all(half, place) && self.refused.is_none() && total <= MESSAGE_BYTES_MAX {
+            // As when a message is made in order.
+            self.make_room(value.len());
+            self.bytes.extend_from_slice(value);
+            self.ends[half][place] = total as u16;
+            self.present[half] |= 1 << place;
+        } else {
+            self.insert(de, value);
+        }
+    }
+
+    /// [`Self::set`], wherever the element stands.
+    fn insert(&mut self, de: u8, value: &[u8]) {
         let span = self.span(de);
         let room = MESSAGE_BYTES_MAX - (self.bytes.len() - span.len());
         if value.len() > room {
             self.remove(de);
-            self.refused = Some(Refused { de, length: value.len(), room });
+            let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+            // Less than the room of an empty message.
+            self.refused = Some(Refused { de, length, room: room as u16 });
             return;
         }
         if self.refused.is_some_and(|refused| refused.de == de) {
             self.refused = None;
         }
-        if self.present >> (de - 1) == 0 {
-            // Above all that are there, as when a message is made in order.
-            self.make_room(value.len());
-            self.bytes.extend_from_slice(value);
-            self.ends[usize::from(de)] = self.total();
-        } else {
-            self.resize(de, value.len());
-            self.bytes[span.start..span.start + value.len()].copy_from_slice(value);
-        }
-        self.present |= bit(de);
+        self.resize(de, value.len());
+        self.bytes[span.start..span.start + value.len()].copy_from_slice(value);
+        let (half, place) = place(de);
+        self.present[half] |= 1 << place;
     }
 
     /// Removes an element; whether it was there. Its bytes are overwritten.
@@ -108,7 +128,8 @@ impl Message {
             return false;
         }
         self.resize(de, 0);
-        self.present &= !bit(de);
+        let (half, place) = place(de);
+        self.present[half] &= !(1 << place);
         true
     }
 
@@ -124,22 +145,26 @@ impl Message {
 
     /// All elements, ascending.
     pub fn fields(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        let mut start = 0;
-        ones(self.present).map(move |de| {
-            let end = usize::from(self.ends[usize::from(de)]);
-            let value = &self.bytes[start..end];
-            start = end;
-            (de, value)
-        })
+        self.spans().map(|(de, at)| (de, &self.bytes[at]))
     }
 
     /// All elements, ascending, as places in [`Self::values`]: one ends where the next begins.
     pub(super) fn spans(&self) -> impl Iterator<Item = (u8, Range<usize>)> {
         let mut start = 0;
-        ones(self.present).map(move |de| {
-            let end = usize::from(self.ends[usize::from(de)]);
-            (de, std::mem::replace(&mut start, end)..end)
+        ones(self.present).map(move |(half, place)| {
+            let end = usize::from(self.ends[half][place]);
+            (number(half, place), std::mem::replace(&mut start, end)..end)
         })
+    }
+
+    /// Which elements are there.
+    pub(super) fn present(&self) -> Bits {
+        self.present
+    }
+
+    /// Where in [`Self::values`] the value of each element ends that is there.
+    pub(super) fn ends(&self) -> &Ends {
+        &self.ends
     }
 
     /// All values, one behind the other.
@@ -152,28 +177,23 @@ impl Message {
         self.refused
     }
 
-    /// The bitmap as on the wire, DE1 highest; DE1 itself is never set.
-    pub(super) fn bitmap(&self) -> u128 {
-        self.present.reverse_bits()
-    }
-
-    /// Bytes of all values.
-    pub(super) fn value_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
     /// Where the value of `de` stands, or would.
     fn span(&self, de: u8) -> Range<usize> {
-        let below = self.present & (bit(de) - 1);
-        let before = (u128::BITS - below.leading_zeros()) as usize;
-        let start = usize::from(self.ends[before]);
-        let end = if self.has(de) { usize::from(self.ends[usize::from(de)]) } else { start };
-        start..end
+        let (half, place) = place(de);
+        let below = self.present[half] & !(u64::MAX << place);
+        let start = match (half, below, self.present[0]) {
+            (0, 0, _) | (_, 0, 0) => 0,
+            (_, 0, before) => self.ends[0][highest(before)],
+            (_, below, _) => self.ends[half][highest(below)],
+        };
+        let end = if self.has(de) { self.ends[half][place] } else { start };
+        usize::from(start)..usize::from(end)
     }
 
-    /// Bytes of all values: a message is never longer than a frame may be.
-    fn total(&self) -> u16 {
-        self.bytes.len() as u16
+    /// Whether neither this element is there nor any above.
+    fn is_above_all(&self, half: usize, place: usize) -> bool {
+        let beyond = if half == 0 { self.present[1] } else { 0 };
+        self.present[half] >> place | beyond == 0
     }
 
     /// Makes the room of `de` that long and moves what stands behind it; the room's content is
@@ -192,12 +212,17 @@ impl Message {
             self.bytes.truncate(total);
         }
         let added = (length as u16).wrapping_sub(span.len() as u16);
-        let above = self.present & !(bit(de) | (bit(de) - 1));
-        for above in ones(above) {
-            let end = &mut self.ends[usize::from(above)];
+        let (half, place) = place(de);
+        let mut from_here = self.present;
+        from_here[half] &= u64::MAX << place;
+        if half == 1 {
+            from_here[0] = 0;
+        }
+        for (half, place) in ones(from_here) {
+            let end = &mut self.ends[half][place];
             *end = end.wrapping_add(added);
         }
-        self.ends[usize::from(de)] = (span.start + length) as u16;
+        self.ends[half][place] = (span.start + length) as u16;
     }
 
     /// Lets the buffer hold that many bytes more. The old one is overwritten before it is given
@@ -215,70 +240,57 @@ impl Message {
 
 impl PartialEq for Message {
     fn eq(&self, other: &Self) -> bool {
-        let ends = |message: &Self, de: u8| message.ends[usize::from(de)];
         self.mti == other.mti
             && self.present == other.present
             && self.refused == other.refused
             && self.bytes == other.bytes
-            && ones(self.present).all(|de| ends(self, de) == ends(other, de))
+            && self.spans().eq(other.spans())
     }
 }
 
 impl Eq for Message {}
 
-/// Fills a message in ascending order from one frame, which needs no moving. Elements that stand
-/// side by side in the frame are copied together.
-pub(super) struct Filling<'b> {
-    message: Message,
-    frame: &'b [u8],
-    /// Read, and not copied yet.
-    run: Range<usize>,
-}
+/// Fills a message in ascending order, which needs no moving.
+pub(super) struct Filling(Message);
 
-impl<'b> Filling<'b> {
+impl Filling {
     /// No elements yet, and room for that many bytes of values.
-    pub(super) fn new(mti: Mti, frame: &'b [u8], room: usize) -> Self {
+    pub(super) fn new(mti: Mti, room: usize) -> Self {
         let mut message = Message::new(mti);
         message.bytes.reserve_exact(room);
-        Self { message, frame, run: 0..0 }
+        Self(message)
     }
 
-    /// Adds an element, which must be above all that were added, as it stands in the frame.
-    pub(super) fn push(&mut self, de: u8, at: Range<usize>) {
-        if self.run.end == at.start {
-            self.run.end = at.end;
-        } else {
-            self.copy();
-            self.run = at;
-        }
-        self.end(de);
+    /// Adds bytes of values, of one element or of more that stand side by side.
+    #[inline]
+    pub(super) fn push(&mut self, values: &[u8]) {
+        self.0.bytes.extend_from_slice(values);
     }
 
-    /// Adds an element whose value is given in hexadecimal digits, which must be such.
-    pub(super) fn push_hex(&mut self, de: u8, digits: &[u8]) {
-        self.copy();
-        let bytes = digits.chunks_exact(2).map(|pair| {
+    /// Adds bytes that are given in hexadecimal digits, which must be such.
+    pub(super) fn push_hex(&mut self, digits: &[u8]) {
+        self.0.bytes.extend(digits.chunks_exact(2).map(|pair| {
             super::content::hex_digit(pair[0]) << 4 | super::content::hex_digit(pair[1])
-        });
-        self.message.bytes.extend(bytes);
-        self.end(de);
+        }));
     }
 
-    /// The message with what was added.
-    pub(super) fn finish(mut self) -> Message {
-        self.copy();
-        self.message
+    /// Bytes that were added.
+    pub(super) fn len(&self) -> usize {
+        self.0.bytes.len()
     }
 
-    fn copy(&mut self) {
-        self.message.bytes.extend_from_slice(&self.frame[self.run.clone()]);
-        self.run = 0..0;
+    /// An element, by its half and its place there, ends so far from the first; what was added of
+    /// it and after it, and all that will be, is within one frame.
+    #[inline]
+    pub(super) fn end(&mut self, half: usize, place: usize, end: usize) {
+        self.0.ends[half][place] = end as u16;
     }
 
-    fn end(&mut self, de: u8) {
-        // All of it comes from one frame.
-        self.message.ends[usize::from(de)] = self.message.total() + self.run.len() as u16;
-        self.message.present |= bit(de);
+    /// The message with these elements, of each of which the end was told.
+    #[inline]
+    pub(super) fn finish(mut self, present: Bits) -> Message {
+        self.0.present = present;
+        self.0
     }
 }
 
@@ -293,22 +305,42 @@ impl fmt::Debug for Message {
     }
 }
 
-/// The bit of a data element, 0 for what is none.
-fn bit(de: u8) -> u128 {
-    if (2..=128).contains(&de) { 1 << (u32::from(de) - 1) } else { 0 }
+/// DE1's place, which no element has.
+const NOWHERE: (usize, usize) = (0, 0);
+
+/// The half that a data element is in, and its place there; [`NOWHERE`] for what is no element.
+pub(super) fn place(de: u8) -> (usize, usize) {
+    match de {
+        2..=128 => (usize::from(de > 64), usize::from(de - 1) % HALF),
+        _ => NOWHERE,
+    }
 }
 
-/// The data elements of a bitmap as on the wire, ascending.
+/// The place of the highest of these elements, of which there must be one.
+fn highest(bits: u64) -> usize {
+    63 - (bits | 1).leading_zeros() as usize
+}
+
+/// The data elements of a bitmap as on the wire, DE1 highest, ascending.
 pub(super) fn elements(bitmap: u128) -> impl Iterator<Item = u8> {
-    ones(bitmap.reverse_bits())
+    let halves = [(bitmap >> 64) as u64, bitmap as u64].map(u64::reverse_bits);
+    ones(halves).map(|(half, place)| number(half, place))
 }
 
-fn ones(bits: u128) -> impl Iterator<Item = u8> {
+/// The element at a place of a half.
+pub(super) fn number(half: usize, place: usize) -> u8 {
+    // At most 128.
+    (HALF * half + place + 1) as u8
+}
+
+/// Halves and places, ascending.
+pub(super) fn ones(bits: Bits) -> impl Iterator<Item = (usize, usize)> {
     let mut rest = bits;
     std::iter::from_fn(move || {
-        let de = rest.trailing_zeros() as u8 + 1;
-        let found = (rest != 0).then_some(de);
-        rest &= rest.wrapping_sub(1);
+        let half = usize::from(rest[0] == 0);
+        let place = rest[half].trailing_zeros() as usize % HALF;
+        let found = (rest[half] != 0).then_some((half, place));
+        rest[half] &= rest[half].wrapping_sub(1);
         found
     })
 }

@@ -16,6 +16,7 @@ mod explain;
 mod mac;
 mod mask;
 mod message;
+mod sound;
 
 pub use decode::{DecodeError, DecodeErrorKind, recognise};
 pub use dialect::{Dialect, ElementType, Encoding, Field, Length};
