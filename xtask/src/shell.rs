@@ -128,7 +128,7 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         assert_eq!(wait(&mut child, Duration::ZERO).unwrap(), None);
         interrupt(&child).unwrap();
-        let status = wait(&mut child, Duration::from_secs(5)).unwrap();
+        let status = wait(&mut child, Duration::from_secs(60)).unwrap();
         assert!(status.is_some_and(|s| !s.success()));
     }
 }

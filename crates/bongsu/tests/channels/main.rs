@@ -139,7 +139,7 @@ fn r_link_certificates_are_renewed_without_a_restart() {
     let log = dir.join("hub.log");
     let read = || std::fs::read_to_string(&log).unwrap();
     let wait = |what: &str, count: usize| {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + Duration::from_secs(90);
         while read().lines().filter(|line| line.contains(what)).count() < count {
             assert!(Instant::now() < until, "{what}: {}", read());
             std::thread::sleep(Duration::from_millis(20));

@@ -83,7 +83,7 @@ def connect(port, role, **options):
     if role:
         context.load_cert_chain(f"{KEYS}/tls-{role}.crt", f"{KEYS}/tls-{role}.key")
     name = options.get("name", "hub.bongsu.internal")
-    raw = socket.create_connection(("127.0.0.1", port), timeout=20)
+    raw = socket.create_connection(("127.0.0.1", port), timeout=90)
     return context.wrap_socket(raw, server_hostname=name)
 
 
@@ -176,9 +176,9 @@ def main():
     refused("tls 1.2", lambda: connect(BANKS, "bank-100001", **tls12))
     refused("no certificate", lambda: connect(BANKS, None))
     refused("a terminal at the banks' door", lambda: connect(BANKS, "terminal-pyo00001"))
-    refused("plain bank", lambda: socket.create_connection(("127.0.0.1", BANKS), timeout=20))
+    refused("plain bank", lambda: socket.create_connection(("127.0.0.1", BANKS), timeout=90))
     plain = ("127.0.0.1", TERMINALS)
-    refused("plain terminal", lambda: socket.create_connection(plain, timeout=20))
+    refused("plain terminal", lambda: socket.create_connection(plain, timeout=90))
     sys.exit(1 if failed else 0)
 
 

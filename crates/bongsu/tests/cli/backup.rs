@@ -1,12 +1,11 @@
 //! A nation under traffic is backed up, restored elsewhere, and goes on there.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::nation::{Nation, fresh, start};
-use crate::rig::run;
+use crate::rig::{eventually, run};
 
 const EXAMPLE: &str = include_str!("../../../../examples/four-stations/nation.toml");
 
@@ -18,14 +17,6 @@ fn listed(dir: &Path) -> Vec<Value> {
     let ran = run(&["ledger", "transfers", "--format", "json", "--dir", text(dir)]);
     assert_eq!(ran.code, 0, "{}", ran.err);
     ran.json()["transfers"].as_array().unwrap().clone()
-}
-
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 #[test]
@@ -43,7 +34,7 @@ fn a_nation_under_traffic_is_restored_elsewhere() {
     std::fs::write(dir.join("nation.toml"), config).unwrap();
     let mut nation = start(dir, "100", 1);
     let posted = |list: &[Value]| list.iter().filter(|t| t["leg"] == "post").count();
-    wait_for("nothing is paid", || posted(&listed(&nation.dir)) > 50);
+    eventually("something is paid", || posted(&listed(&nation.dir)) > 50);
 
     let (target, keys, new) = (fresh("backup"), fresh("backup-keys"), fresh("restored"));
     let inside = target.join("keys");
@@ -59,7 +50,7 @@ fn a_nation_under_traffic_is_restored_elsewhere() {
     let again = nation.json(&arguments, 2);
     assert_eq!(again["error"]["kind"], "not_empty", "{again}");
 
-    wait_for("no more is paid", || posted(&listed(&nation.dir)) > posted(&listed(&target)) + 50);
+    eventually("more is paid", || posted(&listed(&nation.dir)) > posted(&listed(&target)) + 50);
     nation.stop();
     let (live, copy) = (listed(&nation.dir), listed(&target));
     assert!(posted(&copy) > 50, "the copy is of a nation under traffic");
@@ -135,7 +126,7 @@ fn booked(nation: &Nation, issuer: &str) -> i64 {
 fn books_agree(nation: &Nation) {
     for issuer in ["100001", "100002", "100003", "100004"] {
         let both = || (taken(&listed(&nation.dir), issuer), booked(nation, issuer));
-        wait_for("a bank's book is not the ledger's", || both().0 == both().1);
+        eventually("a bank's book is the ledger's", || both().0 == both().1);
         assert!(both().0 > 0, "{issuer} took part");
     }
 }

@@ -4,11 +4,10 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::rig::{Ran, command, run};
+use crate::rig::{Ran, command, eventually, run};
 
 /// A nation of this test's own; killed with it, children and all (they watch their supervisor).
 pub(crate) struct Nation {
@@ -85,25 +84,18 @@ impl Nation {
 
     /// The reversed payment, once its issuer knows of it: nothing of it changes any more.
     fn acknowledged(&self, rrn: &str) -> Value {
-        let until = Instant::now() + Duration::from_secs(10);
-        loop {
-            let found = self.json(&["ledger", "payment", rrn], 0);
-            if found["payments"][0]["reversal_acknowledged"] == true {
-                return found;
-            }
-            assert!(Instant::now() < until, "the issuer does not acknowledge: {found}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let mut found = Value::Null;
+        eventually("the issuer acknowledges", || {
+            found = self.json(&["ledger", "payment", rrn], 0);
+            found["payments"][0]["reversal_acknowledged"] == true
+        });
+        found
     }
 
     pub(crate) fn stop(&mut self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-        let until = Instant::now() + Duration::from_secs(10);
-        while self.child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < until, "it does not stop");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("it stops", || self.child.try_wait().unwrap().is_some());
     }
 }
 

@@ -3,9 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use crate::rig::{Ran, run};
+use crate::rig::{PATIENCE, Ran, eventually, run};
 use serde_json::{Value, json};
 use wire::iso8583::{Dialect, Message};
 
@@ -48,16 +47,14 @@ struct Station {
 /// Somebody's connection, or a failed test: a program that refuses its arguments never calls.
 fn accept(listener: &TcpListener) -> TcpStream {
     listener.set_nonblocking(true).unwrap();
-    for _ in 0..500 {
-        match listener.accept() {
-            Ok((line, _)) => {
-                line.set_nonblocking(false).unwrap();
-                return line;
-            }
-            Err(_) => thread::sleep(Duration::from_millis(10)),
-        }
-    }
-    panic!("nobody called");
+    let mut called = None;
+    eventually("somebody calls", || {
+        called = listener.accept().ok();
+        called.is_some()
+    });
+    let (line, _) = called.unwrap();
+    line.set_nonblocking(false).unwrap();
+    line
 }
 
 fn station(script: impl FnOnce(&Message, TcpStream) + Send + 'static) -> Station {
@@ -65,7 +62,7 @@ fn station(script: impl FnOnce(&Message, TcpStream) + Send + 'static) -> Station
     let address = listener.local_addr().unwrap().to_string();
     let thread = thread::spawn(move || {
         let mut line = accept(&listener);
-        line.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        line.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = receive(&mut line);
         script(&request, line);
         request
@@ -246,21 +243,20 @@ fn check_unknown(ran: &Ran, kind: &str) {
     assert_eq!(error["stan"], json!("000012"));
 }
 
+/// However long the program waits.
+fn until_it_hangs_up(line: &mut TcpStream) {
+    assert_eq!(line.read(&mut [0]).unwrap(), 0);
+}
+
 #[test]
 fn nobody_knows() {
     let at = ["--stan", "12", "--at", "2026-11-22T16:30:05Z", "--format", "json"];
     let quick = [&at[..], &["--timeout", "0.2"]].concat();
-    let (ran, _) = pay(
-        station(|_, line| {
-            thread::sleep(Duration::from_millis(400));
-            drop(line)
-        }),
-        &quick,
-    );
+    let (ran, _) = pay(station(|_, mut line| until_it_hangs_up(&mut line)), &quick);
     check_unknown(&ran, "no_answer");
     let half = |_: &Message, mut line: TcpStream| {
         line.write_all(&[0, 200, b'0']).unwrap();
-        thread::sleep(Duration::from_millis(400));
+        until_it_hangs_up(&mut line);
     };
     let (ran, _) = pay(station(half), &quick);
     check_unknown(&ran, "no_answer");

@@ -2,8 +2,20 @@
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// How long anything may take before it counts as never: machines are busy with other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// What a run left behind.
 pub(crate) struct Ran {

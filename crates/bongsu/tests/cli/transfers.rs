@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::nation::Nation;
+use crate::rig::PATIENCE;
 
 /// Debits and credits pending, debits and credits posted, in minor units.
 type Sums = [i64; 4];
@@ -57,7 +58,7 @@ fn listed(accounts: &Value) -> BTreeMap<String, Sums> {
 /// All transfers, once what is published as durable is as new as `accounts`. A hold and its release
 /// show in no sum: what is published must also have stood still for longer than it may lag behind.
 fn agreeing(nation: &Nation, accounts: &Value) -> Value {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + PATIENCE;
     let mut before = Value::Null;
     loop {
         let list = nation.json(&["ledger", "transfers"], 0);

@@ -1,9 +1,8 @@
 //! Every role runs alone on its own configuration.
 
-use std::path::Path;
 use std::process::Command;
 
-use crate::rig::{CARD, EXAMPLE, OTHER_CARD, PROGRAM, Place, Role};
+use crate::rig::{CARD, EXAMPLE, OTHER_CARD, PROGRAM, Place, Role, count};
 
 const BANKS: [&str; 4] = ["100001", "100002", "100003", "100004"];
 
@@ -33,17 +32,6 @@ fn start(place: &Place, name: &str, role: &[&str]) -> Role {
     place.start(name, &[role, &["--config", &config]].concat())
 }
 
-/// `GET` on a role's own socket.
-fn count(dir: &Path, role: &node::RoleName, key: &str) -> u64 {
-    let socket = node::Layout::new(dir).socket(role);
-    let (status, body) = node::client::get(&socket, "/api/v1/overview").unwrap_or_default();
-    if status != 200 {
-        return 0;
-    }
-    let page: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    page[key].as_u64().unwrap_or_else(|| unreachable!("{key}: {page}"))
-}
-
 #[test]
 fn every_role_runs_alone_on_its_own_configuration_and_pays() {
     let place = Place::new("alone");
@@ -66,7 +54,7 @@ fn every_role_runs_alone_on_its_own_configuration_and_pays() {
     let shops = place.shops("shops", &["--traffic", "40", "--config", &config]);
     let dir = place.dir.join("shops");
     crate::rig::eventually("shops' payments", || {
-        count(&dir, &node::RoleName::Shops, "approved") > 10
+        count(&dir, &node::RoleName::Shops, "approved").is_some_and(|count| count > 10)
     });
     shops.stop();
     station.stop();

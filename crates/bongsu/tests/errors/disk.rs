@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use node::RoleName;
 
-use crate::rig::{CARD, EXAMPLE, PROGRAM, Place, eventually, refusal, says};
+use crate::rig::{CARD, EXAMPLE, PROGRAM, Place, count, eventually, goes_on, refusal, says};
 
 /// How a mount of one's own is made here, if it can be.
 fn unshare() -> Option<&'static [&'static str]> {
@@ -68,6 +68,18 @@ fn a_directory_that_cannot_be_written_is_named() {
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
 }
 
+/// Every frame fills 4 KiB, so that a segment is soon full; a bank may take its time meanwhile,
+/// however slow this machine is.
+const SOON_FULL: &str = "
+[journal]
+hub_segment_mib = 8
+block = 4096
+[timers]
+issuer_answer_ms = 900000
+hub_answer_ms = 1000000
+echo_idle_ms = 900000
+";
+
 /// Two segments of 8 MiB and no third: new purchases get 96, all else goes on.
 #[test]
 fn a_full_disk_refuses_purchases_one_segment_ahead() {
@@ -77,9 +89,7 @@ fn a_full_disk_refuses_purchases_one_segment_ahead() {
     let (disk, kept) = (dir.join("hub"), place.dir.join("kept"));
     std::fs::create_dir_all(&disk).unwrap();
     std::fs::create_dir(&kept).unwrap();
-    // Every frame fills 4 KiB: a segment is soon full.
-    let text = format!("{EXAMPLE}\n[journal]\nhub_segment_mib = 8\nblock = 4096\n");
-    std::fs::write(dir.join("nation.toml"), text).unwrap();
+    std::fs::write(dir.join("nation.toml"), format!("{EXAMPLE}{SOON_FULL}")).unwrap();
     // What was mounted goes with its last process: a copy stays for the auditor.
     let script = format!(
         "trap : INT && {{ \"$@\"; code=$?; cp -a '{}/.' '{}' && exit $code; }}",
@@ -100,14 +110,17 @@ fn a_full_disk_refuses_purchases_one_segment_ahead() {
     let filler = format!("/proc/{}/root{}/filler", hub.child.id(), disk.display());
     eventually("the second segment", || metric(&dir, "bongsu_journal_no_room ") == 0);
     std::fs::write(&filler, vec![1; 8 << 20]).unwrap();
-    let shops = place.shops("n", &["--traffic", "400"]);
-    eventually("the first segment is nearly full", || {
-        metric(&dir, "bongsu_commit_bytes_total ") > (8 << 20) - (200 << 10)
-    });
     // A payment is under way while the disk becomes full: its bank takes its time.
     banks[1].signal("-STOP");
-    let under_way = place.payer("n", &["--pan", CARD, "--amount", "3.00"]).spawn().unwrap();
-    eventually("no room", || metric(&dir, "bongsu_journal_no_room ") == 1);
+    let mut under_way = place.payer("n", &["--pan", CARD, "--amount", "3.00"]);
+    let under_way = under_way.args(["--timeout", "1800"]).spawn().unwrap();
+    eventually("it is under way", || count(&dir, &RoleName::Hub, "in_flight") == Some(1));
+    // The shops' cards are of every bank but that one.
+    let others = place.path("shops.toml");
+    std::fs::write(&others, EXAMPLE.replace("\"940802\"", "\"940892\"")).unwrap();
+    let shops = place.shops("n", &["--traffic", "400", "--config", &others]);
+    let written = || metric(&dir, "bongsu_commit_bytes_total ");
+    goes_on("no room", || (metric(&dir, "bongsu_journal_no_room ") == 1, written()));
     banks[1].signal("-CONT");
     let finished = under_way.wait_with_output().unwrap();
     assert!(finished.status.success(), "{finished:?}");
@@ -140,11 +153,14 @@ fn a_full_disk_refuses_purchases_one_segment_ahead() {
     std::fs::rename(&kept, &disk).unwrap();
     let (code, report) = place.verify("n");
     assert_eq!((code, &report["ok"]), (0, &true.into()), "{report}");
-    for (said, status) in [(&sale, "reversed"), (&held, "posted")] {
-        let rrn = original(said);
-        let find = ["ledger", "payment", rrn.as_str(), "--format", "json"];
-        let output = place.command("n", &find).output().unwrap();
-        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(found["payments"][0]["status"], status, "{found}");
-    }
+    ends_as(&place, &sale, "reversed");
+    ends_as(&place, &held, "posted");
+}
+
+/// What a stopped hub's journal says of a payment.
+fn ends_as(place: &Place, said: &serde_json::Value, status: &str) {
+    let find = ["ledger", "payment", said["rrn"].as_str().unwrap(), "--format", "json"];
+    let output = place.command("n", &find).output().unwrap();
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["payments"][0]["status"], status, "{found}");
 }

@@ -197,11 +197,31 @@ fn json(output: &Output) -> Value {
         .unwrap_or_else(|error| unreachable!("{error}: {output:?}"))
 }
 
+/// A number of `/api/v1/overview` on a role's own socket; `None` if it does not answer now.
+pub(crate) fn count(dir: &Path, role: &node::RoleName, key: &str) -> Option<u64> {
+    let socket = node::Layout::new(dir).socket(role);
+    let (status, body) = node::client::get(&socket, "/api/v1/overview").ok()?;
+    let page: Value = serde_json::from_slice(&body).unwrap();
+    (status == 200).then(|| page[key].as_u64().unwrap_or_else(|| unreachable!("{key}: {page}")))
+}
+
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < until, "{what}");
         std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits as long as a count goes on changing.
+pub(crate) fn goes_on(what: &str, mut holds: impl FnMut() -> (bool, u64)) {
+    let mut last = holds();
+    while !last.0 {
+        let before = last.1;
+        eventually(what, || {
+            last = holds();
+            last.0 || last.1 != before
+        });
     }
 }
 

@@ -46,9 +46,9 @@ impl Nation {
                 }
             }
         });
-        if told.recv_timeout(Duration::from_secs(60)).is_err() {
+        if told.recv_timeout(Duration::from_secs(90)).is_err() {
             drop(up.kill());
-            panic!("not ready within 60 s");
+            panic!("not ready within 90 s");
         }
         Self { dir, port_base, up }
     }
