@@ -9,9 +9,9 @@ use crate::elements::Elements;
 use crate::session::answer_mti;
 
 /// DEs that every answer to a payment or reversal echoes.
-const ECHOED: [u8; 12] = [2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49];
+const ECHOED: Elements = Elements::of(&[2, 3, 4, 7, 11, 12, 13, 32, 37, 41, 42, 49]);
 /// DEs that the answer to a network message echoes.
-const ECHOED_NETWORK: [u8; 3] = [7, 11, 70];
+const ECHOED_NETWORK: Elements = Elements::of(&[7, 11, 70]);
 /// DEs of an issuer's answer that do not pass through: what is echoed, what is ours (7, 11, 15, 38,
 /// 39, 44), and what belongs to the issuer's link or is no answer's business.
 const NOT_PASSED: Elements = Elements::of(&[
@@ -25,40 +25,36 @@ const BALANCES: u8 = 54;
 
 /// What must be kept of a request until it is answered.
 pub(crate) fn echo_of(request: &Message) -> Message {
-    let mut echo = Message::new(request.mti());
     let network = request.mti().class() == scheme::MtiClass::Network;
-    let echoed: &[u8] = if network { &ECHOED_NETWORK } else { &ECHOED };
-    for de in echoed {
-        if let Some(value) = request.get(*de) {
-            echo.set(*de, value);
-        }
-    }
-    echo
+    let echoed = if network { &ECHOED_NETWORK } else { &ECHOED };
+    request.only(|de| echoed.has(de))
 }
 
 /// What is echoed of a payment request, with what the station filled in where the message had none
 /// (R-MATCH).
 pub(crate) fn filled(message: &Message, request: &Request) -> Message {
     let mut echo = echo_of(message);
-    let mut fill = |de: u8, value: &[u8]| {
-        if !echo.has(de) {
-            echo.set(de, value);
-        }
-    };
-    fill(12, &digits::<6>(request.local.time().into()));
-    fill(13, &digits::<4>(request.local.date().into()));
-    fill(32, Institution::of(request.acquirer).text());
-    if !request.retailer.is_blank() {
-        fill(42, request.retailer.bytes());
+    if !echo.has(12) {
+        echo.set(12, &digits::<6>(request.local.time().into()));
     }
-    fill(49, &digits::<3>(request.currency.into()));
+    if !echo.has(13) {
+        echo.set(13, &digits::<4>(request.local.date().into()));
+    }
+    if !echo.has(32) {
+        echo.set(32, Institution::of(request.acquirer).text());
+    }
+    if !echo.has(42) && !request.retailer.is_blank() {
+        echo.set(42, request.retailer.bytes());
+    }
+    if !echo.has(49) {
+        echo.set(49, &digits::<3>(request.currency.into()));
+    }
     echo
 }
 
-/// The message that answers a request, made of its echo; `None` when it may not be answered.
-pub(crate) fn to_message(echo: Message, answer: &Answer) -> Option<Message> {
-    let mti = answer_mti(&echo)?;
-    let mut message = echo;
+/// Makes an echo the message that answers its request; `None` when it may not be answered.
+pub(crate) fn to_message<'m>(message: &'m mut Message, answer: &Answer) -> Option<&'m Message> {
+    let mti = answer_mti(message)?;
     message.set_mti(mti);
     for (de, value) in answer.carried.iter() {
         // Balances are in an 0210 alone.
@@ -86,11 +82,5 @@ pub(crate) fn to_message(echo: Message, answer: &Answer) -> Option<Message> {
 
 /// The message with nothing in it but what we made or echo.
 pub(crate) fn without_passengers(message: &Message) -> Message {
-    let mut own = Message::new(message.mti());
-    for (de, value) in message.fields() {
-        if MADE_HERE.has(de) {
-            own.set(de, value);
-        }
-    }
-    own
+    message.only(|de| MADE_HERE.has(de))
 }

@@ -207,11 +207,11 @@ impl Session {
 
     /// Frames the answer to a request that waits; `false` when nothing waits under that number.
     pub fn answer(&mut self, ticket: u64, answer: &Answer, out: &mut Vec<u8>) -> bool {
-        let Some(echo) = self.waiting.remove(&ticket) else {
+        let Some(mut echo) = self.waiting.remove(&ticket) else {
             return false;
         };
-        if let Some(message) = reply::to_message(*echo, answer) {
-            self.frame(&message, out);
+        if let Some(message) = reply::to_message(&mut echo, answer) {
+            self.frame(message, out);
         }
         true
     }
@@ -219,8 +219,8 @@ impl Session {
     /// Frames the answer to a request of another connection of the same peer, which took with it
     /// what the answer echoes.
     pub fn answer_for(&self, echo: &Echo, answer: &Answer, out: &mut Vec<u8>) {
-        if let Some(message) = reply::to_message((*echo.0).clone(), answer) {
-            self.frame(&message, out);
+        if let Some(message) = reply::to_message(&mut echo.0.clone(), answer) {
+            self.frame(message, out);
         }
     }
 
@@ -231,10 +231,9 @@ impl Session {
 
     /// Frames a refusal of a message that never became a request.
     pub fn refuse(&self, request: &Message, reason: Reason, out: &mut Vec<u8>) {
-        let echo = reply::echo_of(request);
         let answer = Answer::refusal(reason, scheme::Rrn::BLANK);
-        if let Some(message) = reply::to_message(echo, &answer) {
-            self.frame(&message, out);
+        if let Some(message) = reply::to_message(&mut reply::echo_of(request), &answer) {
+            self.frame(message, out);
         }
     }
 
@@ -242,8 +241,8 @@ impl Session {
     pub fn refuse_limit(&self, request: &Message, limit: Limit, out: &mut Vec<u8>) {
         let mut answer = Answer::refusal(Reason::Overload, scheme::Rrn::BLANK);
         answer.text = limit.text();
-        if let Some(message) = reply::to_message(reply::echo_of(request), &answer) {
-            self.frame(&message, out);
+        if let Some(message) = reply::to_message(&mut reply::echo_of(request), &answer) {
+            self.frame(message, out);
         }
     }
 

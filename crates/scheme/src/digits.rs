@@ -1,20 +1,28 @@
 //! Numbers as decimal digits and back, without an allocation: a payment has dozens of them.
 
 /// The last `N` decimal digits, with leading zeros.
-#[expect(clippy::arithmetic_side_effects, reason = "remainders below 100 and 10")]
 pub fn digits<const N: usize>(number: u64) -> [u8; N] {
     let mut text = [b'0'; N];
     let mut rest = number;
-    let (first, pairs) = text.as_rchunks_mut::<2>();
-    for pair in pairs.iter_mut().rev() {
-        let two = (rest % 100) as u8;
-        *pair = [b'0' + two / 10, b'0' + two % 10];
-        rest /= 100;
-    }
-    if let [first] = first {
-        *first = b'0' + (rest % 10) as u8;
+    for part in text.rchunks_mut(8) {
+        let eight = eight_digits(rest % 100_000_000);
+        part.copy_from_slice(&eight[8_usize.saturating_sub(part.len())..]);
+        rest /= 100_000_000;
     }
     text
+}
+
+/// The digits of a number below 100,000,000, all at once: its halves, their halves and those of
+/// these side by side in one integer, each divided by multiplying with a reciprocal that is exact
+/// for as many digits.
+#[expect(clippy::arithmetic_side_effects, reason = "every part stays within its bits")]
+const fn eight_digits(number: u64) -> [u8; 8] {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+    let pairs = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | ((pairs - 10 * tens) << 8);
+    (ones + 0x3030_3030_3030_3030).to_le_bytes()
 }
 
 /// The number that decimal digits say; `None` without any, with anything else among them, or above
@@ -47,6 +55,12 @@ mod tests {
             assert_eq!(digits::<12>(number), format!("{number:012}").as_bytes());
             assert_eq!(digits::<13>(number), format!("{number:013}").as_bytes());
         }
+        // Every four digits, in both halves.
+        for four in 0..10_000 {
+            let number = four * 10_000 + (9_999 - four);
+            assert_eq!(digits::<8>(number), format!("{number:08}").as_bytes());
+        }
+        assert_eq!(digits::<20>(u64::MAX), *b"18446744073709551615");
         assert_eq!(digits::<3>(1_234_567), *b"567");
         assert_eq!(digits::<2>(1_234_567), *b"67");
     }

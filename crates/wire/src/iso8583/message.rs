@@ -91,18 +91,35 @@ impl Message {
             return;
         }
         let total = self.bytes.len() + value.len();
-        if self.is_above_all(half, place) && self.refused.is_none() && total <= MESSAGE_BYTES_MAX {
+        let has_room = total <= self.bytes.capacity().min(MESSAGE_BYTES_MAX);
+        if has_room && self.is_above_all(half, place) && self.refused.is_none() {
             // As when a message is made in order.
-            self.make_room(value.len());
-            self.bytes.extend_from_slice(value);
-            self.ends[half][place] = total as u16;
-            self.present[half] |= 1 << place;
+            self.append(half, place, value);
         } else {
             self.insert(de, value);
         }
     }
 
-    /// [`Self::set`], wherever the element stands.
+    /// The message with those of its elements alone.
+    pub fn only(&self, keep: impl Fn(u8) -> bool) -> Self {
+        let mut kept = Self::new(self.mti);
+        kept.make_room(self.bytes.len());
+        for ((half, place), at) in self.places() {
+            if keep(number(half, place)) {
+                kept.append(half, place, &self.bytes[at]);
+            }
+        }
+        kept
+    }
+
+    /// Adds an element above all that are there; there must be room in a message.
+    fn append(&mut self, half: usize, place: usize, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends[half][place] = self.bytes.len() as u16;
+        self.present[half] |= 1 << place;
+    }
+
+    /// [`Self::set`], wherever the element stands and whether there is room or not.
     fn insert(&mut self, de: u8, value: &[u8]) {
         let span = self.span(de);
         let room = MESSAGE_BYTES_MAX - (self.bytes.len() - span.len());
@@ -145,15 +162,16 @@ impl Message {
 
     /// All elements, ascending.
     pub fn fields(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.spans().map(|(de, at)| (de, &self.bytes[at]))
+        self.places().map(|((half, place), at)| (number(half, place), &self.bytes[at]))
     }
 
-    /// All elements, ascending, as places in [`Self::values`]: one ends where the next begins.
-    pub(super) fn spans(&self) -> impl Iterator<Item = (u8, Range<usize>)> {
+    /// All elements, ascending, and where in [`Self::values`] they are: one ends where the next
+    /// begins.
+    fn places(&self) -> impl Iterator<Item = ((usize, usize), Range<usize>)> {
         let mut start = 0;
         ones(self.present).map(move |(half, place)| {
             let end = usize::from(self.ends[half][place]);
-            (number(half, place), std::mem::replace(&mut start, end)..end)
+            ((half, place), std::mem::replace(&mut start, end)..end)
         })
     }
 
@@ -244,7 +262,7 @@ impl PartialEq for Message {
             && self.present == other.present
             && self.refused == other.refused
             && self.bytes == other.bytes
-            && self.spans().eq(other.spans())
+            && self.places().eq(other.places())
     }
 }
 
