@@ -1,5 +1,5 @@
-//! `cargo xtask crash-matrix`: every cut and every error of the disk, where `cargo test` takes a
-//! sample. Minutes; a line now and then says how far it is.
+//! `cargo xtask crash-matrix`: every cut and every error of the disk, and every flipped bit of a
+//! journal, where `cargo test` takes a sample. Minutes; a line now and then says how far it is.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,8 +7,11 @@ use std::process::ExitCode;
 use crate::shell;
 
 /// Packages and their tests, in which the whole matrix is behind one variable.
-const TESTS: [[&str; 4]; 2] =
-    [["-p", "host", "--test", "matrix"], ["-p", "ledger", "--test", "embedded"]];
+const TESTS: [[&str; 4]; 3] = [
+    ["-p", "journal", "--test", "flips"],
+    ["-p", "ledger", "--test", "embedded"],
+    ["-p", "host", "--test", "matrix"],
+];
 
 pub(crate) fn run(root: &Path) -> ExitCode {
     for test in TESTS {

@@ -1,9 +1,10 @@
 //! A whole hub on a simulated disk, driven as its shell drives it: turns of the loop, the commit
 //! thread's writes between them.
+#![allow(dead_code, reason = "each test that has it uses its own part")]
 
 use std::collections::BTreeMap;
 
-use host::view::{Query, Reply};
+use host::view::{AccountView, PaymentFilter, PaymentView, Query, Reply};
 use host::{
     Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Role,
 };
@@ -174,6 +175,23 @@ impl<D: Disk> Hub<D> {
         self.end_turn(actions, outside);
     }
 
+    /// A turn, the write behind it and what can wait; nothing goes wrong.
+    pub(crate) fn serve(
+        &mut self,
+        outside: &mut Outside,
+        hashes: &mut Hashes,
+    ) -> Result<(), Fault> {
+        outside.open_doors();
+        if self.batch(hashes).is_some() {
+            let batch = self.append()?;
+            self.committed(batch, outside);
+            self.wake();
+        }
+        self.keep(outside.now)?;
+        self.turn(outside);
+        Ok(())
+    }
+
     /// What can wait, as the commit thread does it: head, next segment, snapshot.
     pub(crate) fn keep(&mut self, now: u64) -> Result<(), Fault> {
         if let Some((record, body)) = self.snapshot.take() {
@@ -207,13 +225,30 @@ impl<D: Disk> Hub<D> {
         self.replies.pop().expect("an idle hub answers at once")
     }
 
+    /// What the hub says of its accounts.
+    pub(crate) fn accounts(&mut self, outside: &mut Outside) -> Vec<AccountView> {
+        match self.ask(Query::Accounts, outside) {
+            Reply::Accounts(accounts) => accounts,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// And of the newest of its payments.
+    pub(crate) fn payments(&mut self, outside: &mut Outside) -> Vec<PaymentView> {
+        let filter = PaymentFilter { limit: 200, ..PaymentFilter::default() };
+        match self.ask(Query::Payments(filter), outside) {
+            Reply::Payments(page) => page.payments,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// The hub's books against everybody else's.
     pub(crate) fn audit(&mut self, outside: &mut Outside, case: &str) {
         let expected = outside.positions(case);
         assert_eq!(outside.holds(), 0, "{case}: holds stand at issuers");
         let Reply::Overview(overview) = self.ask(Query::Overview, outside) else { panic!() };
         assert_eq!((overview.saf_depth, overview.in_flight), (0, 0), "{case}");
-        let Reply::Accounts(accounts) = self.ask(Query::Accounts, outside) else { panic!() };
+        let accounts = self.accounts(outside);
         let minor = |text: &str| text.replace('.', "").parse::<i64>().unwrap();
         let mut sum = 0;
         for account in &accounts {

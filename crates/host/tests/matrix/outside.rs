@@ -1,5 +1,6 @@
 //! Everybody but the hub: four banks that ask on behalf of customers and answer for cardholders, in
 //! a memory that can be cloned, so that every cut of a disk has a world of its own that goes on.
+#![allow(dead_code, reason = "each test that has it uses its own part")]
 
 use std::collections::{BTreeMap, VecDeque};
 
