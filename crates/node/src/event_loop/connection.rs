@@ -1,22 +1,19 @@
 //! One connection of the event loop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use mio::net::TcpStream;
-
-use super::write_queue::WriteQueue;
-use crate::limits::PLAINTEXT_KEPT;
-use crate::tls::Channel;
+use super::outlet::Outlet;
 
 /// A connection, or a call on its way to become one.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    pub(super) outlet: Arc<Outlet>,
     pub(super) peer: SocketAddr,
     pub(super) phase: Phase,
-    pub(super) queue: WriteQueue,
-    /// Its cipher; none where bytes go as they are.
-    pub(super) secure: Option<Box<Secure>>,
+    pub(super) is_secure: bool,
+    /// What was sent in this turn: put at its end, so that it is as few records as can be.
+    pub(super) said: Vec<u8>,
     /// Whether it is in the list of those to be written to at the end of the turn.
     pub(super) dirty: bool,
     /// Whether the system may have more bytes for us than were read.
@@ -50,70 +47,39 @@ pub(super) enum Phase {
     Lingering,
 }
 
-/// A connection's cipher, and what it has to seal.
-#[derive(Debug)]
-pub(super) struct Secure {
-    pub(super) channel: Channel,
-    /// What was sent in this turn: sealed at its end, in as few records as can be.
-    plain: Vec<u8>,
-    is_ended: bool,
-}
-
-impl Secure {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self { channel, plain: Vec::new(), is_ended: false }
-    }
-}
-
 impl Connection {
-    /// Adds bytes to what is sent at the end of the turn.
-    pub(super) fn push(&mut self, bytes: Vec<u8>) {
-        match &mut self.secure {
-            None => self.queue.push(bytes),
-            Some(secure) if secure.plain.capacity() < bytes.len() && secure.plain.is_empty() => {
-                secure.plain = bytes;
-            }
-            Some(secure) => secure.plain.extend_from_slice(&bytes),
-        }
-    }
-
-    /// Bytes that have not been handed to the system.
-    pub(super) fn unsent(&self) -> usize {
-        self.queue.unsent() + self.secure.as_ref().map_or(0, |secure| secure.plain.len())
-    }
-
-    /// Puts what was sent, and what TLS itself has to say, into the queue as records.
-    pub(super) fn seal(&mut self) {
-        let Some(secure) = &mut self.secure else { return };
-        let ends = matches!(self.phase, Phase::Closing { .. }) && !secure.is_ended;
-        if !secure.plain.is_empty() || secure.channel.has_to_send() || ends {
-            let Secure { channel, plain, is_ended } = secure.as_mut();
-            // TLS sends nothing behind its own end.
-            if !plain.is_empty() {
-                channel.seal(plain, self.queue.tail());
-            }
-            if ends {
-                channel.end();
-                *is_ended = true;
-            }
-            channel.seal(&[], self.queue.tail());
-            plain.clear();
-            plain.shrink_to(PLAINTEXT_KEPT);
-        }
-    }
-
-    pub(super) fn new(stream: TcpStream, peer: SocketAddr, phase: Phase) -> Self {
+    pub(super) fn new(outlet: Outlet, is_secure: bool, peer: SocketAddr, phase: Phase) -> Self {
         Self {
-            stream,
+            outlet: Arc::new(outlet),
             peer,
             phase,
-            queue: WriteQueue::default(),
-            secure: None,
+            is_secure,
+            said: Vec::new(),
             dirty: false,
             readable: false,
             heard: true,
             ended: false,
             deadline: None,
         }
+    }
+
+    /// Adds bytes to what is sent at the end of the turn.
+    pub(super) fn say(&mut self, bytes: Vec<u8>) {
+        self.outlet.count(bytes.len());
+        if self.said.is_empty() && self.said.capacity() < bytes.len() {
+            self.said = bytes;
+        } else {
+            self.said.extend_from_slice(&bytes);
+        }
+    }
+
+    /// Bytes that have not been handed to the system.
+    pub(super) fn unsent(&self) -> usize {
+        self.outlet.unsent()
+    }
+
+    /// Whether the sender may flush it: nothing but bytes is to be looked after.
+    pub(super) fn is_plain_sailing(&self) -> bool {
+        self.phase == Phase::Open && self.deadline.is_none()
     }
 }

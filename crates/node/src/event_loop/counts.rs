@@ -40,6 +40,12 @@ impl LoopCounts {
         counter.fetch_add(count as u64, Ordering::Relaxed);
     }
 
+    /// A connection was flushed.
+    pub(super) fn flushed(&self, written: usize) {
+        Self::add(&self.writes, usize::from(written > 0));
+        Self::add(&self.written_bytes, written);
+    }
+
     /// Shows when the role's own certificate ends.
     pub(crate) fn certificate_ends(&self, at: Option<Timestamp>) {
         self.certificate_ends_s.store(at.map_or(0, Timestamp::seconds), Ordering::Relaxed);

@@ -2,7 +2,8 @@
 //!
 //! How things flow: a turn waits for the system, hands over whole read buffers, commits that came
 //! back, questions and timers, carries out what the machine wants, and at its end writes once to
-//! each connection that has something to send. Commits run on their own thread.
+//! each connection that has something to send, by [`sender`] if they are many. Commits run on their
+//! own thread.
 //! What bounds it: [`crate::limits`]: reads and accepts of a turn, unsent bytes of a connection and
 //! of all, connections, the time that a peer may leave bytes unread.
 //! Where a door or a call is secure, handshakes happen on a thread of their own ([`crate::tls`]);
@@ -11,6 +12,8 @@
 
 mod connection;
 mod counts;
+mod outlet;
+mod sender;
 mod sockets;
 mod write_queue;
 
@@ -20,7 +23,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use host::{ConnId, Level};
@@ -42,6 +45,7 @@ use crate::ports;
 use crate::questions::{Desk, Tray};
 use crate::tls::Handshakes;
 use connection::{Connection, Phase};
+use sender::Sender;
 
 const WAKER: Token = Token(0);
 const SIGNALS: Token = Token(1);
@@ -206,7 +210,9 @@ pub struct EventLoop<D> {
     dirty: Vec<ConnId>,
     /// Connections that had more to read than one turn allows.
     readable: VecDeque<ConnId>,
-    unsent: usize,
+    /// Bytes of all connections that have not been handed to the system.
+    unsent: Arc<AtomicUsize>,
+    sender: Sender,
     owed: VecDeque<Owed>,
     out: Vec<Action>,
     buffer: Vec<u8>,
@@ -263,7 +269,8 @@ impl<D: Driven> EventLoop<D> {
             deadlines: BTreeSet::new(),
             dirty: Vec::new(),
             readable: VecDeque::new(),
-            unsent: 0,
+            unsent: Arc::default(),
+            sender: Sender::start(reactor.counts(), reactor.waker())?,
             owed: VecDeque::new(),
             out: Vec::new(),
             buffer: vec![0; READ_BYTES],
@@ -363,12 +370,17 @@ impl<D: Driven> EventLoop<D> {
                 }
             }
         }
-        self.outcomes();
+        self.troubles();
+        if self.outcomes() {
+            self.flush_many();
+        }
         for _ in 0..self.readable.len() {
             if let Some(conn) = self.readable.pop_front() {
                 self.read(conn);
-                // The disk need not wait for the end of a long turn.
-                self.outcomes();
+                // Neither the disk nor those it has answered need wait for the end of a long turn.
+                if self.outcomes() {
+                    self.flush_many();
+                }
             }
         }
         self.accept_all();
@@ -478,8 +490,11 @@ impl<D: Driven> EventLoop<D> {
         }
     }
 
-    fn outcomes(&mut self) {
+    /// What the commit thread has to tell; whether it told of something.
+    fn outcomes(&mut self) -> bool {
+        let mut any = false;
         while let Some(outcome) = self.committer.as_ref().and_then(Committer::take) {
+            any = true;
             match outcome {
                 Outcome::Committed { batch, room_ahead } => {
                     self.tell(Event::Committed { batch, room_ahead });
@@ -492,6 +507,7 @@ impl<D: Driven> EventLoop<D> {
                 }
             }
         }
+        any
     }
 
     fn look_ready(&mut self, boot: u64) {
@@ -522,7 +538,7 @@ impl<D: Driven> EventLoop<D> {
             connection.deadline = None;
             match connection.phase {
                 Phase::Dialling { .. } => self.gone(conn, "dial_late"),
-                Phase::Open | Phase::Closing { .. } => self.gone(conn, "slow_reader"),
+                Phase::Open | Phase::Closing { .. } => self.last_chance(conn),
                 Phase::Lingering => self.gone(conn, "lingered"),
             }
         }

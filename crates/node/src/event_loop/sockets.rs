@@ -3,20 +3,26 @@
 use std::collections::btree_map::Entry;
 use std::io::{ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use host::{ConnId, Level, PeerName};
 use mio::event::Source;
 use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Interest, Token};
 
-use super::connection::{Connection, Phase, Secure};
+use super::connection::{Connection, Phase};
+use super::outlet::{Outlet, Reading};
+use super::sender::Trouble;
 use super::write_queue::Flushed;
 use super::{CONNECTIONS, EventLoop, LoopCounts, Owed};
 use crate::clock;
 use crate::driven::{Driven, Event};
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPTS_PER_TURN, CONNECTIONS_MAX, DIAL_WAIT, LINGER, READ_BYTES, READS_PER_TURN,
-    WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
+    SENDER_FROM, WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
 };
 use crate::tls::{Channel, Handshakes, Opened, Outcome, Refusal, Work};
 
@@ -70,12 +76,18 @@ impl<D: Driven> EventLoop<D> {
             return self.shake_hands(Work::Door(place), stream, peer);
         }
         LoopCounts::add(&self.reactor.counts.accepted, 1);
-        if let Some(conn) = self.add(stream, peer, Phase::Open) {
+        if let Some(conn) = self.add(stream, None, peer, Phase::Open) {
             self.tell(Event::Accepted { conn, door: place, identity: None });
         }
     }
 
-    fn add(&mut self, mut stream: TcpStream, peer: SocketAddr, phase: Phase) -> Option<ConnId> {
+    fn add(
+        &mut self,
+        mut stream: TcpStream,
+        channel: Option<Channel>,
+        peer: SocketAddr,
+        phase: Phase,
+    ) -> Option<ConnId> {
         let conn = self.next_conn;
         self.next_conn += 1;
         // One write per turn holds everything there is to send: waiting for more gains nothing.
@@ -85,7 +97,9 @@ impl<D: Driven> EventLoop<D> {
         let registry = self.reactor.poll.registry();
         match token.map(|token| stream.register(registry, Token(token), interest)) {
             Some(Ok(())) => {
-                self.conns.insert(conn, Connection::new(stream, peer, phase));
+                let is_secure = channel.is_some();
+                let outlet = Outlet::new(stream, channel, Arc::clone(&self.unsent));
+                self.conns.insert(conn, Connection::new(outlet, is_secure, peer, phase));
                 *self.addresses.entry(peer.ip()).or_default() += 1;
                 Some(conn)
             }
@@ -98,7 +112,7 @@ impl<D: Driven> EventLoop<D> {
 
     pub(super) fn dial(&mut self, call: u64, to: SocketAddr) {
         let conn = match TcpStream::connect(to) {
-            Ok(stream) => self.add(stream, to, Phase::Dialling { call }),
+            Ok(stream) => self.add(stream, None, to, Phase::Dialling { call }),
             Err(_) => None,
         };
         match conn {
@@ -130,15 +144,17 @@ impl<D: Driven> EventLoop<D> {
     /// The call has an end, unless the system woke us for nothing.
     fn dialled(&mut self, conn: ConnId, call: u64) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
-        let failed = !matches!(connection.stream.take_error(), Ok(None));
-        let through = connection.stream.peer_addr();
+        let failed = !matches!(connection.outlet.stream().take_error(), Ok(None));
+        let through = connection.outlet.stream().peer_addr();
         match through {
             Ok(_) if !failed && self.calls_are_secure => {
                 self.set_deadline(conn, None);
-                let Some(mut connection) = self.conns.remove(&conn) else { return };
+                let Some(connection) = self.conns.remove(&conn) else { return };
+                let outlet = Arc::into_inner(connection.outlet);
+                let mut stream = outlet.expect("the sender has none but open ones").into_stream();
                 // The handshake thread watches it with a poll of its own.
-                let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
-                self.shake_hands(Work::Call(call), connection.stream, connection.peer);
+                let _ = self.reactor.poll.registry().deregister(&mut stream);
+                self.shake_hands(Work::Call(call), stream, connection.peer);
             }
             Ok(_) if !failed => {
                 connection.phase = Phase::Open;
@@ -182,10 +198,10 @@ impl<D: Driven> EventLoop<D> {
                 self.buffer = buffer;
                 return;
             }
-            match connection.stream.read(&mut buffer) {
+            match connection.outlet.stream().read(&mut buffer) {
                 Ok(0) => {
                     // A peer that ends TLS in order has said so before.
-                    let cut = connection.secure.is_some() && connection.phase == Phase::Open;
+                    let cut = connection.is_secure && connection.phase == Phase::Open;
                     self.gone(conn, if cut { "tls_cut" } else { "peer" });
                     break;
                 }
@@ -197,7 +213,7 @@ impl<D: Driven> EventLoop<D> {
                     let drained = count < buffer.len() && !connection.ended;
                     // Bytes behind a decision to close are nobody's.
                     if connection.phase == Phase::Open {
-                        if connection.secure.is_none() {
+                        if !connection.is_secure {
                             self.tell(Event::Received { conn, bytes: &buffer[..count] });
                         } else if !self.open(conn, &buffer[..count]) {
                             break;
@@ -229,14 +245,13 @@ impl<D: Driven> EventLoop<D> {
         if connection.phase != Phase::Open || bytes.is_empty() {
             return;
         }
-        self.unsent += bytes.len();
-        connection.push(bytes);
+        connection.say(bytes);
         if !connection.dirty {
             connection.dirty = true;
             self.dirty.push(conn);
         }
         let queued = connection.unsent();
-        if queued > WRITE_QUEUE_BYTES || self.unsent > WRITE_QUEUES_BYTES {
+        if queued > WRITE_QUEUE_BYTES || self.unsent() > WRITE_QUEUES_BYTES {
             self.overfull(conn);
         }
     }
@@ -245,7 +260,7 @@ impl<D: Driven> EventLoop<D> {
     fn overfull(&mut self, conn: ConnId) {
         self.flush(conn);
         let unsent = self.conns.get(&conn).map_or(0, Connection::unsent);
-        if unsent > WRITE_QUEUE_BYTES || (unsent > 0 && self.unsent > WRITE_QUEUES_BYTES) {
+        if unsent > WRITE_QUEUE_BYTES || (unsent > 0 && self.unsent() > WRITE_QUEUES_BYTES) {
             self.gone(conn, "slow_reader");
         }
     }
@@ -261,41 +276,86 @@ impl<D: Driven> EventLoop<D> {
         }
     }
 
+    /// Bytes of all connections that have not been handed to the system.
+    fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Acquire)
+    }
+
+    /// Everything that was said goes on its way: by the sender if it is much.
     pub(super) fn flush_all(&mut self) {
         let mut dirty = std::mem::take(&mut self.dirty);
+        let is_busy = dirty.len() >= SENDER_FROM;
+        let mut turn = Vec::with_capacity(if is_busy { dirty.len() } else { 0 });
         for conn in dirty.drain(..) {
-            if let Some(connection) = self.conns.get_mut(&conn) {
-                connection.dirty = false;
+            let Some(connection) = self.conns.get_mut(&conn) else { continue };
+            connection.dirty = false;
+            if is_busy && connection.is_plain_sailing() {
+                connection.outlet.put(&mut connection.said);
+                turn.push((conn, Arc::clone(&connection.outlet)));
+            } else {
                 self.flush(conn);
             }
         }
         // Nothing becomes dirty while it is flushed; the list keeps its memory.
         self.dirty = dirty;
+        if !turn.is_empty() && let Err(turn) = self.sender.hand(turn) {
+            for (conn, _) in turn {
+                self.flush(conn);
+            }
+        }
+    }
+
+    /// In the middle of a turn: what was said goes on its way if it is the sender's.
+    pub(super) fn flush_many(&mut self) {
+        if self.dirty.len() >= SENDER_FROM {
+            self.flush_all();
+        }
+    }
+
+    /// Looks after what the sender could not finish.
+    pub(super) fn troubles(&mut self) {
+        for (conn, trouble) in self.sender.troubles() {
+            match trouble {
+                // Once it can be written to, the loop itself goes on with it.
+                Trouble::Blocked { some } => self.blocked(conn, some),
+                Trouble::Broken => self.gone(conn, "error"),
+            }
+        }
     }
 
     fn flush(&mut self, conn: ConnId) {
         let Some(connection) = self.conns.get_mut(&conn) else { return };
         let mut written = 0;
-        let before = connection.unsent();
-        connection.seal();
-        let had = connection.queue.unsent();
-        self.unsent = self.unsent + had - before;
-        let flushed = connection.queue.flush(&mut connection.stream, &mut written);
-        self.unsent -= written;
-        LoopCounts::add(&self.reactor.counts.writes, usize::from(had > 0));
-        LoopCounts::add(&self.reactor.counts.written_bytes, written);
+        let outlet = &connection.outlet;
+        outlet.put(&mut connection.said);
+        let ends = matches!(connection.phase, Phase::Closing { .. });
+        let flushed = outlet.flush(ends, &mut written);
+        self.reactor.counts.flushed(written);
         match (flushed, connection.phase) {
             (Ok(Flushed::All), Phase::Closing { why }) => self.linger(conn, why),
             (Ok(Flushed::All), Phase::Open) => self.set_deadline(conn, None),
             (Ok(Flushed::All), Phase::Dialling { .. } | Phase::Lingering) => {}
-            (Ok(Flushed::Blocked), _) => {
-                // The clock runs anew whenever the peer has taken something.
-                if written > 0 || connection.deadline.is_none() {
-                    let by = clock::after(clock::boot(), WRITE_STALL);
-                    self.set_deadline(conn, Some(by));
-                }
-            }
+            (Ok(Flushed::Blocked), _) => self.blocked(conn, written > 0),
             (Err(_), _) => self.gone(conn, "error"),
+        }
+    }
+
+    /// The peer does not read: its clock runs anew whenever it has taken something.
+    fn blocked(&mut self, conn: ConnId, some: bool) {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        if connection.unsent() > 0 && (some || connection.deadline.is_none()) {
+            let by = clock::after(clock::boot(), WRITE_STALL);
+            self.set_deadline(conn, Some(by));
+        }
+    }
+
+    /// The time for what was unsent is over. The sender may have sent it meanwhile.
+    pub(super) fn last_chance(&mut self, conn: ConnId) {
+        let unsent = |loops: &Self| loops.conns.get(&conn).map_or(0, Connection::unsent);
+        let before = unsent(self);
+        self.flush(conn);
+        if before > 0 && unsent(self) >= before {
+            self.gone(conn, "slow_reader");
         }
     }
 
@@ -330,13 +390,11 @@ impl<D: Driven> EventLoop<D> {
         name: PeerName,
     ) {
         let is_full = self.conns.len() >= CONNECTIONS_MAX;
-        let conn = if is_full { None } else { self.add(stream, peer, Phase::Open) };
+        let add = |stream| self.add(stream, Some(channel), peer, Phase::Open);
+        let conn = if is_full { None } else { add(stream) };
         let Some(conn) = conn else {
             return self.not_shaken(work, peer, &Refusal::busy());
         };
-        if let Some(connection) = self.conns.get_mut(&conn) {
-            connection.secure = Some(Box::new(Secure::new(channel)));
-        }
         let identity = Some(name);
         match work {
             Work::Door(door) => {
@@ -377,11 +435,11 @@ impl<D: Driven> EventLoop<D> {
     /// no more.
     fn open(&mut self, conn: ConnId, bytes: &[u8]) -> bool {
         let Some(connection) = self.conns.get_mut(&conn) else { return false };
-        let Some(secure) = &mut connection.secure else { return true };
         let mut plain = std::mem::take(&mut self.plain);
         plain.clear();
-        let opened = secure.channel.open(bytes, &mut plain);
-        if secure.channel.has_to_send() && !connection.dirty {
+        let reading = connection.outlet.open(bytes, &mut plain);
+        let Some(Reading { opened, has_to_send }) = reading else { return true };
+        if has_to_send && !connection.dirty {
             connection.dirty = true;
             self.dirty.push(conn);
         }
@@ -417,7 +475,7 @@ impl<D: Driven> EventLoop<D> {
         connection.phase = Phase::Lingering;
         let peer = connection.peer;
         // A peer that is gone already needs no end.
-        let _ = connection.stream.shutdown(Shutdown::Write);
+        let _ = connection.outlet.stream().shutdown(Shutdown::Write);
         self.reactor.counts.closed(why);
         let values = [("why", why.into()), ("peer", peer.to_string().into())];
         self.log.say(Level::Info, "connection_closed", &values);
@@ -430,16 +488,17 @@ impl<D: Driven> EventLoop<D> {
     /// The connection is no more, for a reason of the peer's, the system's or the loop's.
     pub(super) fn gone(&mut self, conn: ConnId, why: &'static str) {
         self.set_deadline(conn, None);
-        let Some(mut connection) = self.conns.remove(&conn) else { return };
-        self.unsent -= connection.unsent();
+        let Some(connection) = self.conns.remove(&conn) else { return };
+        connection.outlet.give_up();
         if let Entry::Occupied(mut count) = self.addresses.entry(connection.peer.ip()) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
             }
         }
-        // The system forgets a closed descriptor anyway.
-        let _ = self.reactor.poll.registry().deregister(&mut connection.stream);
+        let descriptor = connection.outlet.stream().as_raw_fd();
+        // The system forgets a closed descriptor anyway; the sender may still hold this one.
+        let _ = self.reactor.poll.registry().deregister(&mut SourceFd(&descriptor));
         match connection.phase {
             Phase::Dialling { call } => {
                 LoopCounts::add(&self.reactor.counts.dials_failed, 1);

@@ -12,6 +12,7 @@ use host::poison::InHand;
 
 use super::*;
 use crate::driven::{Answer, Question};
+use crate::limits::SENDER_FROM;
 use crate::testing::{PATIENCE, eventually};
 
 /// What the machine saw, and what it is told to do.
@@ -24,6 +25,13 @@ struct Script {
     timers: Vec<u64>,
     fired: Vec<(u64, u64)>,
     dial: Option<SocketAddr>,
+    /// How often everybody was told something.
+    rounds: u8,
+}
+
+/// What everybody is told in a round: more than a small window takes, each round its own.
+fn said_in(round: u8) -> Vec<u8> {
+    vec![round; 20_000 + usize::from(round) * 400]
 }
 
 struct Echo {
@@ -63,6 +71,12 @@ impl Driven for Echo {
                         }
                     }
                     b"nap" | b"mute" => {}
+                    b"round" => {
+                        script.rounds += 1;
+                        let bytes = said_in(script.rounds);
+                        let all = script.received.keys();
+                        out.extend(all.map(|&conn| Action::Send { conn, bytes: bytes.clone() }));
+                    }
                     b"bye" => {
                         out.push(Action::Send { conn, bytes: b"last words".to_vec() });
                         out.push(Action::Close { conn, why: "test" });
@@ -253,6 +267,41 @@ fn a_peer_that_does_not_read_is_closed_with_a_reason() {
     assert_eq!(rig.counts.closed_by_reason().get("slow_reader"), Some(&1));
     well.write_all(b"ok").unwrap();
     assert_eq!(read_exactly(&mut well, 2), b"ok");
+    rig.stop();
+}
+
+/// Many connections in a turn: the sender's part. Some bytes go by it and some, where a window is
+/// full, by the loop.
+#[test]
+fn what_a_busy_turn_says_arrives_whole_and_in_order() {
+    const PEERS: usize = SENDER_FROM * 4;
+    let rig = Rig::start(Script::default());
+    let mut peers: Vec<_> = (0..PEERS).map(|_| rig.connect()).collect();
+    for peer in &mut peers {
+        rustix::net::sockopt::set_socket_recv_buffer_size(&peer, 32 * 1024).unwrap();
+        peer.write_all(b"k").unwrap();
+        assert_eq!(read_exactly(peer, 1), b"k");
+    }
+    for peer in &mut peers {
+        peer.write_all(b"round").unwrap();
+    }
+    let rounds = || rig.script.lock().unwrap().rounds;
+    let until = Instant::now() + Duration::from_secs(20);
+    while usize::from(rounds()) < PEERS {
+        assert!(Instant::now() < until, "{} rounds", rounds());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let all: Vec<u8> = (1..=rounds()).flat_map(said_in).collect();
+    for peer in &mut peers {
+        assert!(read_exactly(peer, all.len()) == all);
+    }
+    // One that goes in the middle takes nothing from the others.
+    drop(peers.pop());
+    peers[0].write_all(b"round").unwrap();
+    for peer in &mut peers {
+        let last = said_in(u8::try_from(PEERS).unwrap() + 1);
+        assert!(read_exactly(peer, last.len()) == last);
+    }
     rig.stop();
 }
 

@@ -21,12 +21,12 @@ pub(super) enum Flushed {
 }
 
 impl WriteQueue {
-    /// Adds bytes behind the others.
-    pub(super) fn push(&mut self, bytes: Vec<u8>) {
-        if self.bytes.is_empty() && self.bytes.capacity() < bytes.len() {
-            self.bytes = bytes;
+    /// Moves bytes behind the others.
+    pub(super) fn push(&mut self, bytes: &mut Vec<u8>) {
+        if self.bytes.is_empty() {
+            std::mem::swap(&mut self.bytes, bytes);
         } else {
-            self.bytes.extend_from_slice(&bytes);
+            self.bytes.append(bytes);
         }
     }
 
@@ -105,9 +105,9 @@ mod tests {
         let mut expected = Vec::new();
         let mut written = 0;
         for round in 0..50u8 {
-            let piece = vec![round; usize::from(round % 7)];
+            let mut piece = vec![round; usize::from(round % 7)];
             expected.extend_from_slice(&piece);
-            queue.push(piece);
+            queue.push(&mut piece);
             narrow.room = usize::from(round % 5);
             let flushed = queue.flush(&mut narrow, &mut written).unwrap();
             assert_eq!(flushed == Flushed::All, queue.unsent() == 0);
