@@ -1,6 +1,7 @@
 //! `bongsu ledger`: the hub's ledger, asked of the running hub or read from its files.
 
 mod transfers;
+mod verify;
 
 use std::path::Path;
 
@@ -12,12 +13,12 @@ use node::disk::FileDisk;
 use node::json::{AccountsJson, PaymentsJson};
 use node::{Layout, RoleName, RunErrorKind};
 use scheme::{BusinessDate, CivilDateTime, TerminalId};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::error::{Exit, Failure};
 use crate::limits::PAYMENTS_MAX;
 use crate::nation::{Place, escaped};
-use crate::output::{self, Format, FormatArg, Paint, Progress};
+use crate::output::{self, Format, FormatArg, Progress};
 
 /// Read the national ledger
 ///
@@ -39,7 +40,7 @@ enum Action {
     Accounts(Accounts),
     Payment(Payment),
     Transfers(transfers::Transfers),
-    Verify(Verify),
+    Verify(verify::Verify),
     Export(transfers::Export),
 }
 
@@ -87,28 +88,13 @@ struct Payment {
     format: FormatArg,
 }
 
-/// Recompute every balance from the journal, and check every invariant
-///
-/// Beside a running hub it reads what the hub has published as durable. Ends with 1 if anything
-/// is wrong, and names file and record.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Example:
-  bongsu ledger verify --dir /tmp/nation")]
-struct Verify {
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    format: FormatArg,
-}
-
 impl LedgerCommand {
     pub(crate) fn format(&self) -> Format {
         match &self.action {
             Action::Accounts(accounts) => accounts.format.format,
             Action::Payment(payment) => payment.format.format,
             Action::Transfers(transfers) => transfers.format(),
-            Action::Verify(verify) => verify.format.format,
+            Action::Verify(verify) => verify.format(),
             Action::Export(export) => export.format(),
         }
     }
@@ -118,7 +104,7 @@ impl LedgerCommand {
             Action::Accounts(arguments) => accounts(&arguments),
             Action::Payment(arguments) => payment(&arguments),
             Action::Transfers(arguments) => arguments.run(),
-            Action::Verify(arguments) => verify(&arguments),
+            Action::Verify(arguments) => arguments.run(),
             Action::Export(arguments) => arguments.run(),
         }
     }
@@ -293,17 +279,6 @@ fn incomplete(mut list: Value, report: &VerifyReport) -> (Value, Option<u64>) {
     (list, Some(report.damage.iter().map(|damage| damage.from_record).min().unwrap_or(0)))
 }
 
-fn verify(arguments: &Verify) -> Result<Exit, Failure> {
-    let place = &arguments.place;
-    let offline = read(place, is_running(place)?)?;
-    let report = offline.report();
-    match arguments.format.format {
-        Format::Json => output::json(&verdict(report))?,
-        Format::Text => output::text(&report_page(report))?,
-    }
-    Ok(if report.ok { Exit::Fine } else { Exit::No })
-}
-
 /// Whether a hub is there, well or not.
 fn is_running(place: &Place) -> Result<bool, Failure> {
     match place.ask(&RoleName::Hub, "/healthz") {
@@ -406,22 +381,10 @@ fn details(payment: &Value) -> String {
     output::columns(&rows, &[])
 }
 
-fn verdict(report: &VerifyReport) -> Value {
-    let sums: Map<String, Value> =
-        report.sums.iter().map(|(currency, sum)| (currency.clone(), sum.clone().into())).collect();
-    json!({
-        "ok": report.ok,
-        "records": report.records,
-        "transfers": report.transfers,
-        "payments": report.payments,
-        "sums": sums,
-        "damage": damage(report),
-    })
-}
-
 fn damage(report: &VerifyReport) -> Value {
     let one = |damage: &DamageView| {
         json!({
+            "check": damage.check.name(),
             "file": damage.file,
             "from_record": damage.from_record,
             "to_record": damage.to_record,
@@ -429,36 +392,4 @@ fn damage(report: &VerifyReport) -> Value {
         })
     };
     report.damage.iter().map(one).collect()
-}
-
-fn report_page(report: &VerifyReport) -> String {
-    let verdict = if report.ok {
-        output::paint(Paint::Good, "fine")
-    } else {
-        output::paint(Paint::Bad, "DAMAGED")
-    };
-    let VerifyReport { records, transfers, payments, .. } = report;
-    let mut page =
-        format!("{verdict}: {records} records read, {transfers} transfers, {payments} payments");
-    if let Some(first) = report.damage.iter().map(|damage| damage.from_record).min() {
-        page +=
-            &format!("\nthe books stop before record {first}: nothing from there on is in them");
-    }
-    for (currency, sum) in &report.sums {
-        page += &format!("\nsum of all accounts: {sum} {currency}");
-    }
-    for damage in &report.damage {
-        // The journal's own words begin with the file, and name byte and record.
-        if damage.what.starts_with(&damage.file) {
-            page += &format!("\n{}", damage.what);
-            continue;
-        }
-        let to = match damage.to_record {
-            Some(to) if to == damage.from_record => String::new(),
-            Some(to) => format!(" to {to}"),
-            None => " on".to_owned(),
-        };
-        page += &format!("\n{}: record {}{to}: {}", damage.file, damage.from_record, damage.what);
-    }
-    page
 }

@@ -109,3 +109,6 @@ pub const AUTHOR_MAX: usize = 64;
 /// Records that are cut as a frame in the middle of a turn: as many as keep a payment within its
 /// 300 bytes of journal (R-RECORD). Fewer wait for the turn's end.
 pub const FRAME_RECORDS_MUCH: u32 = 64;
+/// Payments that have ended and that `ledger verify` still knows: a day of 40 a second, in about
+/// 300 MiB. Those that are open are known however many they are.
+pub const AUDIT_ENDED_MAX: usize = 4 * 1024 * 1024;

@@ -1,27 +1,32 @@
 //! A hub's journal without a hub: what `bongsu ledger` reads when nothing runs, and what
 //! `ledger verify` recomputes. Changes nothing on the disk.
 
+mod audit;
+mod check;
+mod state;
 mod transfers;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use journal::{Disk, Extent, VerifyError};
+use journal::{Disk, Extent, Flaw, RecordView, Verified, VerifyError};
 use ledger::{Account, Books, chart};
 use scheme::{Currency, ParticipantId, TerminalId, Timestamp};
 use switch::Hub;
 use switch::hub::{Payment, Status};
-use switch::record::Fact;
 
 use crate::config::Config;
 use crate::hub::machine_config;
 use crate::hub::query::{account_view, payment_view};
-use crate::hub::replay::Replay;
+use crate::hub::replay::{self, Replay};
 use crate::hub::standing::probes;
 use crate::limits::QUERY_PAYMENTS_MAX;
 use crate::look_up::look_up;
 use crate::view::{AccountView, PaymentFilter, PaymentView};
 
+pub(crate) use audit::Audit;
+pub(crate) use check::Broken;
+pub use check::{Check, Checked};
 pub use transfers::{Step, TransferView, account_id};
 
 /// A hub as its journal tells it.
@@ -29,16 +34,20 @@ pub use transfers::{Step, TransferView, account_id};
 pub struct Offline {
     hub: Hub,
     books: Books,
-    /// Terminals whose payments are synthetic.
-    probes: BTreeSet<(ParticipantId, TerminalId)>,
+    probes: Probes,
     report: VerifyReport,
 }
+
+/// Terminals whose payments are synthetic.
+pub(crate) type Probes = BTreeSet<(ParticipantId, TerminalId)>;
 
 /// What a verification found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct VerifyReport {
     /// Whether nothing is wrong.
     pub ok: bool,
+    /// The first record that was read; those before it were put away.
+    pub first_record: u64,
     /// Records that hold.
     pub records: u64,
     /// Transfers that they imply, refused ones apart.
@@ -49,11 +58,31 @@ pub struct VerifyReport {
     pub sums: Vec<(String, String)>,
     /// Everything that is wrong.
     pub damage: Vec<DamageView>,
+    /// The first record that is not in the books, because it or one before it can't be believed.
+    pub stops_before: Option<u64>,
+    /// How much was looked at.
+    pub checked: Checked,
+}
+
+impl VerifyReport {
+    /// What a check has found, and how much it has looked at.
+    pub fn of(&self, check: Check) -> (usize, u64) {
+        let found = self.damage.iter().filter(|damage| damage.check == check).count();
+        (found, self.checked.of(check))
+    }
+
+    /// Adds something that is wrong.
+    pub fn add(&mut self, damage: DamageView) {
+        self.ok = false;
+        self.damage.push(damage);
+    }
 }
 
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DamageView {
+    /// Which check has found it.
+    pub check: Check,
     /// The file, or `ledger` for what the records say together.
     pub file: String,
     /// First record that cannot be believed.
@@ -93,38 +122,41 @@ impl Offline {
     ) -> Result<Self, OfflineError> {
         let mut hub = Hub::new(machine_config(config));
         let mut books = Books::new();
-        let mut report = VerifyReport::default();
-        let mut refused: Option<DamageView> = None;
+        let probes = probes(config);
         let extent = if running { Extent::UpToHead } else { Extent::All };
-        let found = {
-            let mut replay = Replay::new(&mut hub, &mut books);
-            journal::verify(disk, extent, &mut |record| {
-                if refused.is_some() {
-                    return Ok(());
+        let (found, mut report) = {
+            let replay = Replay::new(&mut hub, &mut books);
+            let mut reading = Reading::new(config, replay, &probes);
+            let found = journal::verify_states(disk, extent, &mut |item| match item {
+                Verified::Base { file, bytes, .. } => reading.begin_at(file, bytes),
+                Verified::Record(record) => reading.record(&record, visit),
+                Verified::State { record, file, bytes } => {
+                    reading.state(record, file, bytes);
+                    Ok(())
                 }
-                match replay.record(record.kind, record.version, record.time_ns, record.payload) {
-                    Ok(fact) => {
-                        count(&fact, replay.moved(), &mut report);
-                        let at = Timestamp(record.time_ns);
-                        visit(&replay.step(record.number, at, &fact))?;
-                    }
-                    Err(what) => {
-                        let number = record.number;
-                        refused = Some(damage("ledger", number, Some(number), what));
-                    }
-                }
-                Ok(())
             })
-            .map_err(OfflineError)?
+            .map_err(OfflineError)?;
+            (found, reading.end())
         };
         report.records = found.records;
+        report.first_record = found.first_record;
+        report.checked.frames = found.frames;
+        let broken = report.damage.split_off(0);
         report.damage = found
             .damage
             .iter()
-            .map(|d| damage(&d.file, d.from_record, d.to_record, d.to_string()))
+            .map(|d| DamageView {
+                check: check_of(d.flaw),
+                file: d.file.clone(),
+                from_record: d.from_record,
+                to_record: d.to_record,
+                what: d.to_string(),
+            })
             .collect();
-        report.damage.extend(refused);
-        let probes = probes(config);
+        report.damage.extend(broken);
+        let chain = report.damage.iter().filter(|damage| damage.check == Check::Chain);
+        let stops = chain.map(|damage| damage.from_record).chain(report.stops_before);
+        report.stops_before = stops.min();
         let mut offline = Self { hub, books, probes, report };
         offline.check_books();
         offline.report.ok = offline.report.damage.is_empty();
@@ -188,22 +220,16 @@ impl Offline {
         let accounts = self.books.accounts();
         let mut wrong = Vec::new();
         let posted = sum(&accounts, |a| (a.credits_posted, a.debits_posted));
-        let pending = sum(&accounts, |a| (a.credits_pending, a.debits_pending));
-        if posted != 0 || pending != 0 {
-            wrong.push(format!(
-                "money is not conserved: posted {}, pending {}",
-                currency.format(posted),
-                currency.format(pending)
-            ));
-        }
+        wrong.extend(not_conserved(&accounts, currency));
         self.report.sums = vec![(currency.alpha().to_owned(), currency.format(posted))];
-        wrong.extend(accounts.iter().filter_map(|account| over_limit(account, currency)));
-        wrong.extend(self.holds_without_payment());
-        wrong.extend(self.positions_that_differ());
-        let records = self.report.records;
-        self.report
-            .damage
-            .extend(wrong.into_iter().map(|what| damage("ledger", records, Some(records), what)));
+        self.report.checked.accounts = accounts.len() as u64;
+        let of = |check| move |what| Broken { check, what };
+        let limits = accounts.iter().filter_map(|account| over_limit(account, currency));
+        wrong.extend(limits.map(of(Check::Limits)));
+        wrong.extend(self.holds_without_payment().into_iter().map(of(Check::Pairing)));
+        wrong.extend(self.positions_that_differ().into_iter().map(of(Check::Conservation)));
+        let last = self.report.records.saturating_add(self.report.first_record.max(1)) - 1;
+        self.report.damage.extend(wrong.into_iter().map(|broken| damage("ledger", last, broken)));
     }
 
     /// Every open hold belongs to a payment under way, and the other way round.
@@ -257,11 +283,130 @@ impl Offline {
     }
 }
 
-fn count(fact: &Fact, moved: u64, report: &mut VerifyReport) {
-    report.transfers = report.transfers.saturating_add(moved);
-    if matches!(fact, Fact::Opened(_) | Fact::Declined(_)) {
-        report.payments = report.payments.saturating_add(1);
+/// Everything, record by record.
+struct Reading<'a> {
+    config: &'a Config,
+    replay: Replay<'a>,
+    probes: &'a Probes,
+    report: VerifyReport,
+    /// The last record that was taken.
+    last: u64,
+    /// Whether a record did not hold: nothing behind it can be judged.
+    is_refused: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(config: &'a Config, mut replay: Replay<'a>, probes: &'a Probes) -> Self {
+        replay.audit = Some(Audit::default());
+        let report = VerifyReport::default();
+        Self { config, replay, probes, report, last: 0, is_refused: false }
     }
+
+    /// What was before the first record that is kept is in this state.
+    fn begin_at(&mut self, file: &str, bytes: &[u8]) -> Result<(), String> {
+        let Replay { hub, books, audit, .. } = &mut self.replay;
+        if let Err(what) = replay::restore(hub, books, bytes) {
+            let what = format!("its state can't be read: {what}");
+            let broken = Broken { check: Check::Snapshots, what };
+            self.report.damage.push(damage(file, 1, broken));
+            self.report.stops_before = Some(1);
+            self.is_refused = true;
+            return Ok(());
+        }
+        *audit = Some(Audit::from_state(hub, books));
+        self.report.checked.snapshots += 1;
+        let accounts = books.accounts();
+        let wrong = not_conserved(&accounts, hub.state().directory().currency);
+        self.report.damage.extend(wrong.map(|broken| damage(file, 1, broken)));
+        Ok(())
+    }
+
+    fn record(
+        &mut self,
+        record: &RecordView<'_>,
+        visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        if self.is_refused {
+            return Ok(());
+        }
+        self.last = record.number;
+        match self.replay.record(record) {
+            Ok(fact) => {
+                self.report.transfers = self.report.transfers.saturating_add(self.replay.moved());
+                self.report.checked.records = self.report.checked.records.saturating_add(1);
+                let at = Timestamp(record.time_ns);
+                visit(&self.replay.step(record.number, at, &fact, self.probes))
+            }
+            Err(broken) => {
+                self.is_refused = true;
+                self.report.stops_before = Some(record.number);
+                self.report.damage.push(damage("ledger", record.number, broken));
+                Ok(())
+            }
+        }
+    }
+
+    /// A state that was kept after the last record.
+    fn state(&mut self, record: u64, file: &str, bytes: &[u8]) {
+        if self.is_refused {
+            return;
+        }
+        self.report.checked.snapshots = self.report.checked.snapshots.saturating_add(1);
+        let wrong = state::compare(self.config, self.replay.hub, self.replay.books, bytes);
+        let wrong = wrong.into_iter().map(|broken| damage(file, record, broken));
+        self.report.damage.extend(wrong);
+    }
+
+    fn end(mut self) -> VerifyReport {
+        let Replay { hub, books, audit, .. } = &self.replay;
+        if let Some(audit) = audit {
+            let Checked { records, snapshots, .. } = self.report.checked;
+            self.report.checked = Checked { records, snapshots, ..audit.counts };
+            self.report.payments = audit.counts.payments;
+            if !self.is_refused {
+                let wrong = audit.compare(hub, books).into_iter();
+                let last = self.last;
+                let wrong = wrong.map(|broken| damage("ledger", last, broken));
+                self.report.damage.extend(wrong);
+            }
+        }
+        self.report
+    }
+}
+
+/// Which check a flaw of the files belongs to.
+fn check_of(flaw: Flaw) -> Check {
+    match flaw {
+        Flaw::Snapshot | Flaw::SnapshotAhead | Flaw::AnchorLost => Check::Snapshots,
+        Flaw::FrameBroken
+        | Flaw::FrameOutOfPlace
+        | Flaw::ChainBroken
+        | Flaw::EpochBack
+        | Flaw::FramesMissing
+        | Flaw::HeadDisagrees
+        | Flaw::UnwrittenNotZero
+        | Flaw::SegmentHeader
+        | Flaw::SegmentOutOfPlace
+        | Flaw::SegmentMissing
+        | Flaw::SegmentLength
+        | Flaw::HeadLost
+        | Flaw::HeadSlot
+        | Flaw::HistoryMissing => Check::Chain,
+    }
+}
+
+/// All credits must be all debits, posted and pending.
+fn not_conserved(accounts: &[Account], currency: Currency) -> Option<Broken> {
+    let posted = sum(accounts, |a| (a.credits_posted, a.debits_posted));
+    let pending = sum(accounts, |a| (a.credits_pending, a.debits_pending));
+    (posted != 0 || pending != 0).then(|| Broken {
+        check: Check::Conservation,
+        what: format!(
+            "money is not conserved: posted {}, pending {}",
+            currency.format(posted),
+            currency.format(pending)
+        ),
+    })
 }
 
 fn sum(accounts: &[Account], sides: impl Fn(&Account) -> (u128, u128)) -> i128 {
@@ -283,6 +428,6 @@ fn over_limit(account: &Account, currency: Currency) -> Option<String> {
     })
 }
 
-fn damage(file: &str, from_record: u64, to_record: Option<u64>, what: String) -> DamageView {
-    DamageView { file: file.to_owned(), from_record, to_record, what }
+fn damage(file: &str, record: u64, Broken { check, what }: Broken) -> DamageView {
+    DamageView { check, file: file.to_owned(), from_record: record, to_record: Some(record), what }
 }

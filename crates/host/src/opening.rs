@@ -398,12 +398,8 @@ fn open_hub<D: Disk>(
             }
             Replay::Record(record) => {
                 last = Timestamp(record.time_ns);
-                replay::Replay::new(&mut role.hub, &mut role.books).record(
-                    record.kind,
-                    record.version,
-                    record.time_ns,
-                    record.payload,
-                )?;
+                let mut replay = replay::Replay::new(&mut role.hub, &mut role.books);
+                replay.record(&record).map_err(|broken| broken.what)?;
             }
         }
         Ok(())

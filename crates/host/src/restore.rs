@@ -45,7 +45,7 @@ pub fn raise_epoch<D: Disk>(
             }
             Replay::Record(taken) => {
                 let mut replay = replay::Replay::new(&mut hub, &mut books);
-                replay.record(taken.kind, taken.version, taken.time_ns, taken.payload)?;
+                replay.record(&taken).map_err(|broken| broken.what)?;
             }
         }
         Ok(())

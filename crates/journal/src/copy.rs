@@ -1,10 +1,12 @@
 //! Copying a journal up to a moment: what a backup is. The copy is the same bytes, and ends with
 //! its head as a journal does that was stopped there.
+use crate::anchor::{anchor_name, anchors};
 use crate::damage::{Damage, Flaw};
 use crate::disk::{Disk, DiskError};
 use crate::format::{BLOCK_BYTES_MAX, FrameHeader, HEAD_FILE, HeadSlot};
 use crate::limits::PIECE_BYTES;
 use crate::open::head_lost;
+use crate::retire::copy_whole;
 use crate::snapshot::{Snapshot, newest_first, snapshot_name};
 use crate::tail::damage_at;
 use crate::verify::{Extent, VerifyError};
@@ -58,6 +60,11 @@ pub enum CopyError {
     Target(DiskError),
     /// There is something where the copy is to be.
     NotEmpty,
+    /// What was read back of a copied file is not what was written.
+    Differs {
+        /// The file.
+        file: String,
+    },
 }
 
 impl fmt::Display for CopyError {
@@ -67,6 +74,7 @@ impl fmt::Display for CopyError {
             Self::Damaged(damage) => write!(f, "the journal is damaged: {damage}"),
             Self::Target(error) => write!(f, "the copy can't be written: {error}"),
             Self::NotEmpty => f.write_str("there is something where the copy is to be"),
+            Self::Differs { file } => write!(f, "the copy of {file} is not what was written"),
         }
     }
 }
@@ -116,6 +124,9 @@ pub fn copy<S: Disk, T: Disk>(
         copied.bytes = copied.bytes.saturating_add(*end);
     }
     copy_snapshot(&mut source, &mut target, &names, &head, copied.record)?;
+    for record in anchors(&names) {
+        copy_whole(&mut source, &mut target, &anchor_name(record))?;
+    }
     let last = segments.get(found.at.index);
     let slot = HeadSlot {
         generation: 0,

@@ -56,6 +56,8 @@ pub enum Flaw {
     SnapshotAhead,
     /// Records before the first that can be replayed are gone and no snapshot covers them.
     HistoryMissing,
+    /// The anchor that stands for removed segments is not there or does not hold.
+    AnchorLost,
 }
 
 impl fmt::Display for Flaw {
@@ -77,6 +79,7 @@ impl fmt::Display for Flaw {
             Self::Snapshot => "the snapshot does not hold",
             Self::SnapshotAhead => "the snapshot covers records that the journal has not",
             Self::HistoryMissing => "older records are gone and no snapshot covers them",
+            Self::AnchorLost => "the anchor that stands for older segments is missing or damaged",
         })
     }
 }

@@ -40,6 +40,10 @@ pub const PIECE_BYTES: usize = 1 << 20;
 /// Largest snapshot, bytes: it is copied in one turn and held in memory once.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
 
+/// Largest state of an anchor, bytes. Unlike a snapshot no payment waits for it: it is written
+/// while the role stands still, and read once when both snapshots are lost.
+pub const ANCHOR_BYTES_MAX: u64 = 1 << 30;
+
 /// Snapshots kept: the newest, and one to fall back to.
 pub const SNAPSHOTS_KEPT: usize = 2;
 

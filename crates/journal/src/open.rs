@@ -1,4 +1,5 @@
 //! Recovery: the newest good snapshot, the records after it, the torn tail, the writer.
+use crate::anchor::{ANCHOR_TEMP, Anchor, anchor_name};
 use crate::damage::{Cut, Damage, Flaw};
 use crate::disk::{Disk, DiskError};
 use crate::format::{
@@ -6,6 +7,7 @@ use crate::format::{
     SegmentHeader, segment_name, segment_number,
 };
 use crate::index::INDEX_TEMP;
+use crate::retire;
 use crate::snapshot::{SNAPSHOT_TEMP, Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, repair, untouched, zero_fill};
 use crate::walk::{
@@ -154,6 +156,7 @@ pub fn open<D: Disk>(
         HeadRead::Absent => return Err(OpenError::Damaged(head_lost())),
     };
     check_identity(&segments, &head, &options)?;
+    let segments = retire::finish(&mut disk, segments, &head.newest)?;
     let mut recovery = Recovery { head: found(&head), ..Recovery::default() };
     let start = start(&mut disk, &names, &segments, &head.newest, replay, &mut recovery)?;
     let end = replay_from(&mut disk, &segments, &head.newest, start, replay, &mut recovery)?;
@@ -165,7 +168,7 @@ pub fn open<D: Disk>(
 /// Removes what a killed run was still making, and brings to the medium what it left in a cache,
 /// so that what is read from now on is durable.
 fn tidy<D: Disk>(disk: &mut D) -> Result<Vec<String>, OpenError> {
-    for temp in [HEAD_TEMP, SNAPSHOT_TEMP, SEGMENT_TEMP, INDEX_TEMP] {
+    for temp in [HEAD_TEMP, SNAPSHOT_TEMP, SEGMENT_TEMP, INDEX_TEMP, ANCHOR_TEMP] {
         if disk.len(temp)?.is_some() {
             disk.remove(temp)?;
         }
@@ -318,7 +321,10 @@ fn start<D: Disk>(
     replay: &mut dyn FnMut(Replay<'_>) -> Result<(), String>,
     recovery: &mut Recovery,
 ) -> Result<Position, OpenError> {
-    for record in newest_first(names) {
+    // From an older one nothing could be replayed: what followed it was put away.
+    let first =
+        segments.iter().find_map(SegmentFile::valid).map_or(1, |header| header.first_record);
+    for record in newest_first(names).into_iter().filter(|r| r.saturating_add(1) >= first) {
         let taken = match Snapshot::read(disk, head.node, record)? {
             None => Err(String::new()),
             Some(found) => replay(Replay::Snapshot { record, bytes: found.payload() }),
@@ -328,6 +334,9 @@ fn start<D: Disk>(
             break;
         }
         recovery.snapshots_refused.push(snapshot_name(record));
+    }
+    if recovery.snapshot_used.is_none() && first > 1 {
+        recovery.snapshot_used = from_anchor(disk, segments, replay, recovery)?;
     }
     let next = recovery.snapshot_used.unwrap_or(0).saturating_add(1);
     let headers = segments.iter().enumerate();
@@ -347,6 +356,23 @@ fn start<D: Disk>(
             flaw: if broken { Flaw::SegmentHeader } else { Flaw::HistoryMissing },
         })
     })
+}
+
+/// Gives the state that stands for removed segments.
+fn from_anchor<D: Disk>(
+    disk: &mut D,
+    segments: &[SegmentFile],
+    replay: &mut dyn FnMut(Replay<'_>) -> Result<(), String>,
+    recovery: &mut Recovery,
+) -> Result<Option<u64>, OpenError> {
+    let Some(header) = segments.first().and_then(SegmentFile::valid) else { return Ok(None) };
+    let record = header.first_record.saturating_sub(1);
+    let taken = Anchor::of(disk, header)?
+        .is_some_and(|found| replay(Replay::Snapshot { record, bytes: found.payload() }).is_ok());
+    if !taken {
+        recovery.snapshots_refused.push(anchor_name(record));
+    }
+    Ok(taken.then_some(record))
 }
 
 /// Gives every record behind the snapshot to the caller, and judges the end. Returns the position

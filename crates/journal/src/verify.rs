@@ -1,4 +1,5 @@
 //! Reading a whole journal without changing it, naming everything that is wrong.
+use crate::anchor::{Anchor, Place, anchor_name, anchors};
 use crate::damage::{Cut, Damage, Flaw};
 use crate::disk::{Disk, DiskError};
 use crate::format::{FORMAT_VERSION, HEAD_FILE, HeadSlot, HeaderRead, RecordView};
@@ -90,12 +91,50 @@ impl From<DiskError> for VerifyError {
     }
 }
 
+/// What a verification gives to its caller, in the order of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verified<'a> {
+    /// The state before the first record that is read: what an anchor holds. Not given where the
+    /// first record is 1.
+    Base {
+        /// The last record that the state holds.
+        record: u64,
+        /// The file.
+        file: &'a str,
+        /// The caller's bytes.
+        bytes: &'a [u8],
+    },
+    /// The next record.
+    Record(RecordView<'a>),
+    /// A state that was kept when `record` was the last: a snapshot's or an anchor's.
+    State {
+        /// The last record that the state holds, which is the one that was given last.
+        record: u64,
+        /// The file.
+        file: &'a str,
+        /// The caller's bytes.
+        bytes: &'a [u8],
+    },
+}
+
 /// Reads everything, from the oldest segment on, and gives each record to `visit` up to the first
 /// damage. Behind damage it reads on to find more, but gives no more records. Writes nothing.
 pub fn verify<D: Disk>(
-    mut disk: D,
+    disk: D,
     extent: Extent,
     visit: &mut dyn FnMut(RecordView<'_>) -> Result<(), String>,
+) -> Result<Report, VerifyError> {
+    verify_states(disk, extent, &mut |verified| match verified {
+        Verified::Record(record) => visit(record),
+        Verified::Base { .. } | Verified::State { .. } => Ok(()),
+    })
+}
+
+/// The same, with the states that are kept beside the records.
+pub fn verify_states<D: Disk>(
+    mut disk: D,
+    extent: Extent,
+    visit: &mut dyn FnMut(Verified<'_>) -> Result<(), String>,
 ) -> Result<Report, VerifyError> {
     let mut report = Report::default();
     // The head before the list: segments made later are not needed to reach its frame.
@@ -111,9 +150,10 @@ pub fn verify<D: Disk>(
         report.damage.extend(missing_segment(&segments, &slot));
     }
     check_headers(&segments, &slot, head.is_some(), &mut report)?;
-    let mut verifier = Verifier { extent, head: slot, report, visit };
+    let mut verifier = Verifier { extent, head: slot, report, states: states(&names), visit };
     verifier.segments(&mut disk, &segments)?;
     verifier.snapshots(&mut disk, &names)?;
+    verifier.anchors(&mut disk, &names, &segments)?;
     let mut report = verifier.report;
     if head.is_none() {
         report.damage.push(Damage {
@@ -192,7 +232,24 @@ struct Verifier<'v> {
     extent: Extent,
     head: HeadSlot,
     report: Report,
-    visit: &'v mut dyn FnMut(RecordView<'_>) -> Result<(), String>,
+    /// Records after which a state was kept, the first of them last.
+    states: Vec<(u64, Kept)>,
+    visit: &'v mut dyn FnMut(Verified<'_>) -> Result<(), String>,
+}
+
+/// What holds a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kept {
+    Snapshot,
+    Anchor,
+}
+
+fn states(names: &[String]) -> Vec<(u64, Kept)> {
+    let snapshots = newest_first(names).into_iter().map(|record| (record, Kept::Snapshot));
+    let anchors = anchors(names).into_iter().map(|record| (record, Kept::Anchor));
+    let mut states: Vec<_> = snapshots.chain(anchors).collect();
+    states.sort_unstable_by(|a, b| b.cmp(a));
+    states
 }
 
 impl Verifier<'_> {
@@ -201,11 +258,7 @@ impl Verifier<'_> {
         disk: &mut D,
         segments: &[SegmentFile],
     ) -> Result<(), VerifyError> {
-        let mut starts = segments
-            .iter()
-            .enumerate()
-            .filter_map(|(index, file)| file.valid().map(|header| Position::start(index, header)));
-        let Some(start) = starts.next() else {
+        let Some(start) = self.start(disk, segments)? else {
             return Ok(());
         };
         if start.index == 0 {
@@ -225,7 +278,7 @@ impl Verifier<'_> {
                         Some(flaw) => Some(damage_at(disk, segments, &self.head, before, flaw)?),
                         None => None,
                     });
-                    self.frame(&walk, &frame)?;
+                    self.frame(disk, &walk, &frame)?;
                     continue;
                 }
                 Step::Newer(version) => {
@@ -242,9 +295,115 @@ impl Verifier<'_> {
         }
     }
 
-    /// Takes note of a frame that holds.
-    fn frame(
+    /// Where reading begins: at the first segment of all, or behind the oldest anchor that holds.
+    /// Gives the anchor's state.
+    fn start<D: Disk>(
         &mut self,
+        disk: &mut D,
+        segments: &[SegmentFile],
+    ) -> Result<Option<Position>, VerifyError> {
+        let mut first = None;
+        for (index, file) in segments.iter().enumerate() {
+            let Some(header) = file.valid() else { continue };
+            let start = Position::start(index, header);
+            if header.first_record == 1 {
+                return Ok(Some(start));
+            }
+            if let Some(anchor) = Anchor::of(disk, header)? {
+                let record = anchor.place.record;
+                let file = anchor_name(record);
+                self.states.retain(|(of, _)| *of >= record);
+                let base = Verified::Base { record, file: &file, bytes: anchor.payload() };
+                (self.visit)(base).map_err(|why| VerifyError::Refused { record, why })?;
+                return Ok(Some(start));
+            }
+            first = first.or(Some((start, header)));
+            if file.number >= self.head.oldest {
+                break;
+            }
+        }
+        // What is kept begins behind something of which nothing is known any more.
+        if let Some((start, header)) = first
+            && start.index == 0
+        {
+            self.add(Damage {
+                file: anchor_name(Place::before(header).record),
+                offset: 0,
+                frame: header.first_frame.saturating_sub(1),
+                from_record: 1,
+                to_record: Some(header.first_record.saturating_sub(1)),
+                flaw: Flaw::AnchorLost,
+            });
+        }
+        Ok(first.map(|(start, _)| start))
+    }
+
+    /// Gives the states that were kept after this record, which was given last.
+    fn kept<D: Disk>(&mut self, disk: &mut D, record: u64) -> Result<(), VerifyError> {
+        while let Some((of, kept)) = self.states.last().copied().filter(|(of, _)| *of <= record) {
+            self.states.pop();
+            if of != record {
+                continue;
+            }
+            let (file, bytes) = match kept {
+                Kept::Snapshot => {
+                    let node = self.head.node;
+                    // A running writer may have removed it since the list was made.
+                    let name = snapshot_name(record);
+                    if disk.len(&name)?.is_none() {
+                        continue;
+                    }
+                    let found = Snapshot::read(disk, node, record)?;
+                    (name, found.map(|found| found.payload().to_vec()))
+                }
+                Kept::Anchor => {
+                    let found = Anchor::read(disk, record)?;
+                    (anchor_name(record), found.map(|found| found.payload().to_vec()))
+                }
+            };
+            // One that does not hold is named when all of them are looked at.
+            let Some(bytes) = bytes else { continue };
+            let state = Verified::State { record, file: &file, bytes: &bytes };
+            (self.visit)(state).map_err(|why| VerifyError::Refused { record, why })?;
+        }
+        Ok(())
+    }
+
+    /// Every anchor must hold, and stand where the chain is as it says.
+    fn anchors<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        names: &[String],
+        segments: &[SegmentFile],
+    ) -> Result<(), VerifyError> {
+        let headers = || segments.iter().filter_map(SegmentFile::valid);
+        for record in anchors(names) {
+            let found = Anchor::read(disk, record)?;
+            let next = record.saturating_add(1);
+            let behind = headers().find(|header| header.first_record == next);
+            // What it stood before is gone too, if a removal was cut short.
+            let is_older = headers().all(|header| header.first_record > next);
+            let stands = found.is_some_and(|found| {
+                is_older || behind.is_some_and(|header| Place::before(header) == found.place)
+            });
+            if !stands {
+                self.add(Damage {
+                    file: anchor_name(record),
+                    offset: 0,
+                    frame: self.head.frame,
+                    from_record: record.saturating_add(1),
+                    to_record: Some(record),
+                    flaw: Flaw::AnchorLost,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a frame that holds.
+    fn frame<D: Disk>(
+        &mut self,
+        disk: &mut D,
         walk: &Walk<'_>,
         frame: &crate::format::FrameHeader,
     ) -> Result<(), VerifyError> {
@@ -255,8 +414,12 @@ impl Verifier<'_> {
             return Ok(());
         }
         for record in walk.records(frame) {
-            (self.visit)(record)
-                .map_err(|why| VerifyError::Refused { record: record.number, why })?;
+            let number = record.number;
+            (self.visit)(Verified::Record(record))
+                .map_err(|why| VerifyError::Refused { record: number, why })?;
+            if self.states.last().is_some_and(|(of, _)| *of <= number) {
+                self.kept(disk, number)?;
+            }
         }
         Ok(())
     }

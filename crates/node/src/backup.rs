@@ -85,7 +85,9 @@ fn failed(error: &CopyError, source: &Path, target: &Path) -> RunError {
             "nothing was changed; `bongsu ledger verify` reads all that holds",
         ),
         CopyError::Source(_) => (RunErrorKind::Journal, source, "check the disk and its files"),
-        CopyError::Target(_) => (RunErrorKind::Journal, target, "check the disk and its space"),
+        CopyError::Target(_) | CopyError::Differs { .. } => {
+            (RunErrorKind::Journal, target, "check the disk and its space")
+        }
         CopyError::NotEmpty => (RunErrorKind::Journal, target, "name an empty directory"),
     };
     RunError::new(kind, error.to_string(), place.display().to_string(), remedy)

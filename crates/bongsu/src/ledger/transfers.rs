@@ -364,6 +364,7 @@ fn values(transfer: &TransferView) -> [Value; 13] {
         debit,
         credit,
         amount,
+        amount_minor: _,
         currency,
         state,
         hold,

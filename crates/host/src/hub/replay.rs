@@ -1,18 +1,21 @@
 //! Records back into a hub and its books: what recovery does, and what `ledger verify` does with
 //! a stranger's journal. Decides nothing; every transfer must end as its record says.
 
+use journal::RecordView;
 use ledger::{Books, TransferStatus};
 use scheme::Timestamp;
 use switch::record::{self, Fact};
 use switch::{Hub, Record, legs};
 
-use crate::offline::Step;
+use crate::offline::{Audit, Broken, Check, Probes, Step};
 
 /// A hub and its books, rebuilt.
 #[derive(Debug)]
 pub(crate) struct Replay<'a> {
     pub(crate) hub: &'a mut Hub,
     pub(crate) books: &'a mut Books,
+    /// A second reckoning that each record must agree with.
+    pub(crate) audit: Option<Audit>,
     implied: Vec<legs::Implied>,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
@@ -20,12 +23,19 @@ pub(crate) struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     pub(crate) fn new(hub: &'a mut Hub, books: &'a mut Books) -> Self {
-        Self { hub, books, implied: Vec::new(), accounts: Vec::new(), statuses: Vec::new() }
+        let (implied, accounts, statuses) = Default::default();
+        Self { hub, books, audit: None, implied, accounts, statuses }
     }
 
     /// The last record, which was this one, and what it moved.
-    pub(crate) fn step<'s>(&'s self, number: u64, at: Timestamp, fact: &'s Fact) -> Step<'s> {
-        Step::new(number, at, fact, &self.implied, self.hub, self.books)
+    pub(crate) fn step<'s>(
+        &'s self,
+        number: u64,
+        at: Timestamp,
+        fact: &'s Fact,
+        probes: &'s Probes,
+    ) -> Step<'s> {
+        Step::new(number, at, fact, &self.implied, self.hub, self.books, probes)
     }
 
     /// Transfers that the last record moved.
@@ -34,28 +44,33 @@ impl<'a> Replay<'a> {
     }
 
     /// Takes one record; an error says why it cannot be.
-    pub(crate) fn record(
-        &mut self,
-        kind: u8,
-        version: u8,
-        time_ns: u64,
-        payload: &[u8],
-    ) -> Result<Fact, String> {
-        let fact = record::decode(kind, version, payload).map_err(|e| e.to_string())?;
-        let at = Timestamp(time_ns);
+    pub(crate) fn record(&mut self, view: &RecordView<'_>) -> Result<Fact, Broken> {
+        let fact = record::decode(view.kind, view.version, view.payload)
+            .map_err(|error| broken(error.to_string()))?;
+        let at = Timestamp(view.time_ns);
         self.accounts.clear();
         legs::accounts(self.hub.state(), &fact, &mut self.accounts);
+        self.implied.clear();
+        legs::transfers(self.hub.state(), &fact, &mut self.implied);
+        if let Some(audit) = &mut self.audit {
+            audit.take(at, &fact, &self.accounts, &self.implied)?;
+        }
+        self.move_books(at)?;
+        let record = Record { at, fact };
+        self.hub.apply(&record);
+        Ok(record.fact)
+    }
+
+    fn move_books(&mut self, at: Timestamp) -> Result<(), Broken> {
         if !self.accounts.is_empty() {
             let mut statuses = Vec::new();
             self.books.create_accounts(at, &self.accounts, &mut statuses);
             // A nation or participant whose record came again has its accounts already.
             let fine = [ledger::AccountStatus::Ok, ledger::AccountStatus::Exists];
             if let Some(bad) = statuses.iter().find(|status| !fine.contains(status)) {
-                return Err(format!("its account cannot be made: {bad:?}"));
+                return Err(broken(format!("its account cannot be made: {bad:?}")));
             }
         }
-        self.implied.clear();
-        legs::transfers(self.hub.state(), &fact, &mut self.implied);
         for leg in &self.implied {
             self.statuses.clear();
             self.books.create_transfers(at, &[leg.transfer], &mut self.statuses);
@@ -63,16 +78,18 @@ impl<'a> Replay<'a> {
                 if leg.refused { TransferStatus::ExceedsCredits } else { TransferStatus::Ok };
             let found = self.statuses.first().copied();
             if found != Some(expected) {
-                return Err(format!(
+                return Err(broken(format!(
                     "its transfer {:032x} must end as {expected:?} and ends as {found:?}",
                     leg.transfer.id
-                ));
+                )));
             }
         }
-        let record = Record { at, fact };
-        self.hub.apply(&record);
-        Ok(record.fact)
+        Ok(())
     }
+}
+
+fn broken(what: String) -> Broken {
+    Broken { check: Check::Records, what }
 }
 
 /// How long a snapshot would be, without making one: a little more than what its parts take.

@@ -6,7 +6,10 @@ use switch::Hub;
 use switch::legs::{self, Implied};
 use switch::record::Fact;
 
-use crate::hub::query::account_name;
+use super::Probes;
+use crate::hub::query::{account_name, payment_view};
+use crate::hub::replay::snapshot;
+use crate::view::PaymentView;
 
 /// A record that was just taken, and the transfers that it moved.
 #[derive(Debug)]
@@ -17,6 +20,7 @@ pub struct Step<'a> {
     legs: &'a [Implied],
     hub: &'a Hub,
     books: &'a Books,
+    probes: &'a Probes,
 }
 
 /// A transfer as it happened.
@@ -38,6 +42,8 @@ pub struct TransferView {
     pub credit_id: u128,
     /// Decimal string.
     pub amount: String,
+    /// The same in minor units.
+    pub amount_minor: u128,
     /// ISO 4217 letters.
     pub currency: String,
     /// `pending` (held), `posted`, or `voided` (the hold is released).
@@ -63,13 +69,57 @@ impl<'a> Step<'a> {
         legs: &'a [Implied],
         hub: &'a Hub,
         books: &'a Books,
+        probes: &'a Probes,
     ) -> Self {
-        Self { number, at, fact, legs, hub, books }
+        Self { number, at, fact, legs, hub, books, probes }
     }
 
     /// The record's number in the journal, from 1.
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// When it was decided.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The state that the records up to here make, as a snapshot holds it.
+    pub fn state(&self) -> Vec<u8> {
+        snapshot(self.hub, self.books)
+    }
+
+    /// The payment that the record has answered or changed, as it stands now; none where it only
+    /// came to be.
+    pub fn payment(&self) -> Option<PaymentView> {
+        let id = match self.fact {
+            Fact::Declined(declined) => declined.id,
+            Fact::Closed(closed) => closed.id,
+            Fact::Reversed(reversed) => reversed.id,
+            Fact::Completed(completed) => completed.id,
+            Fact::Opened(_)
+            | Fact::Nation { .. }
+            | Fact::Station { .. }
+            | Fact::Participant { .. }
+            | Fact::Route { .. }
+            | Fact::Terminal { .. }
+            | Fact::Cap { .. }
+            | Fact::HotCard { .. }
+            | Fact::Changed { .. }
+            | Fact::Removed(_)
+            | Fact::Retailer { .. }
+            | Fact::Epoch { .. }
+            | Fact::Tombstone(_)
+            | Fact::Discharged { .. }
+            | Fact::Finding(_)
+            | Fact::OvercapRepaid { .. }
+            | Fact::Cutover { .. }
+            | Fact::Netted { .. } => return None,
+        };
+        let state = self.hub.state();
+        let payment = state.payments().get(id)?;
+        let till = (payment.seen.acquirer, payment.seen.terminal);
+        Some(payment_view(payment, state, self.probes.contains(&till)))
     }
 
     /// The transfers that moved something, in their order.
@@ -94,6 +144,7 @@ impl<'a> Step<'a> {
             debit_id: transfer.debit_account_id,
             credit_id: transfer.credit_account_id,
             amount: format(directory.currency, transfer.amount),
+            amount_minor: transfer.amount,
             currency: directory.currency.alpha().to_owned(),
             state: if transfer.flags.contains(TransferFlags::PENDING) {
                 "pending"

@@ -7,6 +7,7 @@ mod acquirers;
 mod channels;
 mod damage;
 mod fires;
+mod forged;
 mod kinds;
 mod limits;
 mod links;

@@ -675,6 +675,19 @@ impl World {
         Offline::read(&self.config, disk, false).unwrap()
     }
 
+    /// The state that the records up to this one make, as a snapshot would hold it.
+    pub(crate) fn state_after(&self, disk: &mut SimDisk, record: u64) -> Vec<u8> {
+        let mut state = Vec::new();
+        Offline::read_steps(&self.config, disk, false, &mut |step| {
+            if step.number() == record {
+                state = step.state();
+            }
+            Ok(())
+        })
+        .unwrap();
+        state
+    }
+
     /// Opens a hub on a disk, as a start does.
     pub(crate) fn reopen(&self, disk: SimDisk) -> Result<Opened<SimDisk>, HostError> {
         let keys = self.keys();

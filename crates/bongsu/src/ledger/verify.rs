@@ -1,0 +1,123 @@
+//! `bongsu ledger verify`: everything recomputed from the journal alone.
+
+use clap::Args;
+use host::offline::{Check, DamageView, VerifyReport};
+use serde_json::{Map, Value, json};
+
+use super::{damage, is_running, read};
+use crate::error::{Exit, Failure};
+use crate::nation::Place;
+use crate::output::{self, Format, FormatArg, Paint};
+
+/// Recompute every balance from the journal, and check every invariant
+///
+/// Chain (checksums, hashes, segments, head), records, conservation of money by two reckonings,
+/// limits at every transfer, pairing of holds with their ends, what each payment has come to, and
+/// snapshots against what the records make. Beside a running hub it reads what the hub has
+/// published as durable. Ends with 1 if anything is wrong, and names check, file and record.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  bongsu ledger verify --dir /tmp/nation")]
+pub(super) struct Verify {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Verify {
+    pub(super) fn format(&self) -> Format {
+        self.format.format
+    }
+
+    pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let offline = read(&self.place, is_running(&self.place)?)?;
+        let report = offline.report();
+        match self.format.format {
+            Format::Json => output::json(&verdict(report))?,
+            Format::Text => output::text(&page(report))?,
+        }
+        Ok(if report.ok { Exit::Fine } else { Exit::No })
+    }
+}
+
+/// Those that have something to look at, or have found something.
+fn checks(report: &VerifyReport) -> impl Iterator<Item = (Check, usize, u64)> {
+    let all = Check::ALL.into_iter().map(|check| {
+        let (wrong, seen) = report.of(check);
+        (check, wrong, seen)
+    });
+    all.filter(|(check, wrong, seen)| *wrong > 0 || *seen > 0 || *check != Check::Archive)
+}
+
+fn verdict(report: &VerifyReport) -> Value {
+    let sums: Map<String, Value> =
+        report.sums.iter().map(|(currency, sum)| (currency.clone(), sum.clone().into())).collect();
+    let one = |(check, wrong, seen): (Check, usize, u64)| {
+        let (name, of) = (check.name(), check.counted());
+        json!({ "check": name, "of": of, "looked_at": seen, "wrong": wrong })
+    };
+    json!({
+        "ok": report.ok,
+        "records": report.records,
+        "first_record": report.first_record,
+        "transfers": report.transfers,
+        "payments": report.payments,
+        "sums": sums,
+        "checks": checks(report).map(one).collect::<Vec<_>>(),
+        "unjudged": report.checked.unjudged,
+        "damage": damage(report),
+    })
+}
+
+fn page(report: &VerifyReport) -> String {
+    let verdict = if report.ok {
+        output::paint(Paint::Good, "fine")
+    } else {
+        output::paint(Paint::Bad, "DAMAGED")
+    };
+    let VerifyReport { records, transfers, payments, first_record, .. } = report;
+    let mut page =
+        format!("{verdict}: {records} records read, {transfers} transfers, {payments} payments");
+    if *first_record > 1 {
+        page += &format!("\nfrom record {first_record} on: those before it were put away");
+    }
+    if let Some(first) = report.stops_before {
+        page +=
+            &format!("\nthe books stop before record {first}: nothing from there on is in them");
+    }
+    for (currency, sum) in &report.sums {
+        page += &format!("\nsum of all accounts: {sum} {currency}");
+    }
+    let rows: Vec<Vec<String>> = checks(report)
+        .map(|(check, wrong, seen)| {
+            let verdict = if wrong > 0 { "WRONG" } else { "fine" };
+            let name = check.name().to_owned();
+            vec![name, verdict.to_owned(), seen.to_string(), check.counted().to_owned()]
+        })
+        .collect();
+    page += &format!("\n{}", output::columns(&rows, &[2]));
+    if report.checked.unjudged > 0 {
+        let unjudged = report.checked.unjudged;
+        page += &format!("\n{unjudged} records are about payments that ended long before");
+    }
+    for damage in &report.damage {
+        page += &format!("\n{}", line(damage));
+    }
+    page
+}
+
+fn line(damage: &DamageView) -> String {
+    // The journal's own words begin with the file, and name byte and record.
+    if damage.what.starts_with(&damage.file) {
+        return damage.what.clone();
+    }
+    let to = match damage.to_record {
+        Some(to) if to == damage.from_record => String::new(),
+        Some(to) => format!(" to {to}"),
+        None => " on".to_owned(),
+    };
+    let DamageView { check, file, from_record, what, .. } = damage;
+    format!("{file}: record {from_record}{to}: {}: {what}", check.name())
+}
