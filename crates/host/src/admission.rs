@@ -80,7 +80,13 @@ impl Pace {
         self.next_ns = self.next_ns.max(now.0).saturating_add(gap);
     }
 
-    fn take(&mut self, now: Timestamp, per_s: u32, name: &'static str) -> Result<(), Limit> {
+    /// Counts another, unless that is one too many of the second's.
+    pub(crate) fn take(
+        &mut self,
+        now: Timestamp,
+        per_s: u32,
+        name: &'static str,
+    ) -> Result<(), Limit> {
         let wait_ns = self.wait_ns(now, per_s, SECOND_NS);
         if wait_ns > 0 {
             return Err(Limit { name, retry_s: wait_ns.div_ceil(SECOND_NS) });

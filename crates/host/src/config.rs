@@ -119,6 +119,8 @@ pub struct Limits {
     pub bank_in_flight: usize,
     /// What one connection of terminals may ask.
     pub connection: Rates,
+    /// Requests a second of one terminal of the register, on whatever connection.
+    pub terminal_per_s: u32,
     /// What one bank may ask on all its connections; `messages` is of each connection.
     pub bank: Rates,
     /// Inputs of one peer that the role died of, within `poison_window_s`, before all of that

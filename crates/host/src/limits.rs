@@ -38,6 +38,14 @@ pub const STRANGERS: usize = 1024;
 /// thousand tills at two payments a second each.
 pub const CONNECTION_RATES: Rates =
     Rates { status: 50, balances: 200, payments: 2_000, messages: 4_000 };
+/// Requests a second of one terminal of the register, on whatever connection, unless the file says
+/// otherwise. A till makes one in some seconds, a web shop with one terminal number a hundred; with
+/// more, one stolen terminal would fill the hub's memory of 50 hours for all others. What is kept
+/// for it is one time for each terminal of the register that has asked: 8 MiB at worst.
+///
+/// Terminals behind a bank's link have no such rate: they are in no register, so that a table of
+/// them had no bound, and their bank, which vouches for them, has a rate of its own.
+pub const TERMINAL_PER_S: u32 = 100;
 /// What a bank may ask unless the file says otherwise: more than any nation's whole traffic.
 pub const BANK_RATES: Rates =
     Rates { status: 500, balances: 20_000, payments: 100_000, messages: 100_000 };

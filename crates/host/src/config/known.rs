@@ -163,6 +163,9 @@ pub const KEYS: &[Key] = &[
         "other requests of one terminals' connection; reversals and advices have no rate"),
     value("limits", "connection_messages_per_s", "messages/s", "4000",
         "messages of any kind of one terminals' connection; beyond it it is read more slowly"),
+    value("limits", "terminal_requests_per_s", "messages/s", "100",
+        "payments and balance enquiries of one terminal (DE41) of the register, on whatever \
+         connection; reversals and advices have no rate"),
     value("limits", "bank_status_per_s", "messages/s", "500",
         "echoes and other network messages of one bank"),
     value("limits", "bank_balances_per_s", "messages/s", "20000", "balance enquiries of one bank"),

@@ -26,7 +26,7 @@ use super::{
 use crate::limits::{
     BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES, CONNECTIONS_MAX,
     POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, STRANGERS,
-    WAITING_PER_CONNECTION_MAX,
+    TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
 };
 
 const MIB: u64 = 1 << 20;
@@ -172,6 +172,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let poison_deaths = or("poison_deaths", POISON_DEATHS, POISONS_MAX);
     let window = or("poison_window_s", POISON_WINDOW_S, POISON_WINDOW_S_MAX);
     let connection = read_rates(r, &limits, CONNECTION_RATE_KEYS, &CONNECTION_RATES);
+    let terminal = read_rate(r, &limits, "terminal_requests_per_s", TERMINAL_PER_S);
     let bank = read_rates(r, &limits, BANK_RATE_KEYS, &BANK_RATES);
     if let (Some(zero), Some(_)) = (amount_max.filter(|a| a.value.is_zero()), currency) {
         let fix = "write the largest amount of one payment";
@@ -188,6 +189,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         bank_connection_in_flight: bank_connection?.value,
         bank_in_flight: bank_in_flight?.value,
         connection: connection?,
+        terminal_per_s: terminal?,
         bank: bank?,
         poison_deaths: poison_deaths?.value,
         // At most a day, as its bound says.
@@ -202,21 +204,23 @@ fn read_rates(
     keys: [&'static str; 4],
     default: &Rates,
 ) -> Option<Rates> {
-    let mut rate = |key: &'static str, default: u32| {
-        r.or(limits, key, u64::from(default), |v| value::number(v, 1, u64::from(RATE_MAX)))
-    };
-    let status = rate(keys[0], default.status);
-    let balances = rate(keys[1], default.balances);
-    let payments = rate(keys[2], default.payments);
-    let messages = rate(keys[3], default.messages);
-    // At most RATE_MAX each.
-    let narrow = |rate: u64| u32::try_from(rate).unwrap_or(RATE_MAX);
-    Some(Rates {
-        status: narrow(status?.value),
-        balances: narrow(balances?.value),
-        payments: narrow(payments?.value),
-        messages: narrow(messages?.value),
-    })
+    let status = read_rate(r, limits, keys[0], default.status);
+    let balances = read_rate(r, limits, keys[1], default.balances);
+    let payments = read_rate(r, limits, keys[2], default.payments);
+    let messages = read_rate(r, limits, keys[3], default.messages);
+    Some(Rates { status: status?, balances: balances?, payments: payments?, messages: messages? })
+}
+
+fn read_rate(
+    r: &mut Reader<'_, '_, '_>,
+    limits: &Section<'_, '_>,
+    key: &'static str,
+    default: u32,
+) -> Option<u32> {
+    let rate =
+        r.or(limits, key, u64::from(default), |v| value::number(v, 1, u64::from(RATE_MAX)))?;
+    // At most RATE_MAX.
+    Some(u32::try_from(rate.value).unwrap_or(RATE_MAX))
 }
 
 fn read_timers(r: &mut Reader<'_, '_, '_>) -> Option<Timers> {

@@ -14,6 +14,7 @@ use scheme::{ParticipantId, StationId, TerminalId, Timestamp};
 use switch::station::{Count, Effect, Input, StationConfig, StationRecord, TrunkState, record};
 use switch::{PeerId, Station};
 
+use crate::admission::Pace;
 use crate::beacon::Beacon;
 use crate::config::{Config, StationSection};
 use crate::event::{Action, CloseReason, ConnId, Level, Peer};
@@ -43,6 +44,8 @@ pub(crate) struct StationRole {
     terminals: BTreeMap<ConnId, Line>,
     /// Those of them that have not said a whole message, the oldest first.
     strangers: BTreeSet<ConnId>,
+    /// What each terminal of the register has asked of late; only those that have asked.
+    paces: BTreeMap<(ParticipantId, TerminalId), Pace>,
     /// Those whose reversals waited for room, and have some.
     roomy: Vec<ConnId>,
     /// The connection whose message is being worked on.
@@ -105,6 +108,7 @@ impl StationRole {
             watch: Watch::default(),
             terminals: BTreeMap::new(),
             strangers: BTreeSet::new(),
+            paces: BTreeMap::new(),
             roomy: Vec::new(),
             in_hand: None,
             poisons: Poisons::default(),

@@ -1,7 +1,7 @@
 //! Terminals' connections. A terminal needs no sign-on; it is one of the register's, or refused.
 
 use interchange::network::{self, Function};
-use interchange::{Incoming, Place, Source, to_request};
+use interchange::{Incoming, Limit, Place, Source, to_request};
 use scheme::{MtiClass, MtiFunction, Reason, ResponseCode};
 use switch::station::{Count, Input};
 use switch::{Answer, PeerId, ReplyTo, Request};
@@ -250,12 +250,38 @@ impl StationRole {
         match line.asked.admit(self.now, class, rates, waiting, in_flight) {
             Ok(()) => true,
             Err(limit) => {
-                let mut bytes = Vec::new();
-                line.session.refuse_limit(message, limit, &mut bytes);
-                pipeline.send(conn, bytes);
-                self.count(Count::Refused(Reason::Overload));
+                self.refuse_limit(conn, message, limit, pipeline);
                 false
             }
+        }
+    }
+
+    /// Counts a request of a terminal that may use this connection, unless it is one too many of
+    /// that terminal's, whatever connections it uses.
+    fn pace(&mut self, class: Class, request: &Request) -> Result<(), Limit> {
+        match class {
+            // Network messages name no terminal; what has happened is never refused.
+            Class::Status | Class::Owed => Ok(()),
+            Class::Balance | Class::Payment => {
+                // The register has it, so that there are no more of them than it has.
+                let pace = self.paces.entry((request.acquirer, request.terminal)).or_default();
+                pace.take(self.now, self.config.limits.terminal_per_s, "TERMINAL")
+            }
+        }
+    }
+
+    fn refuse_limit(
+        &mut self,
+        conn: ConnId,
+        message: &Message,
+        limit: Limit,
+        pipeline: &mut Pipeline,
+    ) {
+        self.count(Count::Refused(Reason::Overload));
+        if let Some(line) = self.terminals.get(&conn) {
+            let mut bytes = Vec::new();
+            line.session.refuse_limit(message, limit, &mut bytes);
+            pipeline.send(conn, bytes);
         }
     }
 
@@ -277,6 +303,9 @@ impl StationRole {
         let line = self.terminals.get(&conn);
         if !line.is_some_and(|line| may_use(line.identity.as_ref(), &request)) {
             return self.refuse_terminal(conn, message, Reason::Terminal, pipeline);
+        }
+        if let Err(limit) = self.pace(Class::of(message), &request) {
+            return self.refuse_limit(conn, message, limit, pipeline);
         }
         let ticket = self.next_ticket;
         self.next_ticket = ticket.saturating_add(1);

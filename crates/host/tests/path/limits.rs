@@ -17,6 +17,7 @@ fn limited(change: impl FnOnce(&mut Config)) -> World {
     World::with(|config| {
         config.limits.connection = PLENTY;
         config.limits.bank = PLENTY;
+        config.limits.terminal_per_s = 10_000;
         change(config);
     })
 }
@@ -62,6 +63,48 @@ fn a_connection_above_its_rate_is_told_when_to_come_again_and_others_are_served(
     world.pass(1000);
     burst(&mut world, greedy, 30, 5);
     assert_eq!(codes(&answers(&mut world, greedy)), ["00"; 5]);
+    world.audit();
+}
+
+/// A purchase as [`World::purchase`], of another terminal of the same shop.
+fn purchase_of(world: &World, terminal: &[u8], stan: &str) -> Message {
+    let mut purchase = world.purchase(stan, CARD, &format!("000000{stan}"));
+    purchase.set(41, terminal);
+    purchase
+}
+
+#[test]
+fn a_terminal_above_its_rate_is_told_so_on_every_connection_and_its_neighbours_are_served() {
+    let mut world = limited(|config| config.limits.terminal_per_s = 3);
+    let lines = [world.terminal(), world.terminal(), world.terminal()];
+    let mut said = Vec::new();
+    for (number, line) in lines.iter().cycle().take(6).enumerate() {
+        let purchase = purchase_of(&world, b"PYO00001", &format!("00000{}", number + 1));
+        let answer = world.ask(*line, &purchase);
+        said.push((field(&answer, 39).to_owned(), field(&answer, 44).to_owned()));
+    }
+    let refused = ("96".to_owned(), "LIMIT TERMINAL RETRY 1".to_owned());
+    assert!(said[..3].iter().all(|(code, _)| code == "00"), "{said:?}");
+    assert!(said[3..].iter().all(|answer| *answer == refused), "{said:?}");
+    // Enquiries are of the same rate: they too go to an issuer.
+    let mut balance = purchase_of(&world, b"PYO00001", "000010");
+    balance.set(3, b"310000");
+    balance.set(4, b"000000000000");
+    assert_eq!(field(&world.ask(lines[0], &balance), 44), "LIMIT TERMINAL RETRY 1");
+    // What has happened is never refused, and an echo is nobody's payment.
+    let purchase = purchase_of(&world, b"PYO00001", "000001");
+    for number in 0..10 {
+        let reversal = world.reversal_of(&purchase, &format!("90000{number}"));
+        assert_eq!(field(&world.ask(lines[1], &reversal), 39), "00");
+    }
+    let echo = world.echo("000020");
+    assert_eq!(field(&world.ask(lines[1], &echo), 39), "00");
+    // On the very same connection.
+    let neighbour = purchase_of(&world, b"PYO00002", "000030");
+    assert_eq!(field(&world.ask(lines[0], &neighbour), 39), "00");
+    world.pass(1000);
+    let later = purchase_of(&world, b"PYO00001", "000040");
+    assert_eq!(field(&world.ask(lines[2], &later), 39), "00", "as it was told");
     world.audit();
 }
 

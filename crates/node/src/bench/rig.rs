@@ -369,6 +369,7 @@ fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
          [security]\nprofile = \"demo\"\n{channels}\
          [limits]\nin_flight = 65536\nconnection_payments_per_s = 100000\n\
          connection_messages_per_s = 100000\n\
+         terminal_requests_per_s = 100000\n\
          [journal]\n{snapshots}\
          [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
          [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
