@@ -1,5 +1,7 @@
 //! Every kind of record comes back as it was written, and damage is an error, never a panic.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -204,6 +206,63 @@ fn every_kind_comes_back() {
         let mut payload = Vec::new();
         let (kind, version) = encode(&fact, &mut payload);
         assert_eq!(decode(kind, version, &payload), Ok(fact));
+    }
+}
+
+/// Records as released versions wrote them: kind, version and payload, a line each.
+const FIXTURE: &str = include_str!("fixture.txt");
+
+fn lines() -> Vec<(u8, u8, Vec<u8>)> {
+    let line = |line: &str| {
+        let mut words = line.split(' ');
+        let mut number = || words.next().unwrap().parse().unwrap();
+        let (kind, version) = (number(), number());
+        (kind, version, bytes(words.next().unwrap_or("")))
+    };
+    FIXTURE.lines().map(line).collect()
+}
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digit = |byte: u8| u8::try_from((byte as char).to_digit(16).unwrap()).unwrap();
+    hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+
+#[test]
+fn what_released_versions_wrote_is_read() {
+    for (kind, version, payload) in lines() {
+        let fact = decode(kind, version, &payload);
+        let fact = fact.unwrap_or_else(|why| unreachable!("{kind} {version}: {why}"));
+        let mut again = Vec::new();
+        let (as_kind, as_version) = encode(&fact, &mut again);
+        assert_eq!(as_kind, kind, "{fact:?}");
+        // What has had no newer version since is written as it was.
+        assert!(as_version >= version, "{fact:?}");
+        assert!(as_version > version || again == payload, "{fact:?} is written differently");
+    }
+}
+
+/// A new kind or version comes with its line in the fixture, and with its row in the format page.
+#[test]
+fn every_kind_and_version_has_its_line() {
+    let page = include_str!("../../../../docs/formats/records.md");
+    let lines = lines();
+    let mut missing = String::new();
+    for fact in one_of_each() {
+        let mut payload = Vec::new();
+        let (kind, version) = encode(&fact, &mut payload);
+        let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+        if !lines.contains(&(kind, version, payload)) {
+            missing += &format!("{kind} {version} {hex}\n");
+        }
+    }
+    assert_eq!(missing, "", "not as a released version wrote it, or missing in fixture.txt");
+    for (kind, version) in (0..=u8::MAX).flat_map(|kind| [1, 2, 3, 4].map(|v| (kind, v))) {
+        let unknown = ["a record of a newer version", "a record of an unknown kind"];
+        let known = decode(kind, version, &[]).err().is_none_or(|why| !unknown.contains(&why.what));
+        let has_line = lines.iter().any(|line| (line.0, line.1) == (kind, version));
+        assert_eq!(known, has_line, "kind {kind}, version {version}: readable, and in the fixture");
+        let row = format!("\n| {kind} | ");
+        assert!(!known || page.contains(&row), "kind {kind} is not in docs/formats/records.md");
     }
 }
 

@@ -132,3 +132,104 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<StationFact, Corr
     r.finish()?;
     Ok(fact)
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::string::String;
+
+    use scheme::ApprovalCode;
+
+    use super::*;
+    use crate::record::{Fact, decode as decode_hub};
+
+    /// Records as released versions wrote them: kind, version and payload, a line each.
+    const FIXTURE: &str = include_str!("fixture.txt");
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digit = |byte: u8| u8::try_from((byte as char).to_digit(16).unwrap()).unwrap();
+        hex.as_bytes().chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+    }
+
+    fn lines() -> Vec<(u8, u8, Vec<u8>)> {
+        let line = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            (words[0].parse().unwrap(), words[1].parse().unwrap(), bytes(words[2]))
+        };
+        FIXTURE.lines().map(line).collect()
+    }
+
+    fn one_of_each() -> Vec<StationFact> {
+        // A request as the hub's fixture has it.
+        let opened = include_str!("../record/fixture.txt").lines();
+        let opened = opened.clone().find_map(|line| line.strip_prefix("16 1 ")).unwrap();
+        let Ok(Fact::Opened(opened)) = decode_hub(16, 1, &bytes(opened)) else {
+            unreachable!("the hub's fixture has an opened payment")
+        };
+        let original = OriginalRef {
+            mti: 200,
+            stan: 7,
+            transmitted: 1_122_081_500,
+            acquirer: 100_001,
+            forwarding: 0,
+        };
+        let bare = Owed {
+            seen: opened.seen,
+            original: None,
+            actual: None,
+            reason: None,
+            approval: ApprovalCode::BLANK,
+            ours: true,
+        };
+        let full = Owed {
+            original: Some(original),
+            actual: Amount::new(1250),
+            reason: Some(ResponseCode::of(b"32")),
+            ours: false,
+            ..bare.clone()
+        };
+        let advice = Owed { approval: ApprovalCode::new(b"A1B2C3").unwrap(), ..full.clone() };
+        let settled = StationFact::Settled { number: 258 };
+        let mut all = alloc::vec![StationFact::RrnBlock { reserved: 65_536 }, settled];
+        all.extend([bare, full, advice].map(StationFact::Owed));
+        all
+    }
+
+    #[test]
+    fn what_released_versions_wrote_is_read() {
+        for (kind, version, payload) in lines() {
+            let fact = decode(kind, version, &payload);
+            let fact = fact.unwrap_or_else(|why| unreachable!("{kind} {version}: {why}"));
+            let mut again = Vec::new();
+            let (as_kind, as_version) = encode(&fact, &mut again);
+            assert!(as_kind == kind && as_version >= version, "{fact:?}");
+            assert!(as_version > version || again == payload, "{fact:?} is written differently");
+        }
+    }
+
+    /// A new kind or version comes with its line in the fixture, and its row in the format page.
+    #[test]
+    fn every_kind_and_version_has_its_line() {
+        let page = include_str!("../../../../docs/formats/records.md");
+        let lines = lines();
+        let mut missing = String::new();
+        for fact in one_of_each() {
+            let mut payload = Vec::new();
+            let (kind, version) = encode(&fact, &mut payload);
+            let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
+            if !lines.contains(&(kind, version, payload)) {
+                missing += &format!("{kind} {version} {hex}\n");
+            }
+        }
+        assert_eq!(missing, "", "not as a released version wrote it, or missing in fixture.txt");
+        for (kind, version) in (0..=u8::MAX).flat_map(|kind| [1, 2, 3, 4].map(|v| (kind, v))) {
+            let unknown = ["a record of a newer version", "a record of an unknown kind"];
+            let why = decode(kind, version, &[]).err();
+            let known = why.is_none_or(|why| !unknown.contains(&why.what));
+            let has_line = lines.iter().any(|line| (line.0, line.1) == (kind, version));
+            assert_eq!(known, has_line, "kind {kind}, version {version}: readable, in the fixture");
+            let row = format!("\n| {kind} | ");
+            assert!(!known || page.contains(&row), "kind {kind} is not in docs/formats/records.md");
+        }
+    }
+}
