@@ -2,6 +2,7 @@
 //! perhaps the one batch that was not answered.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod fixture;
 mod matrix;
 #[path = "../model/swarm.rs"]
 mod swarm;

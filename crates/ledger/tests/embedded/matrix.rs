@@ -19,10 +19,10 @@ const SNAPSHOT_EVERY: usize = 170;
 /// A state that a ledger may be found in: accounts, pending transfers, hash, ids remembered.
 type Told = (Vec<Account>, Vec<Transfer>, u128, usize);
 
-struct Script {
+pub(crate) struct Script {
     accounts: Vec<Account>,
     /// Holds, then what ends them, some payments at a time.
-    batches: Vec<Vec<Transfer>>,
+    pub(crate) batches: Vec<Vec<Transfer>>,
     /// What each batch is answered with.
     answers: Vec<Vec<TransferStatus>>,
     /// The state before the first batch, after it, after the second, ...
@@ -34,7 +34,7 @@ fn now(batch: usize) -> Timestamp {
 }
 
 impl Script {
-    fn new() -> Self {
+    pub(crate) fn new(payments: u128) -> Self {
         let limit = AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS;
         let accounts = (1..=ACCOUNTS).map(|id| {
             // The first pays for all and has no limit.
@@ -44,8 +44,8 @@ impl Script {
         let accounts: Vec<Account> = accounts.collect();
         let mut batches = Vec::new();
         let (mut next, mut size) = (1, 1);
-        while next <= PAYMENTS {
-            let last = (next + size % 7).min(PAYMENTS);
+        while next <= payments {
+            let last = (next + size % 7).min(payments);
             batches.push((next..=last).map(hold).collect());
             batches.push((next..=last).map(end).collect());
             (next, size) = (last + 1, size + 1);
@@ -65,7 +65,7 @@ impl Script {
 
     /// Opens a ledger and gives it the batches from `from` on. Returns how many of all have been
     /// answered, and why it ended.
-    fn run<D: Disk>(
+    pub(crate) fn run<D: Disk>(
         &self,
         ledger: &mut Embedded<D>,
         from: usize,
@@ -167,7 +167,7 @@ fn extent() -> (Sample, u64, u64) {
 
 #[test]
 fn a_power_cut_at_any_operation_of_2000_payments() {
-    let script = Script::new();
+    let script = Script::new(PAYMENTS);
     let (sample, seeds, _) = extent();
     let (disk, cuts) = CutDisk::new(SimDisk::new(3), sample);
     let (mut ledger, _) = Embedded::open(disk, options(), now(0)).unwrap();
@@ -209,7 +209,7 @@ fn a_power_cut_at_any_operation_of_2000_payments() {
 
 #[test]
 fn an_error_of_any_call_stops_the_ledger_and_loses_nothing() {
-    let script = Script::new();
+    let script = Script::new(PAYMENTS);
     let (_, _, every) = extent();
     let mut whole = SimDisk::new(3);
     let (mut ledger, _) = Embedded::open(&mut whole, options(), now(0)).unwrap();
