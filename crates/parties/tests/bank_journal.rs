@@ -159,3 +159,50 @@ fn records_that_are_not_a_banks_are_refused() {
     assert_eq!(host.book().records(), 0);
     assert_eq!(mti(420).answer(), Some(mti(430)));
 }
+
+/// Records as released versions wrote them: kind and bytes, a line each; all of version 1.
+const FIXTURE: &str = include_str!("bank_records.txt");
+
+fn one_of_each() -> Vec<Record> {
+    let stan = scheme::Stan::new(999_999).unwrap();
+    let key = parties::bank::RequestKey { class: 2, stan, sent_at: 1_122_081_500 };
+    let decided = parties::bank::Decided {
+        key,
+        account: Some(7),
+        amount: scheme::Amount::new(123_456_789_012).unwrap(),
+        transaction: 1,
+        terminal: scheme::TerminalId::new(b"PYO00001").unwrap(),
+        acquirer: scheme::ParticipantId::new(100_001),
+        rrn: scheme::Rrn::new(b"6326PY00010Z").unwrap(),
+        code: scheme::ResponseCode::of(b"00"),
+        approval: 258,
+        at: START,
+    };
+    let amount = scheme::Amount::new(1250).unwrap();
+    vec![
+        Record::Decided(decided),
+        Record::Reversed { key, returned: amount, at: START },
+        Record::Tombstone { key, at: START },
+        Record::Refilled { account: 7, amount, at: START },
+        Record::Completed { decided, hold: key },
+        Record::Released { key, at: START },
+    ]
+}
+
+#[test]
+fn every_kind_is_as_a_released_version_wrote_it() {
+    let mut lines = String::new();
+    for record in one_of_each() {
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        assert_eq!(Record::decode(record.kind(), &bytes), Ok(record));
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        lines += &format!("{} {hex}\n", record.kind());
+    }
+    assert_eq!(lines, FIXTURE, "a changed layout is a new kind; a new kind needs its line");
+    for kind in 0..=u8::MAX {
+        let known = Record::decode(kind, &[]) != Err(RecordError::Kind(kind));
+        let has_line = FIXTURE.lines().any(|line| line.starts_with(&format!("{kind} ")));
+        assert_eq!(known, has_line, "kind {kind}: readable, and in the fixture");
+    }
+}
