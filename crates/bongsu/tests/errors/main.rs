@@ -5,5 +5,6 @@
 mod alone;
 mod disk;
 mod journals;
+mod media;
 mod refused;
 mod rig;

@@ -301,6 +301,11 @@ impl Outside {
         let (flow, amount) = (one.flow, one.amount);
         let first = one.first.clone().unwrap();
         let number = asked.mti().number();
+        if code == "96" {
+            // The hub takes nothing now, as while its disk is full: the bank asks again.
+            let repeat = asked.mti().repeat().number();
+            return Some(typed(asked.clone(), repeat));
+        }
         match number {
             420 | 421 => {
                 assert_eq!(code, "00", "a reversal is acknowledged");

@@ -7,10 +7,10 @@ use rand_pcg::Pcg64Mcg;
 
 /// How often a seed does what, in percent, and how small its world is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Habits {
-    pub(crate) accounts: u128,
-    pub(crate) ids: u128,
-    pub(crate) batch: usize,
+struct Habits {
+    accounts: u128,
+    ids: u128,
+    batch: usize,
     repeat: u32,
     change: u32,
     link: u32,
@@ -24,11 +24,10 @@ pub(crate) struct Habits {
     huge: u32,
     limits: u32,
     account_batches: u32,
-    pub(crate) step_ns: u64,
+    step_ns: u64,
 }
 
 /// One batch.
-#[derive(Clone, Debug)]
 pub(crate) enum Batch {
     /// To create accounts.
     Accounts(Vec<Account>),
@@ -39,10 +38,10 @@ pub(crate) enum Batch {
 /// A source of batches.
 pub(crate) struct Swarm {
     rng: Pcg64Mcg,
-    pub(crate) habits: Habits,
+    habits: Habits,
     past: Vec<Transfer>,
     past_accounts: Vec<Account>,
-    pub(crate) now: u64,
+    now: u64,
 }
 
 impl Swarm {

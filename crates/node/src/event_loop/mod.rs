@@ -318,7 +318,7 @@ impl<D: Driven> EventLoop<D> {
             self.log.say(Level::Error, "halted", &[("why", what.as_str().into())]);
             // The journal is left as a kill would leave it: the next start finds what is durable.
             let remedy = "the next start recovers what is durable; if it halts again, see the log";
-            return Err(RunError::new(RunErrorKind::Halted, what, "", remedy));
+            return Err(RunError::new(RunErrorKind::Halted, what, "journal", remedy));
         }
         if let Some(committer) = committer {
             committer.stop().map_err(|what| {

@@ -298,7 +298,9 @@ impl<D: Driven> EventLoop<D> {
         }
         // Nothing becomes dirty while it is flushed; the list keeps its memory.
         self.dirty = dirty;
-        if !turn.is_empty() && let Err(turn) = self.sender.hand(turn) {
+        if !turn.is_empty()
+            && let Err(turn) = self.sender.hand(turn)
+        {
             for (conn, _) in turn {
                 self.flush(conn);
             }
