@@ -126,7 +126,7 @@ fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String
 }
 
 /// Downloads; a registry out of reach is a thing missing, a download with another hash is not.
-fn fetch(command: &mut Command) -> Result<(), Obstacle> {
+pub(crate) fn fetch(command: &mut Command) -> Result<(), Obstacle> {
     shell::silently(command).map_err(|failure| obstacle(&failure))
 }
 
@@ -139,11 +139,11 @@ fn obstacle(failure: &Failure) -> Obstacle {
 }
 
 /// Whether the last installation was made from this same text.
-fn installed(folder: &Path, text: &str) -> bool {
+pub(crate) fn installed(folder: &Path, text: &str) -> bool {
     fs::read_to_string(folder.join("made-from")).is_ok_and(|made_from| made_from == text)
 }
 
-fn mark(folder: &Path, text: &str) -> Result<(), String> {
+pub(crate) fn mark(folder: &Path, text: &str) -> Result<(), String> {
     fs::write(folder.join("made-from"), text).map_err(|why| format!("{}: {why}", folder.display()))
 }
 

@@ -20,6 +20,7 @@ mod pages;
 mod shell;
 mod suite;
 mod tidy;
+mod tigerbeetle;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,13 +32,17 @@ usage: cargo xtask <chore>
 
   tidy            dependency rules, purity, sizes, headers, licences, named pages
   test            build, fmt, clippy, tidy, cargo test, then foreign clients and a
-                  browser against real nations
+                  browser against real nations, and the ledger against a real TigerBeetle
   pages           screenshots of a nation's pages in Chromium, and what must stand on them; takes
                   the release build
   test --quick    fmt, tidy and cargo test only
   fuzz [TARGET] [--seconds N]
                   every target of fuzz/, or one, under libFuzzer; 60 s each
   crash-matrix    every power cut and every error of the disk in 2,000 payments; some minutes
+  tigerbeetle     a real TigerBeetle server, and what its client is built with; some minutes, once
+  differential [--transfers N] [--from SEED] [--seed SEED]
+                  a million random transfers through TigerBeetle and every engine of the ledger;
+                  one seed alone, if a failure named it
   hostile         hostile peers against a real nation, at full size; some minutes
 
 example: cargo xtask test --quick
@@ -52,6 +57,8 @@ fn main() -> ExitCode {
         ["test"] => suite::run(root(), suite::Extent::Full),
         ["test", "--quick"] => suite::run(root(), suite::Extent::Quick),
         ["crash-matrix"] => matrix::run(root()),
+        ["tigerbeetle"] => tigerbeetle::run(root()),
+        ["differential", rest @ ..] => tigerbeetle::differential(root(), rest),
         ["hostile"] => hostile::run(root()),
         ["fuzz", rest @ ..] => fuzz::run(root(), rest),
         ["--help" | "-h" | "help"] => {

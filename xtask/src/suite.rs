@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use crate::clients::{self, CLIENTS, Obstacle, Place};
 use crate::nation::Nation;
-use crate::{pages, shell, tidy};
+use crate::{pages, shell, tidy, tigerbeetle};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,13 @@ pub(crate) enum Extent {
     Quick,
 }
 
-/// What a machine may lack: the clients' tools or the registry that they come from, a browser.
-const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos", "pages"];
+/// What a machine may lack: the clients' tools or the registry that they come from, a browser, what
+/// TigerBeetle is built with.
+const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos", "pages", "tigerbeetle"];
 
 /// What `--quick` leaves out.
-const QUICK_SKIPS: &[&str] = &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos", "pages"];
+const QUICK_SKIPS: &[&str] =
+    &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos", "pages", "tigerbeetle"];
 
 /// Tests that may be `#[ignore]`d, by the name that `cargo test` prints.
 ///
@@ -91,6 +93,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
             for what in QUICK_SKIPS {
                 let count = match *what {
                     "pages" => pages::CHECKS.len(),
+                    "tigerbeetle" => 1,
                     what if MAY_SKIP.contains(&what) => clients::CHECKS.len(),
                     _ => 1,
                 };
@@ -104,6 +107,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
     if extent == Extent::Full {
         section("foreign clients", &mut tally, |tally| foreign_clients(root, tally));
         section("pages", &mut tally, |tally| browse(root, tally));
+        section("tigerbeetle", &mut tally, |tally| against_tigerbeetle(root, tally));
     }
 
     finish(&tally, start)
@@ -217,22 +221,26 @@ fn count(counts: &str, word: &str) -> usize {
 }
 
 fn cargo_test(root: &Path, tally: &mut Tally) {
-    match run_cargo_test(root) {
-        Ok((results, ended_well)) => take(tally, results, ended_well, MAY_IGNORE),
-        Err(why) => tally.fail(format!("cargo test: {why}")),
-    }
-}
-
-fn run_cargo_test(root: &Path) -> Result<(Results, bool), String> {
-    let mut child = shell::cargo(root)
+    let mut command = shell::cargo(root);
+    command
         .args(["test", "--release", "--workspace", "--no-fail-fast"])
         // Plain `cargo test` kills each victim three times, the suite twenty times.
         .env("BONGSU_CRASH_ROUNDS", "20")
         // Plain `cargo test`, without optimisation, tries 10,000 random and mutated frames.
-        .env("BONGSU_MUTATIONS", "1000000")
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|why| why.to_string())?;
+        .env("BONGSU_MUTATIONS", "1000000");
+    run_tests("cargo test", command, tally);
+}
+
+/// Runs a `cargo test` and takes what it says.
+fn run_tests(name: &str, command: Command, tally: &mut Tally) {
+    match results_of(command) {
+        Ok((results, ended_well)) => take(tally, results, ended_well, MAY_IGNORE),
+        Err(why) => tally.fail(format!("{name}: {why}")),
+    }
+}
+
+fn results_of(mut command: Command) -> Result<(Results, bool), String> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|why| why.to_string())?;
     let mut results = Results::default();
     let stdout = child.stdout.take().ok_or("no output")?;
     for line in BufReader::new(stdout).split(b'\n') {
@@ -341,6 +349,18 @@ fn browse(root: &Path, tally: &mut Tally) {
     if let Err(why) = std::fs::remove_dir_all(&directory) {
         println!("{}: {why}", directory.display());
     }
+}
+
+/// The ledger's engine on a real TigerBeetle, and the ledger beside it.
+fn against_tigerbeetle(root: &Path, tally: &mut Tally) {
+    let tools = match tigerbeetle::prepare(root) {
+        Ok(tools) => tools,
+        Err(Obstacle::Missing(why)) => return tally.skip(MAY_SKIP, "tigerbeetle", 1, &why),
+        Err(Obstacle::Wrong(why)) => return tally.fail(format!("tigerbeetle: {why}")),
+    };
+    let clippy = shell::run(&mut tigerbeetle::clippy(root, &tools));
+    tally.note("clippy of what only the engine needs", clippy);
+    run_tests("tigerbeetle", tigerbeetle::tests(root, &tools), tally);
 }
 
 #[cfg(test)]

@@ -10,6 +10,30 @@ pub(crate) const ACCOUNT_BYTES: usize = 128;
 /// Bytes of a transfer.
 pub(crate) const TRANSFER_BYTES: usize = 128;
 
+impl Account {
+    /// Appends it as TigerBeetle lays it out: 128 bytes, little-endian.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_account(out, self);
+    }
+
+    /// Reads what `encode` writes; `None` where the reserved field is set.
+    pub fn decode(bytes: &[u8; ACCOUNT_BYTES]) -> Option<Self> {
+        get_account(&mut Bytes(bytes))
+    }
+}
+
+impl Transfer {
+    /// Appends it as TigerBeetle lays it out: 128 bytes, little-endian.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        put_transfer(out, self);
+    }
+
+    /// Reads what `encode` writes.
+    pub fn decode(bytes: &[u8; TRANSFER_BYTES]) -> Self {
+        get_transfer(&mut Bytes(bytes))
+    }
+}
+
 /// Appends an account as TigerBeetle lays it out, little-endian.
 pub(crate) fn put_account(out: &mut Vec<u8>, account: &Account) {
     for word in [

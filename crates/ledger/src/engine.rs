@@ -8,7 +8,9 @@ use scheme::Timestamp;
 use crate::{Account, AccountStatus, Books, Transfer, TransferStatus};
 
 /// An engine. All of them give the same statuses and the same balances for the same sequence of
-/// batches; they differ in where the books are and in what can fail.
+/// batches; they differ in where the books are, in what can fail, and in whose clock counts: an
+/// engine in this process takes `now` from its caller, a cluster has a clock of its own and
+/// ignores it.
 pub trait Engine {
     /// What can go wrong besides a refusal: a disk, a connection.
     type Error: core::error::Error;

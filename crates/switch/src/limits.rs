@@ -68,5 +68,6 @@ const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);
 /// 90 KiB.
 pub const PAYMENTS_OF_PIECE: usize = 256;
 
-/// Bytes that fields which pass through usually take: they are put down in one allocation.
-pub const CARRIED_ROOM: usize = 96;
+/// Bytes that fields which pass through usually take, a track and a retailer's name (DE43) among
+/// them: they are put down in one allocation.
+pub const CARRIED_ROOM: usize = 192;

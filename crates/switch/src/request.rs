@@ -65,8 +65,8 @@ impl Carried {
         }
         let value = &value[..value.len().min(usize::from(u16::MAX))];
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        self.0.push(de);
-        self.0.extend_from_slice(&length.to_le_bytes());
+        let [low, high] = length.to_le_bytes();
+        self.0.extend_from_slice(&[de, low, high]);
         self.0.extend_from_slice(value);
     }
 

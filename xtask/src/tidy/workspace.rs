@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// A dependency that a member's manifest names, for its program (not for its tests).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -52,6 +52,8 @@ pub(super) type Workspace = BTreeMap<String, Package>;
 pub(super) fn read(root: &Path) -> Result<Workspace, String> {
     let metadata = MetadataCommand::new()
         .manifest_path(root.join("Cargo.toml"))
+        // What is behind a feature passes by the same doors.
+        .features(CargoOpt::AllFeatures)
         .other_options(["--filter-platform".to_string(), machine()?])
         .exec()
         .map_err(|why| format!("cargo metadata: {why}"))?;

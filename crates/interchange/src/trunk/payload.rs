@@ -257,17 +257,16 @@ fn request(
         0 => None,
         _ => Some(r.checked("DE95", Reader::u40, Amount::new)?),
     };
-    let reason = match flags & REASON {
-        0 => None,
-        _ => Some(r.checked("DE39", |r, what| r.take(2, what), ResponseCode::new)?),
-    };
+    let reason = get_reason(r, flags)?;
     let (mut carried, mut approval) = (Carried::NONE, ApprovalCode::BLANK);
-    for (de, value) in get_carried(r)?.iter() {
-        match de {
-            APPROVAL => approval = ApprovalCode::new(value).map_err(|_| r.corrupt("DE38"))?,
-            other => carried.push(other, value),
+    each_carried(r, |r, de, value| {
+        if de == APPROVAL {
+            approval = ApprovalCode::new(value).map_err(|_| r.corrupt("DE38"))?;
+        } else {
+            carried.push(de, value);
         }
-    }
+        Ok(())
+    })?;
     r.finish()?;
     let card = pan.map(|pan| vault.reference(&pan, expiry, candidate.get(), SEAL_KIND));
     let request = Request {
@@ -298,6 +297,13 @@ fn request(
         carried,
     };
     Ok((ticket, request))
+}
+
+fn get_reason(r: &mut Reader<'_>, flags: u8) -> Result<Option<ResponseCode>, switch::Corrupt> {
+    if flags & REASON == 0 {
+        return Ok(None);
+    }
+    r.checked("DE39", |r, what| r.take(2, what), ResponseCode::new).map(Some)
 }
 
 fn get_original(r: &mut Reader<'_>) -> Result<OriginalRef, switch::Corrupt> {
@@ -350,10 +356,23 @@ fn put_carried(w: &mut Writer<'_>, carried: &Carried) {
 
 fn get_carried(r: &mut Reader<'_>) -> Result<Carried, switch::Corrupt> {
     let mut carried = Carried::NONE;
+    each_carried(r, |_, de, value| {
+        carried.push(de, value);
+        Ok(())
+    })?;
+    Ok(carried)
+}
+
+/// Tells of every carried field, in the order in which they stand.
+fn each_carried<'p>(
+    r: &mut Reader<'p>,
+    mut found: impl FnMut(&Reader<'p>, u8, &[u8]) -> Result<(), switch::Corrupt>,
+) -> Result<(), switch::Corrupt> {
     for _ in 0..r.u8("carried fields")? {
         let de =
             r.checked("carried field", Reader::u8, |de| (2..=128).contains(&de).then_some(de))?;
-        carried.push(de, r.long("carried field")?);
+        let value = r.long("carried field")?;
+        found(r, de, value)?;
     }
-    Ok(carried)
+    Ok(())
 }

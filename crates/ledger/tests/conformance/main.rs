@@ -1,31 +1,46 @@
-//! The ledger's answers, case by case (`cases.txt`) and rule before rule (`precedence`), for every
-//! engine that is in this crate.
+//! The ledger's answers, case by case (`cases.txt`, `expiry.txt`) and rule before rule
+//! (`precedence`), for every engine that is in this crate. The same on a real server:
+//! `adapters/ledger-tigerbeetle/tests/server`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
 mod precedence;
 mod script;
 
-use ledger::{Account, AccountStatus, Books, NaiveModel, Transfer, TransferFlags, TransferStatus};
+use journal::sim_disk::SimDisk;
+use journal::{NodeId, Options};
+use ledger::{
+    Account, AccountStatus, Books, Embedded, Engine, NaiveModel, Transfer, TransferFlags,
+    TransferStatus,
+};
 use scheme::Timestamp;
+use script::{Clock, Seen};
 
-#[test]
-fn books_conform() {
-    script::check(Books::new, include_str!("cases.txt"));
+/// All of it, on one engine.
+fn conforms<E: Engine>(new: fn() -> E) {
+    let mut seen = Seen::default();
+    script::check(new, Clock::Ours, include_str!("cases.txt"), &mut seen);
+    script::check(new, Clock::Ours, include_str!("expiry.txt"), &mut seen);
+    precedence::check(new, 16, Clock::Ours, &mut seen);
+    seen.all_but(&[]);
 }
 
 #[test]
 fn naive_model_conforms() {
-    script::check(NaiveModel::new, include_str!("cases.txt"));
+    conforms(NaiveModel::new);
 }
 
 #[test]
-fn books_keep_precedence() {
-    precedence::check(Books::new);
+fn books_conform() {
+    conforms(Books::new);
 }
 
 #[test]
-fn naive_model_keeps_precedence() {
-    precedence::check(NaiveModel::new);
+fn embedded_conforms() {
+    conforms(|| {
+        let node = NodeId::from_name("ledger").unwrap();
+        let options = Options { segment_bytes: 64 << 10, ..Options::new(node) };
+        Embedded::open(SimDisk::new(1), options, Timestamp(1)).unwrap().0
+    });
 }
 
 /// TigerBeetle 0.16.78: 27 and 69 statuses, numbered without gaps, named in snake case.

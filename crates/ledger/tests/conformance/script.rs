@@ -1,9 +1,66 @@
-//! Runs `cases.txt`, whose head says how it is written.
+//! Runs `cases.txt` and `expiry.txt`, whose heads say how they are written.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use ledger::{
     Account, AccountFlags, AccountStatus, Engine, Transfer, TransferFlags, TransferStatus,
 };
 use scheme::Timestamp;
+
+/// How long a hold that has expired may take to be released, where the engine does that by itself.
+const RELEASED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Whose clock an engine goes by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Clock {
+    /// The test's.
+    Ours,
+    /// The engine's own: cases that set the time are left out, and a wait is a wait.
+    Theirs,
+}
+
+impl Clock {
+    /// Lets so much time pass for engines that go by their own clock.
+    pub(crate) fn wait(self, seconds: u64) {
+        if self == Self::Theirs {
+            std::thread::sleep(Duration::from_secs(seconds));
+        }
+    }
+}
+
+/// The statuses that were answered, by number.
+#[derive(Default, Debug)]
+pub(crate) struct Seen {
+    accounts: BTreeSet<u32>,
+    transfers: BTreeSet<u32>,
+}
+
+impl Seen {
+    pub(crate) fn note_accounts(&mut self, statuses: &[AccountStatus]) {
+        self.accounts.extend(statuses.iter().map(|status| status.number()));
+    }
+
+    pub(crate) fn note_transfers(&mut self, statuses: &[TransferStatus]) {
+        self.transfers.extend(statuses.iter().map(|status| status.number()));
+    }
+
+    /// Every status was answered, but those that only an importing engine or one with reserved
+    /// fields can give, the deprecated one, and `never`.
+    pub(crate) fn all_but(&self, never: &[TransferStatus]) {
+        let import = |name: &str| name.starts_with("imported_event_time");
+        for status in AccountStatus::ALL {
+            let absent = import(status.name()) || *status == AccountStatus::ReservedField;
+            assert_eq!(self.accounts.contains(&status.number()), !absent, "an account: {status}");
+        }
+        for status in TransferStatus::ALL {
+            let absent = import(status.name())
+                || *status == TransferStatus::Deprecated18
+                || never.contains(status);
+            assert_eq!(self.transfers.contains(&status.number()), !absent, "a transfer: {status}");
+        }
+    }
+}
 
 /// The events of one batch, each with the status that it is to have.
 enum Batch {
@@ -11,46 +68,123 @@ enum Batch {
     Transfers(Vec<(Transfer, String)>),
 }
 
-/// Runs every case on an engine of its own.
-pub(crate) fn check<E: Engine>(new: impl Fn() -> E, cases: &str) {
-    let mut engine = new();
-    let mut now = Timestamp(1_000_000_000);
-    let mut batch: Option<Batch> = None;
-    for (number, line) in (1..).zip(cases.lines()) {
-        let joins = line.starts_with("+ ");
-        if !joins && let Some(batch) = batch.take() {
-            run(&mut engine, now, batch, number);
-        }
-        let line = line.trim_start_matches("+ ");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words.first().copied() {
-            None | Some("#") => {}
-            Some("==") => {
-                engine = new();
-                now = Timestamp(1_000_000_000);
+/// Runs every case on an engine of its own. Cases that wait do so together.
+pub(crate) fn check<E: Engine>(
+    mut new: impl FnMut() -> E,
+    clock: Clock,
+    cases: &str,
+    seen: &mut Seen,
+) {
+    let lines: Vec<(u32, &str)> = (1..).zip(cases.lines()).collect();
+    let starts = |line: &(u32, &str)| line.1.starts_with("== ");
+    let own_time = |case: &[(u32, &str)]| case.iter().any(|(_, line)| line.starts_with("at "));
+    let mut running: Vec<Case<'_, E>> = Vec::new();
+    let mut rest = lines.as_slice();
+    while let Some(from) = rest.iter().position(starts) {
+        rest = &rest[from + 1..];
+        let case = &rest[..rest.iter().position(starts).unwrap_or(rest.len())];
+        if clock == Clock::Ours || !own_time(case) {
+            let now = Timestamp(1_000_000_000);
+            let mut case = Case { engine: new(), clock, now, lines: case };
+            if case.run(seen) {
+                running.push(case);
             }
-            Some("at") => now = Timestamp::from_s(words[1].parse().unwrap()),
-            Some("sums") => check_sums(&engine, &words, number),
-            Some("moved") => {
-                let moved = engine.transfer(number_of(words[1])).unwrap().map(|t| t.amount);
-                let expected = (words[2] != "nothing").then(|| number_of(words[2]));
-                assert_eq!(moved, expected, "line {number}");
-            }
-            Some(_) => batch = Some(event(batch.take(), line, number)),
         }
     }
-    if let Some(batch) = batch {
-        run(&mut engine, now, batch, 0);
+    while !running.is_empty() {
+        let seconds = running.iter().filter_map(Case::waits).max().unwrap();
+        clock.wait(seconds);
+        for case in &mut running {
+            case.now = Timestamp(case.now.0 + seconds * 1_000_000_000);
+        }
+        running.retain_mut(|case| case.run(seen));
     }
 }
 
-fn run<E: Engine>(engine: &mut E, now: Timestamp, batch: Batch, before: u32) {
-    let context = format!("cases.txt, the batch that ends before line {before}");
+/// A case under way: its engine, its time, and the lines that are still to be run.
+struct Case<'a, E> {
+    engine: E,
+    clock: Clock,
+    now: Timestamp,
+    lines: &'a [(u32, &'a str)],
+}
+
+impl<E: Engine> Case<'_, E> {
+    /// The seconds for which it waits.
+    fn waits(&self) -> Option<u64> {
+        let (_, line) = self.lines.first()?;
+        line.strip_prefix("wait ").map(|seconds| seconds.trim().parse().unwrap())
+    }
+
+    /// Runs what stands before the next wait; whether there is one.
+    fn run(&mut self, seen: &mut Seen) -> bool {
+        if self.waits().is_some() {
+            self.lines = &self.lines[1..];
+        }
+        let mut batch: Option<Batch> = None;
+        while let Some(((number, line), rest)) = self.lines.split_first() {
+            let joins = line.starts_with("+ ");
+            if !joins && let Some(batch) = batch.take() {
+                run(&mut self.engine, self.now, batch, *number, seen);
+            }
+            if self.waits().is_some() {
+                return true;
+            }
+            self.lines = rest;
+            let line = line.trim_start_matches("+ ");
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.first().copied() {
+                None | Some("#") => {}
+                Some("at") => self.now = Timestamp::from_s(words[1].parse().unwrap()),
+                Some("sums") => self.check_sums(&words, *number),
+                Some("moved") => {
+                    let moved = self.engine.transfer(number_of(words[1])).unwrap();
+                    let expected = (words[2] != "nothing").then(|| number_of(words[2]));
+                    assert_eq!(moved.map(|t| t.amount), expected, "line {number}");
+                }
+                Some(_) => batch = Some(event(batch.take(), line, *number)),
+            }
+        }
+        if let Some(batch) = batch {
+            run(&mut self.engine, self.now, batch, 0, seen);
+        }
+        false
+    }
+
+    fn check_sums(&self, words: &[&str], line: u32) {
+        let expected: Vec<u128> = words[2..6].iter().map(|w| number_of(w)).collect();
+        let closed = words.get(6) == Some(&"closed");
+        let since = Instant::now();
+        loop {
+            let account = self.engine.account(number_of(words[1])).unwrap().unwrap();
+            let sums = [
+                account.debits_pending,
+                account.debits_posted,
+                account.credits_pending,
+                account.credits_posted,
+            ];
+            let found = (sums.to_vec(), account.flags.contains(AccountFlags::CLOSED));
+            // An engine with a clock of its own releases what has expired when it gets to it.
+            if found == (expected.clone(), closed)
+                || self.clock == Clock::Ours
+                || since.elapsed() > RELEASED_WITHIN
+            {
+                assert_eq!(found, (expected, closed), "line {line}");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn run<E: Engine>(engine: &mut E, now: Timestamp, batch: Batch, before: u32, seen: &mut Seen) {
+    let context = format!("the batch that ends before line {before}");
     match batch {
         Batch::Accounts(rows) => {
             let events: Vec<Account> = rows.iter().map(|(event, _)| *event).collect();
             let mut out: Vec<AccountStatus> = Vec::new();
             engine.create_accounts(now, &events, &mut out).unwrap();
+            seen.note_accounts(&out);
             let names: Vec<&str> = out.iter().map(|s| s.name()).collect();
             let expected: Vec<&str> = rows.iter().map(|(_, s)| s.as_str()).collect();
             assert_eq!(names, expected, "{context}");
@@ -59,6 +193,7 @@ fn run<E: Engine>(engine: &mut E, now: Timestamp, batch: Batch, before: u32) {
             let events: Vec<Transfer> = rows.iter().map(|(event, _)| *event).collect();
             let mut out: Vec<TransferStatus> = Vec::new();
             engine.create_transfers(now, &events, &mut out).unwrap();
+            seen.note_transfers(&out);
             let names: Vec<&str> = out.iter().map(|s| s.name()).collect();
             let expected: Vec<&str> = rows.iter().map(|(_, s)| s.as_str()).collect();
             assert_eq!(names, expected, "{context}");
@@ -66,25 +201,18 @@ fn run<E: Engine>(engine: &mut E, now: Timestamp, batch: Batch, before: u32) {
     }
 }
 
-fn check_sums<E: Engine>(engine: &E, words: &[&str], line: u32) {
-    let account = engine.account(number_of(words[1])).unwrap().unwrap();
-    let sums = [
-        account.debits_pending,
-        account.debits_posted,
-        account.credits_pending,
-        account.credits_posted,
-    ];
-    let expected: Vec<u128> = words[2..6].iter().map(|w| number_of(w)).collect();
-    assert_eq!(sums.as_slice(), expected, "line {line}");
-    let closed = words.get(6) == Some(&"closed");
-    assert_eq!(account.flags.contains(AccountFlags::CLOSED), closed, "line {line}");
-}
-
 fn number_of(word: &str) -> u128 {
     match word.trim_end_matches(':') {
         "max" => u128::MAX,
-        "max-1" => u128::MAX - 1,
-        digits => digits.parse().unwrap_or_else(|_| panic!("a number: {word}")),
+        word => {
+            let digits = word.strip_prefix("max-").or(word.strip_prefix("2^")).unwrap_or(word);
+            let number = digits.parse().unwrap_or_else(|_| panic!("a number: {word}"));
+            match word {
+                _ if word.starts_with("max-") => u128::MAX - number,
+                _ if word.starts_with("2^") => 1u128 << number,
+                _ => number,
+            }
+        }
     }
 }
 
@@ -125,9 +253,17 @@ fn account(words: &[&str]) -> Account {
                     "u128" => account.user_data_128 = value,
                     "u64" => account.user_data_64 = value.try_into().unwrap(),
                     "u32" => account.user_data_32 = value.try_into().unwrap(),
+                    "ledger" => account.ledger = value.try_into().unwrap(),
                     "code" => account.code = value.try_into().unwrap(),
                     "timestamp" => account.timestamp = value.try_into().unwrap(),
                     "dp" => account.debits_pending = value,
+                    "dpo" => account.debits_posted = value,
+                    "cp" => account.credits_pending = value,
+                    "cpo" => account.credits_posted = value,
+                    "flags" => {
+                        let bits = AccountFlags::from_bits(value.try_into().unwrap());
+                        account.flags = account.flags | bits;
+                    }
                     _ => panic!("{word}"),
                 }
                 AccountFlags::NONE
@@ -162,12 +298,13 @@ fn transfer(words: &[&str]) -> Transfer {
         let flag = match *word {
             "linked" => TransferFlags::LINKED,
             "pending" => TransferFlags::PENDING,
+            "post_pending" => TransferFlags::POST_PENDING,
+            "void_pending" => TransferFlags::VOID_PENDING,
             "balancing_debit" => TransferFlags::BALANCING_DEBIT,
             "balancing_credit" => TransferFlags::BALANCING_CREDIT,
             "closing_debit" => TransferFlags::CLOSING_DEBIT,
             "closing_credit" => TransferFlags::CLOSING_CREDIT,
             "imported" => TransferFlags::IMPORTED,
-            "flags=0x200" => TransferFlags::from_bits(0x200),
             pair => {
                 let (key, value) = pair.split_once('=').unwrap_or_else(|| panic!("{word}"));
                 set(&mut transfer, key, number_of(value));
@@ -181,6 +318,9 @@ fn transfer(words: &[&str]) -> Transfer {
 
 fn set(transfer: &mut Transfer, key: &str, value: u128) {
     match key {
+        "flags" => {
+            transfer.flags = transfer.flags | TransferFlags::from_bits(value.try_into().unwrap());
+        }
         "debit" => transfer.debit_account_id = value,
         "credit" => transfer.credit_account_id = value,
         "pending_id" => transfer.pending_id = value,

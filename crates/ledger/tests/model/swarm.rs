@@ -7,10 +7,10 @@ use rand_pcg::Pcg64Mcg;
 
 /// How often a seed does what, in percent, and how small its world is.
 #[derive(Clone, Copy, Debug)]
-struct Habits {
-    accounts: u128,
-    ids: u128,
-    batch: usize,
+pub(crate) struct Habits {
+    pub(crate) accounts: u128,
+    pub(crate) ids: u128,
+    pub(crate) batch: usize,
     repeat: u32,
     change: u32,
     link: u32,
@@ -24,10 +24,11 @@ struct Habits {
     huge: u32,
     limits: u32,
     account_batches: u32,
-    step_ns: u64,
+    pub(crate) step_ns: u64,
 }
 
 /// One batch.
+#[derive(Clone, Debug)]
 pub(crate) enum Batch {
     /// To create accounts.
     Accounts(Vec<Account>),
@@ -38,10 +39,10 @@ pub(crate) enum Batch {
 /// A source of batches.
 pub(crate) struct Swarm {
     rng: Pcg64Mcg,
-    habits: Habits,
+    pub(crate) habits: Habits,
     past: Vec<Transfer>,
     past_accounts: Vec<Account>,
-    now: u64,
+    pub(crate) now: u64,
 }
 
 impl Swarm {

@@ -1,0 +1,333 @@
+//! Engines side by side: the same batches, and after each of them the same statuses, the same
+//! balances; in the end the same transfers. What differs is shrunk to the few events that make it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use journal::sim_disk::SimDisk;
+use journal::{NodeId, Options};
+use ledger::limits::BATCH_MAX;
+use ledger::{Account, Books, Embedded, Engine, NaiveModel, Transfer};
+use scheme::Timestamp;
+
+use crate::notation;
+use crate::swarm::{Batch, Swarm};
+
+/// An engine as the comparison needs it: numbers of statuses, many accounts at once.
+pub(crate) trait Rival {
+    /// What it is called.
+    fn name(&self) -> &'static str;
+    /// Gives it a batch: one status per event, by number.
+    fn give(&mut self, now: Timestamp, batch: &Batch) -> Vec<u32>;
+    /// Those of these accounts that are there, in the order of the ids.
+    fn accounts(&mut self, ids: &[u128]) -> Vec<Account>;
+    /// Those of these transfers that happened, in the order of the ids.
+    fn transfers(&mut self, ids: &[u128]) -> Vec<Transfer>;
+}
+
+/// An engine in this process.
+pub(crate) struct Local<E> {
+    name: &'static str,
+    engine: E,
+}
+
+impl<E: Engine> Rival for Local<E> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn give(&mut self, now: Timestamp, batch: &Batch) -> Vec<u32> {
+        match batch {
+            Batch::Accounts(events) => {
+                let mut out = Vec::new();
+                self.engine.create_accounts(now, events, &mut out).unwrap();
+                out.iter().map(|status| status.number()).collect()
+            }
+            Batch::Transfers(events) => {
+                let mut out = Vec::new();
+                self.engine.create_transfers(now, events, &mut out).unwrap();
+                out.iter().map(|status| status.number()).collect()
+            }
+        }
+    }
+
+    fn accounts(&mut self, ids: &[u128]) -> Vec<Account> {
+        ids.iter().filter_map(|id| self.engine.account(*id).unwrap()).collect()
+    }
+
+    fn transfers(&mut self, ids: &[u128]) -> Vec<Transfer> {
+        ids.iter().filter_map(|id| self.engine.transfer(*id).unwrap()).collect()
+    }
+}
+
+/// The embedded ledger, stopped and opened again now and then: what it answers must not depend on
+/// that.
+struct Reopened {
+    ledger: Option<Local<Embedded<SimDisk>>>,
+    batches: u64,
+    last: Timestamp,
+    segment_bytes: u64,
+}
+
+impl Reopened {
+    /// `widest` is the most events of a batch: a frame is smaller than a segment.
+    fn new(widest: usize) -> Self {
+        let segment_bytes = if widest > 100 { 2 << 20 } else { 64 << 10 };
+        let mut reopened = Self { ledger: None, batches: 0, last: Timestamp(1), segment_bytes };
+        reopened.open(SimDisk::new(1));
+        reopened
+    }
+
+    fn open(&mut self, disk: SimDisk) {
+        let node = NodeId::from_name("ledger").unwrap();
+        let options = Options { segment_bytes: self.segment_bytes, ..Options::new(node) };
+        let (engine, _) = Embedded::open(disk, options, self.last).unwrap();
+        self.ledger = Some(Local { name: "embedded", engine });
+    }
+}
+
+impl Rival for Reopened {
+    fn name(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn give(&mut self, now: Timestamp, batch: &Batch) -> Vec<u32> {
+        let statuses = self.ledger.as_mut().unwrap().give(now, batch);
+        self.batches += 1;
+        self.last = self.last.max(now);
+        if self.batches.is_multiple_of(13) {
+            let disk = self.ledger.take().unwrap().engine.stop(self.last).unwrap();
+            self.open(disk);
+        }
+        statuses
+    }
+
+    fn accounts(&mut self, ids: &[u128]) -> Vec<Account> {
+        self.ledger.as_mut().unwrap().accounts(ids)
+    }
+
+    fn transfers(&mut self, ids: &[u128]) -> Vec<Transfer> {
+        self.ledger.as_mut().unwrap().transfers(ids)
+    }
+}
+
+/// The engines of this crate, new, for batches of so many events at most.
+pub(crate) fn ours(widest: usize) -> Vec<Box<dyn Rival>> {
+    vec![
+        Box::new(Local { name: "naive model", engine: NaiveModel::new() }),
+        Box::new(Local { name: "books", engine: Books::new() }),
+        Box::new(Reopened::new(widest)),
+    ]
+}
+
+/// Transfers of a seed, at least.
+const TRANSFERS: usize = 400;
+
+/// A batch and its instant.
+pub(crate) type Step = (Timestamp, Batch);
+
+/// How often each status was answered, by number: to accounts, to transfers.
+pub(crate) type Seen = [BTreeMap<u32, u64>; 2];
+
+/// A difference: at which batch, and what.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) at: usize,
+    pub(crate) what: String,
+}
+
+/// What a seed asks. Nothing expires in it, whoever's clock counts: every timeout is an hour at
+/// least, and the clock moves by microseconds. Some worlds are wide: whole batches, many accounts.
+pub(crate) fn script(seed: u64) -> Vec<Step> {
+    let mut swarm = Swarm::new(seed);
+    swarm.now = 1_800_000_000_000_000_000;
+    swarm.habits.step_ns = 1_000;
+    if seed % 100 == 99 {
+        swarm.habits.batch = BATCH_MAX;
+        swarm.habits.accounts = 300;
+        swarm.habits.ids = 1 << 40;
+    } else if seed % 10 == 9 {
+        swarm.habits.batch = 400;
+    }
+    let wanted = TRANSFERS.max(2 * swarm.habits.batch);
+    let mut steps: Vec<Step> = Vec::new();
+    let mut transfers = 0;
+    while transfers < wanted {
+        let now = Timestamp(swarm.now(core::iter::empty()));
+        let mut batch = swarm.batch(steps.is_empty());
+        if let Batch::Transfers(events) = &mut batch {
+            for event in events.iter_mut().filter(|event| (1..3_600).contains(&event.timeout)) {
+                event.timeout += 3_600;
+            }
+            transfers += events.len();
+        }
+        steps.push((now, batch));
+    }
+    steps
+}
+
+/// The transfers of a batch.
+fn transfers(batch: &Batch) -> &[Transfer] {
+    match batch {
+        Batch::Accounts(_) => &[],
+        Batch::Transfers(events) => events,
+    }
+}
+
+/// How many events it has.
+fn length(batch: &Batch) -> usize {
+    match batch {
+        Batch::Accounts(events) => events.len(),
+        Batch::Transfers(events) => events.len(),
+    }
+}
+
+/// Plays a script to all of them; the first one is right.
+pub(crate) fn play(
+    steps: &[Step],
+    rivals: &mut [Box<dyn Rival>],
+    seen: &mut Seen,
+) -> Result<(), Difference> {
+    let (mut accounts, mut transfers) = (BTreeSet::new(), BTreeSet::new());
+    for (at, (now, batch)) in steps.iter().enumerate() {
+        match batch {
+            Batch::Accounts(events) => accounts.extend(events.iter().map(|event| event.id)),
+            Batch::Transfers(events) => transfers.extend(events.iter().map(|event| event.id)),
+        }
+        let statuses = same(rivals, |rival| rival.give(*now, batch))
+            .map_err(|what| Difference { at, what: format!("statuses: {what}") })?;
+        let kind = usize::from(matches!(batch, Batch::Transfers(_)));
+        for status in statuses {
+            *seen[kind].entry(status).or_default() += 1;
+        }
+        let ids: Vec<u128> = accounts.iter().copied().collect();
+        let timeless = |account: Account| Account { timestamp: 0, ..account };
+        same(rivals, |rival| rival.accounts(&ids).into_iter().map(timeless).collect())
+            .map_err(|what| Difference { at, what: format!("accounts: {what}") })?;
+    }
+    let ids: Vec<u128> = transfers.into_iter().collect();
+    for ids in ids.chunks(BATCH_MAX) {
+        let timeless = |transfer: Transfer| Transfer { timestamp: 0, ..transfer };
+        same(rivals, |rival| rival.transfers(ids).into_iter().map(timeless).collect())
+            .map_err(|what| Difference { at: steps.len(), what: format!("transfers: {what}") })?;
+    }
+    Ok(())
+}
+
+/// Asks all of them; what the first one says, or how the others differ.
+fn same<T: PartialEq + core::fmt::Debug>(
+    rivals: &mut [Box<dyn Rival>],
+    mut ask: impl FnMut(&mut dyn Rival) -> Vec<T>,
+) -> Result<Vec<T>, String> {
+    let (right, others) = rivals.split_first_mut().unwrap();
+    let expected = ask(right.as_mut());
+    for other in others {
+        let found = ask(other.as_mut());
+        if found == expected {
+            continue;
+        }
+        let place = (0..).find(|n| found.get(*n) != expected.get(*n)).unwrap();
+        return Err(format!(
+            "at {place}, {} has {:?}, {} has {:?}",
+            right.name(),
+            expected.get(place),
+            other.name(),
+            found.get(place)
+        ));
+    }
+    Ok(expected)
+}
+
+/// The smallest script found that still fails.
+pub(crate) fn shrink(steps: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Step> {
+    let mut steps = fewer(steps, fails);
+    for at in (0..steps.len()).rev() {
+        let (now, batch) = steps[at].clone();
+        let mut with = |batch: Batch| {
+            let mut shorter = steps.clone();
+            shorter[at] = (now, batch);
+            fails(&shorter)
+        };
+        let kept = match batch {
+            Batch::Accounts(events) => {
+                let mut fails = |events: &[Account]| with(Batch::Accounts(events.to_vec()));
+                Batch::Accounts(fewer(events, &mut fails))
+            }
+            Batch::Transfers(events) => {
+                let mut fails = |events: &[Transfer]| with(Batch::Transfers(events.to_vec()));
+                Batch::Transfers(plainer(fewer(events, &mut fails), &mut fails))
+            }
+        };
+        steps[at] = (now, kept);
+    }
+    fewer(steps, fails)
+}
+
+/// Leaves out what is not needed: halves first, then smaller and smaller parts.
+fn fewer<T: Clone>(mut items: Vec<T>, fails: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
+    let mut part = items.len().div_ceil(2);
+    while part > 0 {
+        let mut from = 0;
+        while from < items.len() && items.len() > 1 {
+            let mut rest = items.clone();
+            rest.drain(from..items.len().min(from + part));
+            if !rest.is_empty() && fails(&rest) {
+                items = rest;
+            } else {
+                from += part;
+            }
+        }
+        part /= 2;
+    }
+    items
+}
+
+/// Sets to nothing what need not be something.
+fn plainer(mut events: Vec<Transfer>, fails: &mut dyn FnMut(&[Transfer]) -> bool) -> Vec<Transfer> {
+    let changes: [fn(&mut Transfer); 6] = [
+        |t| t.user_data_128 = 0,
+        |t| t.user_data_64 = 0,
+        |t| t.user_data_32 = 0,
+        |t| t.timeout = 0,
+        |t| t.flags = t.flags.without(ledger::TransferFlags::LINKED),
+        |t| t.amount = t.amount.min(1),
+    ];
+    for at in 0..events.len() {
+        for change in changes {
+            let mut plain = events.clone();
+            change(&mut plain[at]);
+            if plain != events && fails(&plain) {
+                events = plain;
+            }
+        }
+    }
+    events
+}
+
+/// Runs one seed. A difference is shrunk and told as a case of `cases.txt`, with what the first
+/// engine answers and how to run the seed again.
+pub(crate) fn run(
+    seed: u64,
+    new: &dyn Fn(usize) -> Vec<Box<dyn Rival>>,
+    seen: &mut Seen,
+) -> Result<usize, String> {
+    let steps = script(seed);
+    let count = steps.iter().map(|(_, batch)| transfers(batch).len()).sum();
+    let widest = steps.iter().map(|(_, batch)| length(batch)).max().unwrap_or(0);
+    let new = || new(widest);
+    let Err(first) = play(&steps, &mut new(), seen) else { return Ok(count) };
+    let events = steps.len();
+    let mut unseen = Seen::default();
+    let small = shrink(steps, &mut |steps| play(steps, &mut new(), &mut unseen).is_err());
+    let mut right = new().swap_remove(0);
+    let told: String =
+        small.iter().map(|(now, batch)| notation::batch(batch, &right.give(*now, batch))).collect();
+    let last = match play(&small, &mut new(), &mut unseen) {
+        Err(difference) => difference.what,
+        Ok(()) => "did not differ again".to_owned(),
+    };
+    Err(format!(
+        "seed {seed} (DIFFERENTIAL_SEED={seed}), batch {} of {events}: {}\n\
+         the same in small: {last}\n\n== seed {seed}\n{told}",
+        first.at, first.what
+    ))
+}
