@@ -226,6 +226,8 @@ proptest! {
                 prop_assert_eq!(message.get(de), model.get(&de).map(Vec::as_slice));
             }
             prop_assert_eq!(&message, &message_of(200, &model));
+            let odd: Elements = model.clone().into_iter().filter(|(de, _)| de % 2 == 1).collect();
+            prop_assert_eq!(message.only(|de| de % 2 == 1), message_of(200, &odd));
         }
     }
 
