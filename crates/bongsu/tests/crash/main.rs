@@ -26,7 +26,7 @@ fn killed_processes_lose_and_double_nothing() {
     let mut nation = Nation::start();
     let clients = Clients::start(nation.terminals(), rate);
     for round in 1..=rounds {
-        for victim in ["hub", "station-pyongyang", "up"] {
+        for victim in ["hub", "station-pyongyang", "bank-100002", "up"] {
             std::thread::sleep(Duration::from_millis(700));
             let before = clients.approved();
             let killed = Instant::now();
