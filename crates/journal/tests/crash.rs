@@ -3,7 +3,7 @@
 mod support;
 
 use journal::sim_disk::{Plan, SimDisk, SkippedSync, Tearing};
-use journal::{Block, DiskErrorKind, Extent, Fault, HeadFound, OpenError};
+use journal::{Block, DiskErrorKind, DiskOp, Extent, Fault, HeadFound, OpenError};
 use support::{Opened, append, check, options, reopen, seeds};
 
 const APPENDS: u64 = 60;
@@ -267,5 +267,34 @@ fn what_recovery_showed_survives_the_next_power_cut() {
         disk.crash();
         let again = reopen(disk, options(Block::B512)).unwrap();
         assert_eq!(again.last, opened.last, "seed {seed}");
+    }
+}
+
+/// A frame must never stand behind a header that is not there.
+#[test]
+fn power_cut_while_a_segment_is_taken_into_use() {
+    let mut writer = support::filled(Block::B512, 3, false);
+    let full = loop {
+        while writer.maintain().unwrap() == journal::Work::More {}
+        let mut before = writer.clone();
+        append(&mut writer, 1).unwrap();
+        let writes = |of: &mut journal::Writer<SimDisk>| of.disk_mut().count(DiskOp::Write);
+        // Its header and its frame are two writes; every other append is one.
+        if writes(&mut writer) == writes(&mut before) + 2 {
+            break before;
+        }
+    };
+    let (durable, from) = (full.mark().record, full.clone().disk_mut().ops());
+    for op in 0..4 {
+        for seed in 0..40 {
+            let mut cut = full.clone();
+            cut.disk_mut().reseed(seed);
+            cut.disk_mut().plan.crash_at = Some(from + op);
+            append(&mut cut, 1).unwrap_err();
+            let mut disk = cut.into_disk();
+            disk.crash();
+            let case = format!("seed {seed}, power cut at operation {op} of the append");
+            recovered(disk, Block::B512, durable, durable + 1, &case);
+        }
     }
 }

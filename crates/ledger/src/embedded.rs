@@ -90,7 +90,9 @@ impl<D: Disk> Embedded<D> {
         let mut bytes = Vec::new();
         self.books.encode(&mut bytes);
         let record = self.writer.mark().record;
-        self.writer.write_snapshot(record, now.0, bytes).map_err(EmbeddedError::Journal)
+        let written = self.writer.write_snapshot(record, now.0, bytes);
+        self.stopped |= self.writer.failed().is_some();
+        written.map_err(EmbeddedError::Journal)
     }
 
     /// Stops cleanly and gives the disk back.

@@ -158,3 +158,35 @@ fn a_failed_disk_stops_the_ledger() {
     }
     assert!(failed);
 }
+
+/// Also where it was a snapshot that the disk failed: not even what would change nothing is
+/// answered.
+#[test]
+fn a_disk_that_fails_a_snapshot_stops_the_ledger() {
+    let account = Account { id: 1, ledger: 1, code: 1, ..Account::default() };
+    for call in 0..8 {
+        let mut disk = SimDisk::new(call);
+        let (mut embedded, _) = Embedded::open(&mut disk, options(), Timestamp(1)).unwrap();
+        embedded.create_accounts(Timestamp(2), &[account], &mut Vec::new()).unwrap();
+        drop(embedded);
+        disk.kill();
+        let (mut embedded, _) = Embedded::open(&mut disk, options(), Timestamp(3)).unwrap();
+        drop(embedded.snapshot(Timestamp(4)));
+        drop(embedded);
+        let calls = disk.ops();
+        // The same again, and one call of the snapshot fails.
+        let mut disk = SimDisk::new(call);
+        let (mut embedded, _) = Embedded::open(&mut disk, options(), Timestamp(1)).unwrap();
+        embedded.create_accounts(Timestamp(2), &[account], &mut Vec::new()).unwrap();
+        drop(embedded);
+        disk.kill();
+        disk.plan.fail_at = Some(calls - 1 - call);
+        let Ok((mut embedded, _)) = Embedded::open(&mut disk, options(), Timestamp(3)) else {
+            continue;
+        };
+        assert!(embedded.snapshot(Timestamp(4)).is_err(), "call {call} from its end");
+        assert_eq!(embedded.account(1), Err(EmbeddedError::Stopped));
+        let again = embedded.create_accounts(Timestamp(5), &[account], &mut Vec::new());
+        assert_eq!(again, Err(EmbeddedError::Stopped), "call {call} from its end");
+    }
+}
