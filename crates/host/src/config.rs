@@ -103,6 +103,8 @@ pub struct Limits {
     pub amount_max: Amount,
     /// Payments under way at the hub.
     pub in_flight: usize,
+    /// Payments whose memory the hub takes before the first comes.
+    pub room_payments: usize,
     /// Payments under way at one station.
     pub station_in_flight: usize,
     /// Connections of one listener.

@@ -7,6 +7,11 @@ pub const CONNECTIONS_MAX: usize = 20_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many
 /// tills; beyond it the connection is told 96.
 pub const WAITING_PER_CONNECTION_MAX: usize = 1024;
+/// Payments whose memory a hub takes at its start unless the file says otherwise: an hour of the
+/// example nation's, 40 MB, a tenth of a second.
+pub const ROOM_PAYMENTS: usize = 65_536;
+/// Most of them: 2.4 GB.
+pub const ROOM_PAYMENTS_MAX: usize = 4_000_000;
 /// Of terminals' connections unless the file says otherwise: tens for a concentrator, and what
 /// gathers in the seconds of a hub's restart; far below what the station and a bank can hold.
 pub const CONNECTION_IN_FLIGHT: usize = 256;
@@ -120,3 +125,7 @@ pub const FRAME_RECORDS_MUCH: u32 = 64;
 /// Payments that have ended and that `ledger verify` still knows: a day of 40 a second, in about
 /// 300 MiB. Those that are open are known however many they are.
 pub const AUDIT_ENDED_MAX: usize = 4 * 1024 * 1024;
+
+/// Records that a hub's recovery hands aside at once: some 300 KiB, near enough for two processors
+/// to share, and enough that handing over costs nothing beside them.
+pub const REPLAY_RECORDS: usize = 1024;

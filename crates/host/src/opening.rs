@@ -5,7 +5,6 @@ use std::fmt;
 
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::{CardVault, LinkMac};
-use ledger::Books;
 use scheme::{ParticipantId, StationId, Timestamp};
 use switch::record::FindingKind;
 
@@ -13,6 +12,7 @@ use crate::clock::RoleClock;
 use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
 use crate::hub::HubRole;
+use crate::hub::rebuild::{Aside, AtOnce, Rebuild};
 use crate::hub::replay;
 use crate::limits::SNAPSHOT_MAX;
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
@@ -83,6 +83,13 @@ pub struct Opened<D> {
     pub notices: Vec<String>,
 }
 
+/// What a hub's recovery may use.
+struct Means<'a> {
+    aside: &'a mut dyn Aside,
+    /// Payments to take memory for.
+    room: usize,
+}
+
 #[derive(Debug)]
 enum Core {
     Hub(Box<HubRole>),
@@ -115,11 +122,37 @@ impl Host {
         disk: D,
         clocks: Clocks,
     ) -> Result<Opened<D>, HostError> {
+        let means = Means { aside: &mut AtOnce::default(), room: 0 };
+        Self::open_as(role, config, keys, disk, clocks, means)
+    }
+
+    /// The same, with what a machine of its own can do for a hub: a part of the replay is run
+    /// aside, and the memory that the configuration asks for is taken now.
+    pub fn open_beside<D: Disk>(
+        role: Role,
+        config: &Config,
+        keys: HostKeys,
+        disk: D,
+        clocks: Clocks,
+        aside: &mut dyn Aside,
+    ) -> Result<Opened<D>, HostError> {
+        let means = Means { aside, room: config.limits.room_payments };
+        Self::open_as(role, config, keys, disk, clocks, means)
+    }
+
+    fn open_as<D: Disk>(
+        role: Role,
+        config: &Config,
+        keys: HostKeys,
+        disk: D,
+        clocks: Clocks,
+        means: Means<'_>,
+    ) -> Result<Opened<D>, HostError> {
         // Another number at every start: the boot clock does not go back while the machine is up,
         // and the wall clock tells two boots apart.
         let start = clocks.wall.0 ^ clocks.boot.rotate_left(32);
         match role {
-            Role::Hub => open_hub(config, keys, disk, clocks, start),
+            Role::Hub => open_hub(config, keys, disk, clocks, start, means),
             Role::Station(id) => {
                 let section = config.station(id).cloned().ok_or(HostError::UnknownRole)?;
                 let role = StationRole::new(config.clone(), section, keys.vault, start);
@@ -382,29 +415,29 @@ fn open_hub<D: Disk>(
     disk: D,
     clocks: Clocks,
     start: u64,
+    means: Means<'_>,
 ) -> Result<Opened<D>, HostError> {
     let mut role = HubRole::new(config.clone(), keys, start);
     let mut last = Timestamp::default();
     let mut snapshot = 0;
     let options = options(config, "hub", config.journal.hub_segment_bytes);
     let fresh = crate::hub::machine_config(config);
-    let (mut writer, recovery) = journal::open(disk, options, clocks.wall.0, &mut |replayed| {
-        match replayed {
-            Replay::Snapshot { record, bytes } => {
-                role.hub = switch::Hub::new(fresh.clone());
-                role.books = Books::new();
-                replay::restore(&mut role.hub, &mut role.books, bytes)?;
-                snapshot = record;
-            }
-            Replay::Record(record) => {
-                last = Timestamp(record.time_ns);
-                let mut replay = replay::Replay::new(&mut role.hub, &mut role.books);
-                replay.record(&record).map_err(|broken| broken.what)?;
-            }
+    let new = || switch::Hub::new(fresh.clone());
+    let mut rebuild = Rebuild::new(means.aside, new(), means.room);
+    let opened = journal::open(disk, options, clocks.wall.0, &mut |replayed| match replayed {
+        Replay::Snapshot { record, bytes } => {
+            snapshot = record;
+            rebuild.restore(new(), bytes)
         }
-        Ok(())
-    })
-    .map_err(HostError::Journal)?;
+        Replay::Record(record) => {
+            last = Timestamp(record.time_ns);
+            rebuild.record(&record)
+        }
+        Replay::End => rebuild.end(),
+    });
+    let (mut writer, recovery) =
+        opened.map_err(|error| HostError::Journal(rebuild.named(error)))?;
+    (role.hub, role.books) = rebuild.into_parts();
     let epoch = role.hub.state().epoch().max(writer.mark().epoch).max(1);
     writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let mut notices = notices(&recovery);
@@ -449,6 +482,7 @@ fn open_station<D: Disk>(
     let (mut writer, recovery) =
         journal::open(disk, options, clocks.wall.0, &mut |replayed| match replayed {
             Replay::Snapshot { .. } => Err("a station takes no snapshots".to_owned()),
+            Replay::End => Ok(()),
             Replay::Record(record) => {
                 last = Timestamp(record.time_ns);
                 let fact =

@@ -47,6 +47,7 @@ pub fn raise_epoch<D: Disk>(
                 let mut replay = replay::Replay::new(&mut hub, &mut books);
                 replay.record(&taken).map_err(|broken| broken.what)?;
             }
+            Replay::End => {}
         }
         Ok(())
     })

@@ -35,6 +35,8 @@ pub enum Replay<'a> {
     },
     /// The next record.
     Record(RecordView<'a>),
+    /// Every record was given, and nothing has been changed yet: the last moment to refuse.
+    End,
 }
 
 /// What was found while opening.
@@ -413,7 +415,10 @@ fn replay_from<D: Disk>(
                     Tail::Torn(cut) => recovery.cut = Some(cut),
                     Tail::Clean => {}
                 }
-                return behind_snapshot(segments, walk.at, skip);
+                let end = behind_snapshot(segments, walk.at, skip)?;
+                let record = skip.max(walk.at.record.saturating_sub(1));
+                replay(Replay::End).map_err(|why| OpenError::Refused { record, why })?;
+                return Ok(end);
             }
         }
     }

@@ -212,6 +212,7 @@ fn replay(books: &mut Books, found: Replay<'_>) -> Result<(), String> {
             return Ok(());
         }
         Replay::Record(record) => record,
+        Replay::End => return Ok(()),
     };
     let mut bytes = Bytes(record.payload);
     match (record.kind, record.version, record.payload.len()) {

@@ -33,6 +33,6 @@ pub use books::{Books, Capacity, SnapshotError};
 pub use embedded::{Embedded, EmbeddedError};
 pub use engine::Engine;
 pub use naive::NaiveModel;
-pub use spread::SpreadTable;
+pub use spread::{Recent, SpreadTable};
 pub use status::{AccountStatus, TransferStatus};
 pub use transfer::{Transfer, TransferFlags};

@@ -12,6 +12,9 @@ pub const TIMESTAMP_MAX: u64 = u64::MAX >> 1;
 /// move in under a millisecond.
 pub const SPREAD_PARTS: usize = 256;
 
+/// Rows that are looked at before an index: eight times what a busy hub has under way, 16 KiB.
+pub const RECENT_ROWS: usize = 4096;
+
 /// Rows of one piece of a table that grows without being moved: 64 KiB of 64-byte rows.
 pub const ROWS_OF_PIECE: usize = 1_024;
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
-use crate::limits::SPREAD_PARTS;
+use crate::limits::{RECENT_ROWS, SPREAD_PARTS};
 
 /// Numbers of rows by the hash of what they hold. Beside each stands a part of its hash, so that no
 /// row is touched when a part grows, and hardly ever one that is not the one.
@@ -28,6 +28,22 @@ impl SpreadTable {
         let mut parts = Vec::with_capacity(SPREAD_PARTS);
         parts.resize_with(SPREAD_PARTS, || HashTable::with_capacity(share));
         Self { parts }
+    }
+
+    /// Room for so many more rows, its memory in hand: the first touch of memory is the system's
+    /// work, milliseconds at a time, and belongs to a start and not to a payment.
+    pub fn make_room(&mut self, rows: usize) {
+        let share = rows.div_ceil(SPREAD_PARTS);
+        for part in &mut self.parts {
+            if !part.is_empty() {
+                part.reserve(share, |(tag, _)| mixed(*tag));
+                continue;
+            }
+            for tag in (0..u32::MAX).take(share) {
+                part.insert_unique(mixed(tag), (tag, 0), |(tag, _)| mixed(*tag));
+            }
+            part.clear();
+        }
     }
 
     /// The row of that hash that is the one.
@@ -62,6 +78,39 @@ impl SpreadTable {
     }
 }
 
+/// The rows that came last, before the index of all: what is settled was opened a moment ago, and
+/// an index of millions is far from the processor. It only ever guesses; the row itself tells.
+#[derive(Clone, Debug)]
+pub struct Recent {
+    rows: Vec<u32>,
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self { rows: alloc::vec![u32::MAX; RECENT_ROWS] }
+    }
+}
+
+impl Recent {
+    /// The row of that hash, if it is the one.
+    pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
+        self.rows.get(place_of(hash)).copied().filter(|row| is_it(*row))
+    }
+
+    /// Puts a row before others of its place.
+    pub fn put(&mut self, hash: u64, row: u32) {
+        if let Some(place) = self.rows.get_mut(place_of(hash)) {
+            *place = row;
+        }
+    }
+}
+
+/// The place of a hash among the recent.
+fn place_of(hash: u64) -> usize {
+    let [.., a, b] = hash.to_be_bytes();
+    usize::from(u16::from_be_bytes([a, b])) % RECENT_ROWS
+}
+
 /// The part that a hash belongs to.
 fn part_of(hash: u64) -> usize {
     usize::from(hash.to_le_bytes()[7])
@@ -78,6 +127,7 @@ fn mixed(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
 }
 
+const _: () = assert!(RECENT_ROWS <= 65_536, "a place is named by two bytes of the hash");
 const _: () = assert!(SPREAD_PARTS == 256, "a part is named by one byte of the hash");
 
 #[cfg(test)]
@@ -105,6 +155,22 @@ mod tests {
         let found = |row: u32| table.find(hash(row), |known| known == row || known == row * 10_000);
         assert_eq!((found(2), found(7), found(9)), (None, Some(7), Some(90_000)));
         assert_eq!((1..10_000).filter(|row| found(*row).is_some()).count(), 5_000);
+    }
+
+    #[test]
+    fn room_holds_nothing_and_is_enough() {
+        let mut table = SpreadTable::default();
+        table.make_room(10_000);
+        let room = |table: &SpreadTable| table.parts.iter().map(HashTable::capacity).sum::<usize>();
+        let before = room(&table);
+        assert!(before >= 10_000 && (0..256).all(|tag| table.find(tag, |_| true).is_none()));
+        for row in 0..10_000 {
+            table.insert(hash(row), row);
+        }
+        assert_eq!(room(&table), before, "nothing grew");
+        table.make_room(100_000);
+        assert!(room(&table) >= 110_000);
+        assert!((0..10_000).all(|row| table.find(hash(row), |known| known == row).is_some()));
     }
 
     /// No part holds much more than its share, or the pause would be as long as of one table.

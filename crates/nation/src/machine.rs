@@ -109,6 +109,7 @@ impl Machine {
                 let replay = &mut |replay: Replay<'_>| match replay {
                     Replay::Record(record) => bank.replay(&record).map_err(|e| e.to_string()),
                     Replay::Snapshot { .. } => Err("a bank takes no snapshots".to_owned()),
+                    Replay::End => Ok(()),
                 };
                 let (writer, recovery) =
                     journal::open(disk, options, clocks.wall.0, replay).map_err(of_journal)?;

@@ -346,6 +346,7 @@ mod tests {
             match item {
                 Replay::Record(record) => replay.extend_from_slice(record.payload),
                 Replay::Snapshot { bytes, .. } => replay.extend_from_slice(bytes),
+                Replay::End => {}
             }
             Ok(())
         };

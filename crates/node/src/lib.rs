@@ -11,6 +11,7 @@
 mod adapters;
 pub mod backup;
 pub mod bench;
+mod beside;
 mod channels;
 pub mod client;
 pub mod clock;

@@ -13,6 +13,7 @@ use parties::{BankHost, Shop};
 use scheme::{Amount, ParticipantId, RetailerId, StationId, TerminalId, Timestamp};
 
 use crate::adapters::{BankDriven, HostDriven, ShopsDriven, Station};
+use crate::beside::Beside;
 use crate::channels;
 use crate::clock;
 use crate::commit::Committer;
@@ -114,8 +115,11 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     };
     let disk = open_disk(process)?;
     let clocks = clock::read();
-    let mut opened = Host::open(role, &process.config, HostKeys { vault, macs }, disk, clocks)
+    let keys = HostKeys { vault, macs };
+    let mut beside = Beside::start()?;
+    let mut opened = Host::open_beside(role, &process.config, keys, disk, clocks, &mut beside)
         .map_err(|error| host_error(process, error))?;
+    drop(beside);
     report(process, &opened.recovery);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
@@ -231,6 +235,7 @@ fn open_bank(
     let mut replay = |item: Replay<'_>| match item {
         Replay::Snapshot { .. } => Err("a bank writes no snapshots".to_owned()),
         Replay::Record(record) => bank.replay(&record).map_err(|error| error.to_string()),
+        Replay::End => Ok(()),
     };
     journal::open(disk, options, now.0, &mut replay).map_err(|error| journal_error(process, error))
 }

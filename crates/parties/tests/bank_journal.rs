@@ -30,6 +30,7 @@ fn power_on(disk: SimDisk) -> Option<Power> {
     let opened = open(disk, options, START.0, &mut |replay| match replay {
         Replay::Record(view) => host.replay(&view).map_err(|e| e.to_string()),
         Replay::Snapshot { .. } => Err("a bank writes no snapshots".to_owned()),
+        Replay::End => Ok(()),
     });
     let (writer, _) = opened.ok()?;
     let mut out = Vec::new();

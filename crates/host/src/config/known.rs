@@ -140,6 +140,9 @@ pub const KEYS: &[Key] = &[
         "largest amount of one payment (DE39 13); the default is what DE4 can carry"),
     value("limits", "in_flight", "payments", "65536",
         "payments under way at the hub; beyond it new purchases are refused (96)"),
+    value("limits", "room_payments", "payments, 0 to 4000000", "65536",
+        "payments whose memory the hub takes before the first comes, some 600 bytes each: later \
+         it is taken from the system while payments wait"),
     value("limits", "station_in_flight", "payments", "16384",
         "payments under way at one station; beyond it new purchases are refused (96)"),
     value("limits", "connections", "connections", "20000", "connections of one listener"),

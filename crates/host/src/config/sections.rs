@@ -25,8 +25,8 @@ use super::{
 };
 use crate::limits::{
     BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES, CONNECTIONS_MAX,
-    POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, STRANGERS,
-    TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
+    POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, ROOM_PAYMENTS,
+    ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
 };
 
 const MIB: u64 = 1 << 20;
@@ -169,6 +169,9 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let connection_in_flight =
         or("connection_in_flight", CONNECTION_IN_FLIGHT, WAITING_PER_CONNECTION_MAX);
     let strangers = or("strangers", STRANGERS, CONNECTIONS_MAX);
+    let room_payments =
+        r.or(&limits, "room_payments", ROOM_PAYMENTS, |v| value::count(v, 0, ROOM_PAYMENTS_MAX));
+    let mut or = |name, default, most| r.or(&limits, name, default, |v| value::count(v, 1, most));
     let poison_deaths = or("poison_deaths", POISON_DEATHS, POISONS_MAX);
     let window = or("poison_window_s", POISON_WINDOW_S, POISON_WINDOW_S_MAX);
     let connection = read_rates(r, &limits, CONNECTION_RATE_KEYS, &CONNECTION_RATES);
@@ -181,6 +184,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     Some(Limits {
         amount_max: amount_max?.value,
         in_flight: in_flight?.value,
+        room_payments: room_payments?.value,
         station_in_flight: station_in_flight?.value,
         connections: connections?.value,
         connections_per_address: per_address?.value,

@@ -3,6 +3,7 @@
 mod banks;
 mod change;
 pub(crate) mod query;
+pub(crate) mod rebuild;
 pub(crate) mod replay;
 pub(crate) mod standing;
 mod trunks;

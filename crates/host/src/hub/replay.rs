@@ -63,29 +63,47 @@ impl<'a> Replay<'a> {
 
     fn move_books(&mut self, at: Timestamp) -> Result<(), Broken> {
         if !self.accounts.is_empty() {
-            let mut statuses = Vec::new();
-            self.books.create_accounts(at, &self.accounts, &mut statuses);
-            // A nation or participant whose record came again has its accounts already.
-            let fine = [ledger::AccountStatus::Ok, ledger::AccountStatus::Exists];
-            if let Some(bad) = statuses.iter().find(|status| !fine.contains(status)) {
-                return Err(broken(format!("its account cannot be made: {bad:?}")));
-            }
+            book_accounts(self.books, at, &self.accounts).map_err(broken)?;
         }
         for leg in &self.implied {
-            self.statuses.clear();
-            self.books.create_transfers(at, &[leg.transfer], &mut self.statuses);
-            let expected =
-                if leg.refused { TransferStatus::ExceedsCredits } else { TransferStatus::Ok };
-            let found = self.statuses.first().copied();
-            if found != Some(expected) {
-                return Err(broken(format!(
-                    "its transfer {:032x} must end as {expected:?} and ends as {found:?}",
-                    leg.transfer.id
-                )));
-            }
+            book_leg(self.books, at, leg, &mut self.statuses).map_err(broken)?;
         }
         Ok(())
     }
+}
+
+/// Makes the accounts of a record.
+pub(super) fn book_accounts(
+    books: &mut Books,
+    at: Timestamp,
+    accounts: &[ledger::Account],
+) -> Result<(), String> {
+    let mut statuses = Vec::new();
+    books.create_accounts(at, accounts, &mut statuses);
+    // A nation or participant whose record came again has its accounts already.
+    let fine = [ledger::AccountStatus::Ok, ledger::AccountStatus::Exists];
+    match statuses.iter().find(|status| !fine.contains(status)) {
+        Some(bad) => Err(format!("its account cannot be made: {bad:?}")),
+        None => Ok(()),
+    }
+}
+
+/// Books a transfer of a record; it must end as the record says.
+pub(super) fn book_leg(
+    books: &mut Books,
+    at: Timestamp,
+    leg: &legs::Implied,
+    statuses: &mut Vec<TransferStatus>,
+) -> Result<(), String> {
+    statuses.clear();
+    books.create_transfers(at, &[leg.transfer], statuses);
+    let expected = if leg.refused { TransferStatus::ExceedsCredits } else { TransferStatus::Ok };
+    let found = statuses.first().copied();
+    if found == Some(expected) {
+        return Ok(());
+    }
+    let id = leg.transfer.id;
+    Err(format!("its transfer {id:032x} must end as {expected:?} and ends as {found:?}"))
 }
 
 fn broken(what: String) -> Broken {

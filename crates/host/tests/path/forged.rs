@@ -2,9 +2,10 @@
 //! be read, and what the records say cannot have happened. `ledger verify` refuses each by the
 //! name of what it breaks.
 
+use host::HostError;
 use host::offline::{Check, VerifyReport};
 use journal::sim_disk::SimDisk;
-use journal::{Batch, Extent, NodeId, Options};
+use journal::{Batch, Extent, NodeId, OpenError, Options};
 use scheme::{Amount, PaymentId, Reason, Timestamp};
 use switch::record::{self, Closed, Declined, Fact, Opened, Outcome, Reversed};
 
@@ -336,4 +337,22 @@ fn a_snapshot_of_what_never_was_is_refused() {
         found.then_some(report)
     });
     assert!(changed.unwrap().damage[0].what.contains("not conserved: posted "));
+}
+
+#[test]
+fn a_start_names_the_record_that_cannot_be_though_it_has_read_on() {
+    let (world, mut tale) = day();
+    let place = tale.opened(2000);
+    let (end, _) = tale.close(place);
+    tale.again(end, end + 1);
+    let terminal = tale.place(|fact| matches!(fact, Fact::Terminal { .. }));
+    let (last, fine) = (tale.0[tale.0.len() - 1].0, tale.0[terminal].1.clone());
+    tale.0.extend(std::iter::repeat_n((last, fine), 3 * host::limits::REPLAY_RECORDS));
+    match world.reopen(tale.written(None)) {
+        Err(HostError::Journal(OpenError::Refused { record, why })) => {
+            assert_eq!(record, end as u64 + 2, "{why}");
+            assert!(why.contains("must end as Ok"), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
 }

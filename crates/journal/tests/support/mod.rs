@@ -60,6 +60,7 @@ pub(crate) struct Opened {
 pub(crate) fn reopen(disk: SimDisk, options: Options) -> Result<Opened, OpenError> {
     let mut snapshot = None;
     let (mut first, mut last) = (0, 0);
+    let mut ended = 0;
     let (writer, recovery) = open(disk, options, 5_000, &mut |replay| {
         match replay {
             Replay::Snapshot { record, bytes } => {
@@ -76,10 +77,13 @@ pub(crate) fn reopen(disk: SimDisk, options: Options) -> Result<Opened, OpenErro
                     first = last;
                 }
             }
+            Replay::End => ended += 1,
         }
         Ok(())
     })?;
     assert_eq!(writer.mark().record, last);
+    let is_new = recovery.head == journal::HeadFound::New;
+    assert_eq!(ended, usize::from(!is_new), "the end is told once");
     Ok(Opened { writer, recovery, snapshot, first, last })
 }
 

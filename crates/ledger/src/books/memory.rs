@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 
 use crate::TransferFlags;
 use crate::limits::{ROWS_MAX, ROWS_OF_PIECE};
-use crate::spread::SpreadTable;
+use crate::spread::{Recent, SpreadTable};
 
 /// What has become of a remembered transfer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,8 +93,11 @@ pub(super) struct UserData {
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     pieces: Vec<Vec<Entry>>,
+    /// Pieces for those to come, their memory in hand.
+    spare: Vec<Vec<Entry>>,
     users: Vec<UserData>,
     rows: SpreadTable,
+    recent: Recent,
     hasher: FixedState,
 }
 
@@ -108,7 +111,25 @@ impl Memory {
     /// Room for the ids of that many transfers.
     pub(super) fn with_capacity(transfers: usize) -> Self {
         let rows = SpreadTable::with_capacity(transfers);
-        Self { pieces: Vec::new(), users: Vec::new(), rows, hasher: FixedState::default() }
+        Self {
+            pieces: Vec::new(),
+            spare: Vec::new(),
+            users: Vec::new(),
+            rows,
+            recent: Recent::default(),
+            hasher: FixedState::default(),
+        }
+    }
+
+    /// Memory for so many more transfers, in hand: see [`SpreadTable::make_room`].
+    pub(super) fn make_room(&mut self, transfers: usize) {
+        self.rows.make_room(transfers);
+        for _ in 0..transfers.div_ceil(ROWS_OF_PIECE) {
+            let mut piece = Vec::with_capacity(ROWS_OF_PIECE);
+            piece.resize(ROWS_OF_PIECE, Entry::failed(0));
+            piece.clear();
+            self.spare.push(piece);
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -128,7 +149,8 @@ impl Memory {
     /// The row of an id.
     pub(super) fn find(&self, id: u128) -> Option<u32> {
         let hash = self.hasher.hash_one(id);
-        self.rows.find(hash, |row| self.get(row).id == id)
+        let is_it = |row| self.row(row).is_some_and(|entry| entry.id == id);
+        self.recent.find(hash, is_it).or_else(|| self.rows.find(hash, is_it))
     }
 
     /// The transfer of a row that `find` or `push` gave.
@@ -171,12 +193,14 @@ impl Memory {
         match self.pieces.last_mut().filter(|piece| piece.len() < ROWS_OF_PIECE) {
             Some(piece) => piece.push(entry),
             None => {
-                let mut piece = Vec::with_capacity(ROWS_OF_PIECE);
+                let mut piece = self.spare.pop().unwrap_or_default();
+                piece.reserve_exact(ROWS_OF_PIECE);
                 piece.push(entry);
                 self.pieces.push(piece);
             }
         }
         self.rows.insert(hash, row);
+        self.recent.put(hash, row);
         row
     }
 

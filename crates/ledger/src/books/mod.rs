@@ -82,6 +82,11 @@ impl Books {
         }
     }
 
+    /// Memory for so many more transfers, in hand before they come.
+    pub fn make_room(&mut self, transfers: usize) {
+        self.memory.make_room(transfers);
+    }
+
     /// Creates accounts; `out` then holds one status per event, in their order.
     pub fn create_accounts(
         &mut self,

@@ -27,6 +27,9 @@ const RETAILER: &str = "BENCH-SHOP-0001";
 const CONFIG: &str = "bench.toml";
 /// The one station.
 const STATION: &str = "bench";
+/// Payments whose memory the measured hub takes at its start: those of a run of a few seconds, as a
+/// hub under such a load would be given the memory of its day.
+const ROOM: usize = 400_000;
 /// Terminals of a run.
 const TERMINALS: u64 = 65_536;
 /// How long a role may take to be ready.
@@ -367,7 +370,7 @@ fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
         "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
          currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
          [security]\nprofile = \"demo\"\n{channels}\
-         [limits]\nin_flight = 65536\nconnection_payments_per_s = 100000\n\
+         [limits]\nin_flight = 65536\nroom_payments = {ROOM}\nconnection_payments_per_s = 100000\n\
          connection_messages_per_s = 100000\n\
          terminal_requests_per_s = 100000\n\
          [journal]\n{snapshots}\

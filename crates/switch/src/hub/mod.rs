@@ -343,6 +343,12 @@ impl Hub {
         }
     }
 
+    /// Takes memory for so many more payments before they come: the first touch of memory is the
+    /// system's work, milliseconds at a time, and belongs to a start and not to a payment.
+    pub fn make_room(&mut self, payments: usize) {
+        self.state.make_room(payments);
+    }
+
     /// Takes a record: what recovery does, and `handle` after it has decided.
     pub fn apply(&mut self, record: &Record) {
         self.now = self.now.max(record.at);

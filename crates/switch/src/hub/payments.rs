@@ -161,6 +161,11 @@ pub struct Payments {
 }
 
 impl Payments {
+    /// Memory for so many more payments, in hand before they come.
+    pub(crate) fn make_room(&mut self, payments: usize) {
+        self.table.make_room(payments);
+    }
+
     /// A payment by its id.
     pub fn get(&self, id: PaymentId) -> Option<&Payment> {
         self.table.get(id)

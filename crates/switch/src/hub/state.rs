@@ -412,6 +412,11 @@ impl State {
         &self.directory
     }
 
+    /// Memory for so many more payments, in hand before they come.
+    pub(super) fn make_room(&mut self, payments: usize) {
+        self.payments.make_room(payments);
+    }
+
     /// Payments under way and in the match window.
     pub fn payments(&self) -> &Payments {
         &self.payments

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
-use ledger::SpreadTable;
+use ledger::{Recent, SpreadTable};
 use scheme::{ParticipantId, PaymentId, RetailerId, Rrn, Stan, TerminalId, Token};
 
 use super::payments::Payment;
@@ -49,10 +49,16 @@ impl Key {
 
     fn hash(self) -> u64 {
         match self {
-            Self::Stan(acquirer, terminal, stan) => hash_of(&(acquirer, terminal, stan)),
-            Self::Rrn(acquirer, terminal, rrn) => hash_of(&(acquirer, terminal, rrn)),
-            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, rrn)),
-            Self::Card(acquirer, retailer, token) => hash_of(&(acquirer, retailer, token)),
+            Self::Stan(acquirer, terminal, stan) => {
+                hash_of(&(acquirer, number(terminal.bytes()), stan))
+            }
+            Self::Rrn(acquirer, terminal, rrn) => {
+                hash_of(&(acquirer, number(terminal.bytes()), number(rrn.bytes())))
+            }
+            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, number(rrn.bytes()))),
+            Self::Card(acquirer, retailer, token) => {
+                hash_of(&(acquirer, number(retailer.bytes()), token))
+            }
         }
     }
 
@@ -80,6 +86,14 @@ impl Key {
             Self::Card(..) => 3,
         }
     }
+}
+
+/// A short text as a number, which is hashed at once and not byte by byte.
+fn number<const N: usize>(text: &[u8; N]) -> u128 {
+    const { assert!(N <= 16, "a number of 16 bytes holds the text") };
+    let mut bytes = [0; 16];
+    bytes[..N].copy_from_slice(text);
+    u128::from_le_bytes(bytes)
 }
 
 fn hash_of(key: &impl core::hash::Hash) -> u64 {
@@ -114,11 +128,34 @@ pub(super) struct Table {
     turn: usize,
     order: VecDeque<u32>,
     by_id: SpreadTable,
+    recent: Recent,
+    /// Pieces for those to come, their memory in hand.
+    spare: Vec<Vec<Row>>,
     /// The newest row of each chain.
     chains: [SpreadTable; KEYS],
 }
 
 impl Table {
+    /// Memory for so many more payments, in hand: see [`SpreadTable::make_room`].
+    pub(super) fn make_room(&mut self, payments: usize) {
+        self.by_id.make_room(payments);
+        for chain in &mut self.chains {
+            chain.make_room(payments);
+        }
+        let mut places = VecDeque::with_capacity(payments);
+        places.resize(payments, NONE);
+        places.clear();
+        places.append(&mut self.order);
+        self.order = places;
+        for _ in 0..payments.div_ceil(PAYMENTS_OF_PIECE) {
+            let mut piece = Vec::with_capacity(PAYMENTS_OF_PIECE);
+            let nobody = Row { payment: None, mark: Fingerprint::default(), links: [ALONE; KEYS] };
+            piece.resize(PAYMENTS_OF_PIECE, nobody);
+            piece.clear();
+            self.spare.push(piece);
+        }
+    }
+
     pub(super) fn get(&self, id: PaymentId) -> Option<&Payment> {
         self.payment(self.find(id)?)
     }
@@ -164,7 +201,7 @@ impl Table {
 
     /// Those that share a key, the newest first.
     pub(super) fn chain(&self, key: Key) -> impl Iterator<Item = &Payment> {
-        let newest = self.newest(key);
+        let newest = self.newest(key, key.hash());
         core::iter::successors(newest, move |row| self.links(*row, key).map(|links| links.older))
             .take_while(|row| *row != NONE)
             .filter_map(|row| self.payment(row))
@@ -177,7 +214,9 @@ impl Table {
         for key in keys {
             self.link(row, key);
         }
-        self.by_id.insert(hash_of(&id), row);
+        let hash = hash_of(&id);
+        self.by_id.insert(hash, row);
+        self.recent.put(hash, row);
         self.order.push_back(row);
     }
 
@@ -233,12 +272,15 @@ impl Table {
     }
 
     fn find(&self, id: PaymentId) -> Option<u32> {
-        self.by_id.find(hash_of(&id), |row| self.payment(row).is_some_and(|p| p.id == id))
+        let hash = hash_of(&id);
+        let is_it = |row| self.payment(row).is_some_and(|payment| payment.id == id);
+        self.recent.find(hash, is_it).or_else(|| self.by_id.find(hash, is_it))
     }
 
-    fn newest(&self, key: Key) -> Option<u32> {
+    /// The newest row of a chain; `hash` is the key's.
+    fn newest(&self, key: Key, hash: u64) -> Option<u32> {
         let of_key = |row| self.payment(row).is_some_and(|payment| key.is_of(payment));
-        self.chains[key.number()].find(key.hash(), of_key)
+        self.chains[key.number()].find(hash, of_key)
     }
 
     fn payment(&self, row: u32) -> Option<&Payment> {
@@ -258,7 +300,8 @@ impl Table {
             return row;
         }
         if self.pieces.last().is_none_or(|piece| piece.len() == PAYMENTS_OF_PIECE) {
-            self.pieces.push(Vec::with_capacity(PAYMENTS_OF_PIECE));
+            let spare = self.spare.pop();
+            self.pieces.push(spare.unwrap_or_else(|| Vec::with_capacity(PAYMENTS_OF_PIECE)));
         }
         let before = self.pieces.len().saturating_sub(1).saturating_mul(PAYMENTS_OF_PIECE);
         let piece = self.pieces.last_mut().expect("one was pushed if none had room");
@@ -272,8 +315,9 @@ impl Table {
     fn link(&mut self, row: u32, key: Key) {
         let came = |payment: Option<&Payment>| payment.map(|p| p.at);
         let own = came(self.payment(row));
-        let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
-            return self.chains[key.number()].insert(key.hash(), row);
+        let hash = key.hash();
+        let Some(newest) = self.newest(key, hash).filter(|newest| *newest != row) else {
+            return self.chains[key.number()].insert(hash, row);
         };
         let (mut newer, mut older) = (NONE, newest);
         while older != NONE && came(self.payment(older)) > own {
@@ -284,7 +328,7 @@ impl Table {
         self.join(newer, row, key);
         self.join(row, older, key);
         if newer == NONE {
-            self.chains[key.number()].replace(key.hash(), newest, row);
+            self.chains[key.number()].replace(hash, newest, row);
         }
     }
 
