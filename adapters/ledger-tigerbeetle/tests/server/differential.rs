@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use ledger::{AccountStatus, TransferStatus};
 
-use crate::cluster;
 use crate::lane::Lane;
 use crate::rivals::{Rival, Seen, ours, run};
+use crate::{cluster, expiry};
 
 /// Transfers of a run, unless said otherwise.
 const TRANSFERS: usize = 50_000;
 /// Seeds under way at once: the session packs what waits together into one request.
 const AT_ONCE: usize = 8;
+/// Seeds of holds that expire.
+const EXPIRING: u64 = 100;
 /// How often the run says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(5);
 
@@ -31,15 +33,28 @@ struct Run {
     told: Instant,
 }
 
+/// The server, which is right, and ours.
+fn rivals(widest: usize) -> Vec<Box<dyn Rival>> {
+    let mut rivals: Vec<Box<dyn Rival>> = vec![Box::new(Lane::new(cluster()))];
+    rivals.extend(ours(widest));
+    rivals
+}
+
+/// Holds expire alike; a server does that by its own clock.
+#[test]
+fn all_engines_let_holds_expire_as_tigerbeetle_does() {
+    let mut seen = Seen::default();
+    if let Err(difference) = expiry::run(0..EXPIRING, &rivals, std::thread::sleep, &mut seen) {
+        panic!("{difference}");
+    }
+    let expired = seen[1].get(&TransferStatus::PendingTransferExpired.number());
+    assert!(expired.is_some_and(|count| *count > 100), "{expired:?} posts and voids came too late");
+}
+
 #[test]
 fn all_engines_agree_with_tigerbeetle() {
-    let new = |widest: usize| {
-        let mut rivals: Vec<Box<dyn Rival>> = vec![Box::new(Lane::new(cluster()))];
-        rivals.extend(ours(widest));
-        rivals
-    };
     if let Some(seed) = asked("DIFFERENTIAL_SEED") {
-        match run(seed, &new, &mut Seen::default()) {
+        match run(seed, &rivals, &mut Seen::default()) {
             Ok(transfers) => println!("seed {seed}: {transfers} transfers, no difference"),
             Err(difference) => panic!("{difference}"),
         }
@@ -52,7 +67,7 @@ fn all_engines_agree_with_tigerbeetle() {
     let shared = Mutex::new(Run { next: from, transfers: 0, seen, difference, told: began });
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
-            scope.spawn(|| work(&shared, wanted, began, &new));
+            scope.spawn(|| work(&shared, wanted, began));
         }
     });
     let Run { next, transfers, seen, difference, .. } = shared.into_inner().unwrap();
@@ -77,12 +92,7 @@ fn asked<N: FromStr>(variable: &str) -> Option<N> {
 }
 
 /// Runs seeds until there are enough transfers, or a difference.
-fn work(
-    shared: &Mutex<Run>,
-    wanted: usize,
-    began: Instant,
-    new: &dyn Fn(usize) -> Vec<Box<dyn Rival>>,
-) {
+fn work(shared: &Mutex<Run>, wanted: usize, began: Instant) {
     loop {
         let seed = {
             let mut run = shared.lock().unwrap();
@@ -93,7 +103,7 @@ fn work(
             run.next - 1
         };
         let mut seen = Seen::default();
-        let outcome = run(seed, new, &mut seen);
+        let outcome = run(seed, &rivals, &mut seen);
         let mut run = shared.lock().unwrap();
         match outcome {
             Ok(transfers) => run.transfers += transfers,

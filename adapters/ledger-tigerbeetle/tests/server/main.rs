@@ -6,6 +6,8 @@
 mod client;
 mod conformance;
 mod differential;
+#[path = "../../../../crates/ledger/tests/differential/expiry.rs"]
+mod expiry;
 mod lane;
 #[path = "../../../../crates/ledger/tests/differential/notation.rs"]
 mod notation;

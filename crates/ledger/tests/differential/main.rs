@@ -2,6 +2,7 @@
 //! `adapters/ledger-tigerbeetle/tests/server`.
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
+mod expiry;
 mod notation;
 mod rivals;
 #[path = "../model/swarm.rs"]
@@ -24,4 +25,9 @@ fn engines_of_this_crate_agree() {
             panic!("{difference}");
         }
     }
+}
+
+#[test]
+fn engines_of_this_crate_let_holds_expire_alike() {
+    expiry::run(0..SEEDS, &ours, |_| (), &mut Seen::default()).unwrap();
 }

@@ -154,22 +154,27 @@ pub(crate) fn script(seed: u64) -> Vec<Step> {
     while transfers < wanted {
         let now = Timestamp(swarm.now(core::iter::empty()));
         let mut batch = swarm.batch(steps.is_empty());
-        if let Batch::Transfers(events) = &mut batch {
-            for event in events.iter_mut().filter(|event| (1..3_600).contains(&event.timeout)) {
-                event.timeout += 3_600;
-            }
-            transfers += events.len();
-        }
+        patient(&mut batch);
+        transfers += transfers_of(&batch);
         steps.push((now, batch));
     }
     steps
 }
 
-/// The transfers of a batch.
-fn transfers(batch: &Batch) -> &[Transfer] {
+/// Makes every timeout an hour at least.
+pub(crate) fn patient(batch: &mut Batch) {
+    if let Batch::Transfers(events) = batch {
+        for event in events.iter_mut().filter(|event| (1..3_600).contains(&event.timeout)) {
+            event.timeout += 3_600;
+        }
+    }
+}
+
+/// How many transfers it has.
+fn transfers_of(batch: &Batch) -> usize {
     match batch {
-        Batch::Accounts(_) => &[],
-        Batch::Transfers(events) => events,
+        Batch::Accounts(_) => 0,
+        Batch::Transfers(events) => events.len(),
     }
 }
 
@@ -184,33 +189,65 @@ fn length(batch: &Batch) -> usize {
 /// Plays a script to all of them; the first one is right.
 pub(crate) fn play(
     steps: &[Step],
-    rivals: &mut [Box<dyn Rival>],
+    rivals: &mut Vec<Box<dyn Rival>>,
     seen: &mut Seen,
 ) -> Result<(), Difference> {
-    let (mut accounts, mut transfers) = (BTreeSet::new(), BTreeSet::new());
-    for (at, (now, batch)) in steps.iter().enumerate() {
+    let mut game = Game::new(core::mem::take(rivals));
+    for (at, step) in steps.iter().enumerate() {
+        let played = game.statuses(step, seen).and_then(|()| game.accounts());
+        played.map_err(|what| Difference { at, what })?;
+    }
+    game.transfers().map_err(|what| Difference { at: steps.len(), what })
+}
+
+/// Rivals in the middle of a script, and the ids that they were given.
+pub(crate) struct Game {
+    rivals: Vec<Box<dyn Rival>>,
+    accounts: BTreeSet<u128>,
+    transfers: BTreeSet<u128>,
+}
+
+impl Game {
+    pub(crate) fn new(rivals: Vec<Box<dyn Rival>>) -> Self {
+        Self { rivals, accounts: BTreeSet::new(), transfers: BTreeSet::new() }
+    }
+
+    /// Gives a batch to all of them and compares the statuses.
+    pub(crate) fn statuses(&mut self, (now, batch): &Step, seen: &mut Seen) -> Result<(), String> {
         match batch {
-            Batch::Accounts(events) => accounts.extend(events.iter().map(|event| event.id)),
-            Batch::Transfers(events) => transfers.extend(events.iter().map(|event| event.id)),
+            Batch::Accounts(events) => self.accounts.extend(events.iter().map(|event| event.id)),
+            Batch::Transfers(events) => self.transfers.extend(events.iter().map(|event| event.id)),
         }
-        let statuses = same(rivals, |rival| rival.give(*now, batch))
-            .map_err(|what| Difference { at, what: format!("statuses: {what}") })?;
+        let statuses = same(&mut self.rivals, |rival| rival.give(*now, batch))
+            .map_err(|what| format!("statuses: {what}"))?;
         let kind = usize::from(matches!(batch, Batch::Transfers(_)));
         for status in statuses {
             *seen[kind].entry(status).or_default() += 1;
         }
-        let ids: Vec<u128> = accounts.iter().copied().collect();
+        Ok(())
+    }
+
+    /// Compares all accounts, but for when they were created.
+    pub(crate) fn accounts(&mut self) -> Result<(), String> {
+        let ids: Vec<u128> = self.accounts.iter().copied().collect();
         let timeless = |account: Account| Account { timestamp: 0, ..account };
-        same(rivals, |rival| rival.accounts(&ids).into_iter().map(timeless).collect())
-            .map_err(|what| Difference { at, what: format!("accounts: {what}") })?;
+        same(&mut self.rivals, |rival| rival.accounts(&ids).into_iter().map(timeless).collect())
+            .map(|_| ())
+            .map_err(|what| format!("accounts: {what}"))
     }
-    let ids: Vec<u128> = transfers.into_iter().collect();
-    for ids in ids.chunks(BATCH_MAX) {
+
+    /// Compares all transfers, but for when they happened.
+    pub(crate) fn transfers(&mut self) -> Result<(), String> {
+        let ids: Vec<u128> = self.transfers.iter().copied().collect();
         let timeless = |transfer: Transfer| Transfer { timestamp: 0, ..transfer };
-        same(rivals, |rival| rival.transfers(ids).into_iter().map(timeless).collect())
-            .map_err(|what| Difference { at: steps.len(), what: format!("transfers: {what}") })?;
+        for ids in ids.chunks(BATCH_MAX) {
+            same(&mut self.rivals, |rival| {
+                rival.transfers(ids).into_iter().map(timeless).collect()
+            })
+            .map_err(|what| format!("transfers: {what}"))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Asks all of them; what the first one says, or how the others differ.
@@ -311,7 +348,7 @@ pub(crate) fn run(
     seen: &mut Seen,
 ) -> Result<usize, String> {
     let steps = script(seed);
-    let count = steps.iter().map(|(_, batch)| transfers(batch).len()).sum();
+    let count = steps.iter().map(|(_, batch)| transfers_of(batch)).sum();
     let widest = steps.iter().map(|(_, batch)| length(batch)).max().unwrap_or(0);
     let new = || new(widest);
     let Err(first) = play(&steps, &mut new(), seen) else { return Ok(count) };

@@ -15,7 +15,7 @@ pub(crate) struct Habits {
     change: u32,
     link: u32,
     pending: u32,
-    resolve: u32,
+    pub(crate) resolve: u32,
     balance: u32,
     close: u32,
     timeout: u32,
