@@ -49,9 +49,19 @@ fn bench_switch_measures_a_hub_and_a_station() {
 fn bench_ledger_codec_and_recovery_say_what_they_measured() {
     let seen = measured("ledger", &["ledger", "--batch", "64", "--seconds", "1"]);
     let rows = seen["rows"].as_array().unwrap();
-    let shape = |row: &Value| (row["engine"].clone(), row["submitters"].clone());
-    assert_eq!(shape(&rows[0]), ("embedded".into(), 1.into()));
-    assert_eq!(shape(&rows[1]), ("embedded".into(), 16.into()));
+    let shapes: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::json!([row["engine"], row["submitters"], row["accounts"]]))
+        .collect();
+    let expected = serde_json::json!([
+        ["embedded", 1, 1000],
+        ["embedded", 1, 10],
+        ["embedded", 16, 1000],
+        ["embedded", 16, 10]
+    ]);
+    assert_eq!(Value::from(shapes), expected);
+    assert!(rows[0]["of_many_accounts"].is_null() && rows[0]["of_tigerbeetle"].is_null());
+    assert!(rows[1]["of_many_accounts"].is_number(), "{rows:?}");
     for row in rows {
         let (transfers, frames) = (&row["transfers_per_s"], &row["frames"]);
         assert!(transfers.as_f64().unwrap() > 0.0 && frames.as_u64().unwrap() > 0, "{row}");

@@ -1,7 +1,7 @@
-//! Holds that expire, in all engines at once. First come holds alone, of which a third have a second
-//! to live, on accounts without limits: whatever a hold does by expiring, no status before the wait
-//! shows it, so that nothing depends on how fast they come. Then three seconds pass for everybody,
-//! and from there on a seed is as any other.
+//! Holds that expire, in all engines at once. First come holds alone, of which a third have a
+//! second to live, on accounts without limits: whatever a hold does by expiring, no status before
+//! the wait shows it, so that nothing depends on how fast they come. Then three seconds pass for
+//! everybody, and from there on a seed is as any other.
 
 use std::time::{Duration, Instant};
 

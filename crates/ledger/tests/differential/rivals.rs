@@ -122,6 +122,9 @@ pub(crate) fn ours(widest: usize) -> Vec<Box<dyn Rival>> {
 /// Transfers of a seed, at least.
 const TRANSFERS: usize = 400;
 
+/// How often a failing script is made smaller.
+const SHRINK_ROUNDS: u32 = 3;
+
 /// A batch and its instant.
 pub(crate) type Step = (Timestamp, Batch);
 
@@ -275,7 +278,15 @@ fn same<T: PartialEq + core::fmt::Debug>(
 }
 
 /// The smallest script found that still fails.
-pub(crate) fn shrink(steps: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Step> {
+pub(crate) fn shrink(mut steps: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Step> {
+    // What a plainer event no longer needs goes in the next round.
+    for _ in 0..SHRINK_ROUNDS {
+        steps = smaller(steps, fails);
+    }
+    steps
+}
+
+fn smaller(steps: Vec<Step>, fails: &mut dyn FnMut(&[Step]) -> bool) -> Vec<Step> {
     let mut steps = fewer(steps, fails);
     for at in (0..steps.len()).rev() {
         let (now, batch) = steps[at].clone();
