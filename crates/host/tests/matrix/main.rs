@@ -9,6 +9,7 @@
 
 mod hub;
 mod outside;
+mod station;
 
 use std::collections::BTreeSet;
 
