@@ -1,5 +1,6 @@
 //! `bongsu ledger`: the hub's ledger, asked of the running hub or read from its files.
 
+mod archive;
 mod transfers;
 mod verify;
 
@@ -42,6 +43,7 @@ enum Action {
     Transfers(transfers::Transfers),
     Verify(verify::Verify),
     Export(transfers::Export),
+    Archive(archive::Archive),
 }
 
 /// List every account and its balance
@@ -96,6 +98,7 @@ impl LedgerCommand {
             Action::Transfers(transfers) => transfers.format(),
             Action::Verify(verify) => verify.format(),
             Action::Export(export) => export.format(),
+            Action::Archive(archive) => archive.format(),
         }
     }
 
@@ -106,6 +109,7 @@ impl LedgerCommand {
             Action::Transfers(arguments) => arguments.run(),
             Action::Verify(arguments) => arguments.run(),
             Action::Export(arguments) => arguments.run(),
+            Action::Archive(arguments) => arguments.run(),
         }
     }
 }
@@ -302,22 +306,30 @@ pub(crate) fn offline(place: &Place) -> Result<Offline, Failure> {
 
 fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
     let mut progress = Progress::new("records read");
-    read_steps(place, &place.config()?, is_running, &mut |step| {
+    read_steps(place, &place.config()?, is_running, None, &mut |step| {
         progress.at(step.number());
         Ok(())
     })
 }
 
-/// Reads the journal; `visit` is given each record, and its error ends the reading.
+/// Reads the journal, and before it what was put away of it; `visit` is given each record, and its
+/// error ends the reading.
 fn read_steps(
     place: &Place,
     config: &Config,
     is_running: bool,
+    archive: Option<&Path>,
     visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
 ) -> Result<Offline, Failure> {
     let journal = place.layout().journal(&RoleName::Hub);
     let disk = disk(&place.layout(), &journal)?;
-    let offline = Offline::read_steps(config, disk, is_running, visit);
+    let offline = match archive {
+        Some(archive) => {
+            let disk = archive::layered(disk, archive)?;
+            Offline::read_steps(config, disk, is_running, visit)
+        }
+        None => Offline::read_steps(config, disk, is_running, visit),
+    };
     offline.map_err(|error| {
         Failure::new("journal", error.to_string())
             .at(journal.display().to_string())

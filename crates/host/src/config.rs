@@ -170,6 +170,8 @@ pub struct JournalSection {
     pub segment_bytes: u64,
     /// Records between two snapshots of the hub.
     pub snapshot_records: u64,
+    /// Days of the hub's journal that are kept; everything if none.
+    pub retention_days: Option<u64>,
 }
 
 /// Addresses of the hub.

@@ -27,6 +27,7 @@ pub mod poison;
 mod restore;
 mod station;
 pub mod story;
+pub mod table;
 mod traffic;
 pub mod view;
 mod watch;

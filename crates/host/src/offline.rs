@@ -27,7 +27,7 @@ use crate::view::{AccountView, PaymentFilter, PaymentView};
 pub(crate) use audit::Audit;
 pub(crate) use check::Broken;
 pub use check::{Check, Checked};
-pub use transfers::{Step, TransferView, account_id};
+pub use transfers::{PaymentRow, Step, TransferView, account_id};
 
 /// A hub as its journal tells it.
 #[derive(Debug)]
@@ -207,6 +207,18 @@ impl Offline {
     fn payment_view(&self, payment: &Payment) -> PaymentView {
         let till = (payment.seen.acquirer, payment.seen.terminal);
         payment_view(payment, self.hub.state(), self.probes.contains(&till))
+    }
+
+    /// When the oldest payment came that is still under way, or of which an issuer is still to be
+    /// told: what came before that is closed.
+    pub fn open_since(&self) -> Option<Timestamp> {
+        let state = self.hub.state();
+        let payments = state.payments();
+        let under_way = payments.iter().filter(|payment| payment.status == Status::Pending);
+        let owed = state.advices().map(|(_, advice)| {
+            payments.get(advice.payment).map_or(advice.since, |payment| payment.at)
+        });
+        under_way.map(|payment| payment.at).chain(owed).min()
     }
 
     /// The hash of machine and books, to be compared with a live hub's.

@@ -43,7 +43,10 @@ pub use disk::{Disk, DiskError, DiskErrorKind, DiskOp};
 pub use format::{Block, FrameHeader, Hash, NodeId, RecordView};
 pub use layered::Layered;
 pub use open::{HeadFound, OpenError, Recovery, Replay, open};
-pub use retire::{RetireError, Sealed, Shelf, anchor, copy_whole, file_hash, retire, shelf};
+pub use retire::{
+    RetireError, Sealed, Shelf, anchor, anchor_beside, anchored, copy_whole, file_hash, retire,
+    shelf,
+};
 pub use scan::{Next, scan};
 pub use stage::{Stage, StageLimits};
 pub use verify::{Extent, Report, Verified, VerifyError, verify, verify_states};

@@ -236,14 +236,39 @@ fn each_piece<D: Disk>(
 /// Writes the anchor that stands for all segments up to `through`: `state` is the caller's after
 /// their last record. Removes nothing; returns the file's name.
 pub fn anchor<D: Disk>(disk: &mut D, through: u64, state: &[u8]) -> Result<String, RetireError> {
+    let (_, place) = boundary(disk, through)?;
+    write_at(disk, &place, state)
+}
+
+/// The same, written elsewhere: beside the copies of those segments.
+pub fn anchor_beside<S: Disk, T: Disk>(
+    source: &mut S,
+    target: &mut T,
+    through: u64,
+    state: &[u8],
+) -> Result<String, RetireError> {
+    let (_, place) = boundary(source, through)?;
+    write_at(target, &place, state)
+}
+
+fn write_at<D: Disk>(disk: &mut D, place: &Place, state: &[u8]) -> Result<String, RetireError> {
     if state.len() as u64 > ANCHOR_BYTES_MAX {
         return Err(RetireError::TooLarge { bytes: state.len() as u64 });
     }
-    let (_, place) = boundary(disk, through)?;
-    if !write_anchor(disk, &place, state)? {
+    if !write_anchor(disk, place, state)? {
         return Err(RetireError::NotWritten);
     }
     Ok(anchor_name(place.record))
+}
+
+/// The file of the anchor after `record`, and the state that it holds; `None` if it is not there or
+/// does not hold.
+pub fn anchored<D: Disk>(
+    disk: &mut D,
+    record: u64,
+) -> Result<Option<(String, Vec<u8>)>, DiskError> {
+    let found = Anchor::read(disk, record)?;
+    Ok(found.map(|found| (anchor_name(record), found.payload().to_vec())))
 }
 
 /// Removes all segments up to `through`, for which [`anchor`] has written an anchor. Only in a

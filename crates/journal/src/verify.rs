@@ -381,10 +381,10 @@ impl Verifier<'_> {
             let found = Anchor::read(disk, record)?;
             let next = record.saturating_add(1);
             let behind = headers().find(|header| header.first_record == next);
-            // What it stood before is gone too, if a removal was cut short.
-            let is_older = headers().all(|header| header.first_record > next);
+            // Without the segment behind it there is a gap, which has been named, or a removal was
+            // cut short.
             let stands = found.is_some_and(|found| {
-                is_older || behind.is_some_and(|header| Place::before(header) == found.place)
+                behind.is_none_or(|header| Place::before(header) == found.place)
             });
             if !stands {
                 self.add(Damage {

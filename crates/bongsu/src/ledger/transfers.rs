@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use host::Config;
-use host::offline::{Offline, TransferView, account_id};
+use host::offline::{Offline, Step, TransferView, account_id};
+use host::table::{
+    Cell, Column, PAYMENTS, Parquet, TRANSFERS, csv_line, payment_row, transfer_row,
+};
 use scheme::BusinessDate;
 use serde_json::{Value, json};
 
@@ -31,28 +34,39 @@ pub(super) struct Transfers {
     account: Option<String>,
     #[command(flatten)]
     days: Days,
+    /// Where older segments were put away: begin with what is in it
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
     format: FormatArg,
 }
 
-/// Write every transfer of the ledger, for auditors and other programs
+/// Write every transfer of the ledger, or every payment, for auditors and other programs
 ///
-/// CSV as RFC 4180 has it, or JSON as `ledger transfers` prints it. Read from the journal: beside
-/// a running hub up to what it has published as durable. Ends with 1 if the journal is damaged;
-/// a file is written as a whole or not at all.
+/// CSV as RFC 4180 has it, Apache Parquet, or JSON as `ledger transfers` prints it. A payment is a
+/// row for each record that answered or changed it, as it stood then: the last one is how it
+/// stands. Read from the journal: beside a running hub up to what it has published as durable.
+/// Ends with 1 if the journal is damaged; a file is written as a whole or not at all.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   bongsu ledger export --file transfers.csv
+  bongsu ledger export --table payments --format parquet --file payments.parquet
   bongsu ledger export --format json --from 2026-11-22 --to 2026-11-22 > day.json")]
 pub(super) struct Export {
+    /// What is written
+    #[arg(long, value_enum, default_value_t = What::Transfers)]
+    table: What,
     #[command(flatten)]
     days: Days,
     /// The file to write; without it, standard output
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Where older segments were put away: begin with what is in it
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     /// How to write them
@@ -85,32 +99,41 @@ enum Form {
     Csv,
     /// One document
     Json,
+    /// Apache Parquet, uncompressed
+    Parquet,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum What {
+    /// Every transfer
+    Transfers,
+    /// Every payment, as each record left it
+    Payments,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Transfers => "transfers",
+            Self::Payments => "payments",
+        }
+    }
+
+    fn columns(self) -> &'static [Column] {
+        match self {
+            Self::Transfers => TRANSFERS,
+            Self::Payments => PAYMENTS,
+        }
+    }
 }
 
 /// How one list is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Text,
     Csv,
     Json,
+    Parquet(Box<Parquet>),
 }
-
-/// Names of the columns, and the keys in JSON.
-const KEYS: [&str; 13] = [
-    "id",
-    "payment",
-    "leg",
-    "debit",
-    "credit",
-    "amount",
-    "currency",
-    "state",
-    "hold",
-    "at",
-    "business_date",
-    "cycle",
-    "record",
-];
 
 impl Transfers {
     pub(super) fn format(&self) -> Format {
@@ -127,9 +150,10 @@ impl Transfers {
             Format::Text => Shape::Text,
             Format::Json => Shape::Json,
         };
-        let out = std::io::stdout().lock();
-        let list = List::new(BufWriter::new(out), shape);
-        list.write(&self.place, &config, account, self.days).map(|(exit, _)| exit)
+        let wanted = Wanted { table: What::Transfers, account, days: self.days };
+        let out = BufWriter::new(std::io::stdout().lock());
+        let archive = self.archive.as_deref();
+        List::new(out, shape, wanted).write(&self.place, &config, archive).map(|(exit, _)| exit)
     }
 }
 
@@ -137,21 +161,28 @@ impl Export {
     /// CSV has no place for a failure, so it is for people.
     pub(super) fn format(&self) -> Format {
         match self.format {
-            Form::Csv => Format::Text,
+            Form::Csv | Form::Parquet => Format::Text,
             Form::Json => Format::Json,
         }
     }
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let config = self.place.config()?;
+        let table = self.table;
+        let wanted = Wanted { table, account: None, days: self.days };
         let shape = match self.format {
             Form::Csv => Shape::Csv,
             Form::Json => Shape::Json,
+            Form::Parquet => {
+                let exponent = config.currency.exponent();
+                Shape::Parquet(Box::new(Parquet::new(table.columns(), exponent)))
+            }
         };
+        let archive = self.archive.as_deref();
         let (exit, count) = match &self.file {
             Some(path) => {
                 let written = to_file(path, |out| {
-                    List::new(out, shape).write(&self.place, &config, None, self.days)
+                    List::new(out, shape, wanted).write(&self.place, &config, archive)
                 });
                 written.map_err(|failure| match failure.place {
                     Some(_) => failure,
@@ -160,10 +191,11 @@ impl Export {
             }
             None => {
                 let out = BufWriter::new(std::io::stdout().lock());
-                List::new(out, shape).write(&self.place, &config, None, self.days)?
+                List::new(out, shape, wanted).write(&self.place, &config, archive)?
             }
         };
-        output::note(&format!("{count} transfers"));
+        let rows = if table == What::Payments { "rows of payments" } else { table.name() };
+        output::note(&format!("{count} {rows}"));
         Ok(exit)
     }
 }
@@ -207,18 +239,27 @@ fn named(text: &str, config: &Config) -> Result<u128, Failure> {
     })
 }
 
+/// Which rows are written.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    table: What,
+    account: Option<(&'a str, u128)>,
+    days: Days,
+}
+
 /// A list that is being written.
-struct List<W> {
+struct List<'a, W> {
     out: W,
     shape: Shape,
+    wanted: Wanted<'a>,
     count: u64,
     /// Whether whoever read it has seen enough.
     is_left: bool,
 }
 
-impl<W: Write> List<W> {
-    fn new(out: W, shape: Shape) -> Self {
-        Self { out, shape, count: 0, is_left: false }
+impl<'a, W: Write> List<'a, W> {
+    fn new(out: W, shape: Shape, wanted: Wanted<'a>) -> Self {
+        Self { out, shape, wanted, count: 0, is_left: false }
     }
 
     /// Writes all that fit; returns how to end, and how many.
@@ -226,25 +267,16 @@ impl<W: Write> List<W> {
         mut self,
         place: &Place,
         config: &Config,
-        account: Option<(&str, u128)>,
-        days: Days,
+        archive: Option<&Path>,
     ) -> Result<(Exit, u64), Failure> {
         let mut failed = None;
         let mut progress = Progress::new("records read");
-        let read = read_steps(place, config, is_running(place)?, &mut |step| {
+        let read = read_steps(place, config, is_running(place)?, archive, &mut |step| {
             progress.at(step.number());
-            for transfer in step.transfers() {
-                let touches = |id| transfer.debit_id == id || transfer.credit_id == id;
-                if account.is_some_and(|(_, id)| !touches(id)) || !days.hold(transfer.business_date)
-                {
-                    continue;
-                }
-                if let Err(error) = self.row(&transfer) {
-                    failed = Some(error);
-                    return Err("stopped".to_owned());
-                }
-            }
-            Ok(())
+            self.step(step).map_err(|error| {
+                failed = Some(error);
+                "stopped".to_owned()
+            })
         });
         drop(progress);
         if let Some(error) = failed {
@@ -252,9 +284,9 @@ impl<W: Write> List<W> {
             return Ok((Exit::Fine, self.count));
         }
         match read {
-            Ok(offline) => self.end(&offline, account),
+            Ok(offline) => self.end(&offline),
             // What has been written can't be taken back: the list says itself that it is cut.
-            Err(failure) if self.count > 0 && self.shape == Shape::Json => {
+            Err(failure) if self.count > 0 && matches!(self.shape, Shape::Json) => {
                 output::note(&failure.text());
                 let error = failure.json()["error"].clone();
                 self.tail(&json!({ "complete": false, "error": error }))?;
@@ -264,53 +296,73 @@ impl<W: Write> List<W> {
         }
     }
 
+    /// What a record has moved or changed.
+    fn step(&mut self, step: &Step<'_>) -> std::io::Result<()> {
+        let Wanted { table, account, days } = self.wanted;
+        if table == What::Payments {
+            let payment = step.payment();
+            return match payment.filter(|row| days.hold(Some(row.business_date))) {
+                Some(row) => self.row(&payment_row(&row), None),
+                None => Ok(()),
+            };
+        }
+        for transfer in step.transfers() {
+            let touches = |id| transfer.debit_id == id || transfer.credit_id == id;
+            let is_wanted = account.is_none_or(|(_, id)| touches(id));
+            if is_wanted && days.hold(transfer.business_date) {
+                self.row(&transfer_row(&transfer), Some(&transfer))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whoever closes the pipe has seen enough: that is no failure.
     fn left(&mut self, error: &std::io::Error) -> Result<(), Failure> {
         self.is_left = true;
         if error.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(unwritable(error)) }
     }
 
-    fn row(&mut self, transfer: &TransferView) -> std::io::Result<()> {
+    fn row(&mut self, row: &[Cell<'_>], transfer: Option<&TransferView>) -> std::io::Result<()> {
         if self.count == 0 {
             self.head()?;
         }
         let first = self.count == 0;
         self.count += 1;
-        let values = values(transfer);
-        match self.shape {
-            Shape::Text => {
-                let TransferView { record, at, leg, state, amount, debit, credit, id, .. } =
-                    transfer;
+        let columns = self.wanted.table.columns();
+        match (&mut self.shape, transfer) {
+            (Shape::Text, Some(transfer)) => {
+                let TransferView { record, at, leg, state, debit, credit, id, .. } = transfer;
+                let amount = transfer.currency.format(signed(transfer.amount));
                 writeln!(
                     self.out,
                     "{record:>9}  {at}  {leg:<9} {state:<7} {amount:>16}  {debit} -> {credit}  {id}"
                 )
             }
-            Shape::Csv => {
-                let cells: Vec<String> = values.iter().map(csv).collect();
-                write!(self.out, "{}\r\n", cells.join(","))
-            }
-            Shape::Json => {
-                let pairs = KEYS.iter().map(|key| (*key).to_owned()).zip(values);
-                let one = Value::Object(pairs.collect());
+            (Shape::Text, None) => Ok(()),
+            (Shape::Csv, _) => self.out.write_all(csv_line(columns, Some(row)).as_bytes()),
+            (Shape::Json, _) => {
+                let names = columns.iter().map(|column| column.name.to_owned());
+                let one = Value::Object(names.zip(row.iter().map(value)).collect());
                 write!(self.out, "{}{one}", if first { "\n" } else { ",\n" })
+            }
+            (Shape::Parquet(parquet), _) => {
+                parquet.row(row);
+                self.out.write_all(&parquet.take())
             }
         }
     }
 
     fn head(&mut self) -> std::io::Result<()> {
+        let table = self.wanted.table;
         match self.shape {
-            Shape::Text => Ok(()),
-            Shape::Csv => write!(self.out, "{}\r\n", KEYS.join(",")),
-            Shape::Json => self.out.write_all(b"{\"transfers\":["),
+            Shape::Text | Shape::Parquet(_) => Ok(()),
+            Shape::Csv => self.out.write_all(csv_line(table.columns(), None).as_bytes()),
+            Shape::Json => write!(self.out, "{{\"{}\":[", table.name()),
         }
     }
 
-    fn end(
-        mut self,
-        offline: &Offline,
-        account: Option<(&str, u128)>,
-    ) -> Result<(Exit, u64), Failure> {
+    fn end(mut self, offline: &Offline) -> Result<(Exit, u64), Failure> {
+        let account = self.wanted.account;
         let known = |id: u128| {
             let id = format!("{id:032x}");
             offline.accounts().iter().any(|known| known.id == id)
@@ -328,7 +380,17 @@ impl<W: Write> List<W> {
         {
             self.left(&error)?;
         }
-        let mut tail = json!({ "records": report.records, "complete": report.ok });
+        let mut tail = json!({
+            "records": report.records,
+            "first_record": report.first_record,
+            "complete": report.ok,
+        });
+        if report.first_record > 1 {
+            output::note(&format!(
+                "records before {} were put away; --archive DIR begins with them",
+                report.first_record
+            ));
+        }
         if !report.ok {
             output::note("the journal is damaged, see `bongsu ledger verify`; what holds is here");
             tail["damage"] = damage(report);
@@ -344,9 +406,11 @@ impl<W: Write> List<W> {
         }
         let tail = tail.to_string();
         let tail = tail.strip_prefix('{').unwrap_or_default();
-        let ended = match self.shape {
+        let shape = std::mem::replace(&mut self.shape, Shape::Text);
+        let ended = match shape {
             Shape::Text | Shape::Csv => Ok(()),
             Shape::Json => writeln!(self.out, "],{tail}"),
+            Shape::Parquet(parquet) => self.out.write_all(&parquet.finish()),
         };
         match ended.and_then(|()| self.out.flush()) {
             Ok(()) => Ok(()),
@@ -355,53 +419,15 @@ impl<W: Write> List<W> {
     }
 }
 
-/// In the order of [`KEYS`].
-fn values(transfer: &TransferView) -> [Value; 13] {
-    let TransferView {
-        id,
-        payment,
-        leg,
-        debit,
-        credit,
-        amount,
-        amount_minor: _,
-        currency,
-        state,
-        hold,
-        at,
-        business_date,
-        cycle,
-        record,
-        debit_id: _,
-        credit_id: _,
-    } = transfer;
-    [
-        id.as_str().into(),
-        payment.as_deref().into(),
-        (*leg).into(),
-        debit.as_str().into(),
-        credit.as_str().into(),
-        amount.as_str().into(),
-        currency.as_str().into(),
-        (*state).into(),
-        hold.as_deref().into(),
-        at.to_string().into(),
-        business_date.map(|day| day.to_string()).into(),
-        (*cycle).into(),
-        (*record).into(),
-    ]
+fn signed(minor: u128) -> i128 {
+    i128::try_from(minor).unwrap_or(i128::MAX)
 }
 
-/// A cell as RFC 4180 has it.
-fn csv(value: &Value) -> String {
-    let text = match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
+fn value(cell: &Cell<'_>) -> Value {
+    match cell {
+        Cell::Empty => Value::Null,
+        Cell::Number(number) => (*number).into(),
+        Cell::Flag(flag) => (*flag).into(),
+        Cell::Text(_) | Cell::Amount(..) | Cell::Time(_) | Cell::Date(_) => cell.text().into(),
     }
 }

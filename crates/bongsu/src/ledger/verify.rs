@@ -1,13 +1,16 @@
 //! `bongsu ledger verify`: everything recomputed from the journal alone.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
-use host::offline::{Check, DamageView, VerifyReport};
+use host::offline::{Check, DamageView, Step, VerifyReport};
 use serde_json::{Map, Value, json};
 
-use super::{damage, is_running, read};
+use super::archive::Proof;
+use super::{damage, is_running, read, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
-use crate::output::{self, Format, FormatArg, Paint};
+use crate::output::{self, Format, FormatArg, Paint, Progress};
 
 /// Recompute every balance from the journal, and check every invariant
 ///
@@ -20,6 +23,10 @@ use crate::output::{self, Format, FormatArg, Paint};
 Example:
   bongsu ledger verify --dir /tmp/nation")]
 pub(super) struct Verify {
+    /// Where older segments were put away: archive and journal are proved as one chain, and the
+    /// archive's tables from its records
+    #[arg(long, value_name = "DIR")]
+    archive: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
@@ -32,13 +39,33 @@ impl Verify {
     }
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
-        let offline = read(&self.place, is_running(&self.place)?)?;
-        let report = offline.report();
+        let report = match &self.archive {
+            Some(archive) => self.with_archive(archive)?,
+            None => read(&self.place, is_running(&self.place)?)?.report().clone(),
+        };
+        let report = &report;
         match self.format.format {
             Format::Json => output::json(&verdict(report))?,
             Format::Text => output::text(&page(report))?,
         }
         Ok(if report.ok { Exit::Fine } else { Exit::No })
+    }
+}
+
+impl Verify {
+    fn with_archive(&self, archive: &Path) -> Result<VerifyReport, Failure> {
+        let config = self.place.config()?;
+        let is_running = is_running(&self.place)?;
+        let mut proof = Proof::start(&config, archive)?;
+        let mut progress = Progress::new("records read");
+        let visit = &mut |step: &Step<'_>| {
+            progress.at(step.number());
+            proof.step(step)
+        };
+        let offline = read_steps(&self.place, &config, is_running, Some(archive), visit)?;
+        let mut report = offline.report().clone();
+        proof.finish(&mut report)?;
+        Ok(report)
     }
 }
 

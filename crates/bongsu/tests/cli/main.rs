@@ -1,6 +1,7 @@
 //! The program from outside: arguments in, exit code, standard output and standard error out.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod archive;
 mod backup;
 mod bench;
 mod change;

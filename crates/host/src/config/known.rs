@@ -215,6 +215,9 @@ pub const KEYS: &[Key] = &[
         "a write damages nothing outside its own blocks; 4096 for disks that promise no less"),
     value("journal", "hub_segment_mib", "MiB, 8 to 1024", "64", "length of the hub's segments"),
     value("journal", "segment_mib", "MiB, 8 to 1024", "8", "length of all other roles' segments"),
+    says("journal", "retention_days", "days, 16 to 36500", "everything",
+        "what of the hub's journal is kept: older segments may be put away, \
+        `bongsu ledger archive`"),
     value("journal", "snapshot_records", "records, 100 to 10000000", "250000",
         "records between two snapshots of the hub"),
 

@@ -41,6 +41,12 @@ pub const SNAPSHOT_RECORDS: u64 = 250_000;
 /// At most so many: a replay of them takes about ten seconds.
 pub const SNAPSHOT_RECORDS_MAX: u64 = 10_000_000;
 
+/// Fewest days of a journal that are kept: those in which a pre-authorisation (7), its late
+/// completion (1) and a station's advice of that (7) are matched, and the day that is going on.
+pub const RETENTION_DAYS_MIN: u64 = 16;
+/// Most: a century.
+pub const RETENTION_DAYS_MAX: u64 = 36_500;
+
 const _: () = assert!(STATIONS_MAX as u16 <= STATION_LISTEN_PORT - STATION_HTTP_PORT);
 const _: () = assert!(RANGE_MAX as usize <= TERMINALS_MAX);
 const _: () = assert!(crate::limits::CONNECTIONS_MAX > 0);

@@ -311,8 +311,12 @@ fn read_journal(r: &mut Reader<'_, '_, '_>) -> Option<JournalSection> {
     let snapshot = r.or(&journal, "snapshot_records", super::limits::SNAPSHOT_RECORDS, |v| {
         value::number(v, 100, super::limits::SNAPSHOT_RECORDS_MAX)
     });
+    let retention = r.optional(&journal, "retention_days", |v| {
+        value::number(v, super::limits::RETENTION_DAYS_MIN, super::limits::RETENTION_DAYS_MAX)
+    });
     Some(JournalSection {
         block: block?.value,
+        retention_days: retention?.map(|days| days.value),
         hub_segment_bytes: hub_segment?.value * MIB,
         segment_bytes: segment?.value * MIB,
         snapshot_records: snapshot?.value,

@@ -1,7 +1,7 @@
 //! Every transfer that a journal's records imply, one after another: what auditors are given.
 
 use ledger::{Books, Transfer, TransferFlags, chart};
-use scheme::{BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
+use scheme::{Amount, BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
 use switch::Hub;
 use switch::legs::{self, Implied};
 use switch::record::Fact;
@@ -40,12 +40,10 @@ pub struct TransferView {
     pub debit_id: u128,
     /// Id of the account that is credited.
     pub credit_id: u128,
-    /// Decimal string.
-    pub amount: String,
-    /// The same in minor units.
-    pub amount_minor: u128,
-    /// ISO 4217 letters.
-    pub currency: String,
+    /// In minor units.
+    pub amount: u128,
+    /// Of both accounts.
+    pub currency: Currency,
     /// `pending` (held), `posted`, or `voided` (the hold is released).
     pub state: &'static str,
     /// The hold that is posted or released, 32 hexadecimal digits. All of it is released, also
@@ -58,6 +56,25 @@ pub struct TransferView {
     /// The settlement cycle that it belongs to; 0 before the first.
     pub cycle: u32,
     /// The journal's record that implies it.
+    pub record: u64,
+}
+
+/// A payment as it stood after a record that answered or changed it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PaymentRow {
+    /// The payment; its card is masked.
+    pub view: PaymentView,
+    /// DE4.
+    pub amount: Amount,
+    /// What has gone back.
+    pub returned: Amount,
+    /// Of both.
+    pub currency: Currency,
+    /// The hub's business date at the hold or the refusal.
+    pub business_date: BusinessDate,
+    /// When the record was made.
+    pub changed_at: Timestamp,
+    /// The record.
     pub record: u64,
 }
 
@@ -91,7 +108,7 @@ impl<'a> Step<'a> {
 
     /// The payment that the record has answered or changed, as it stands now; none where it only
     /// came to be.
-    pub fn payment(&self) -> Option<PaymentView> {
+    pub fn payment(&self) -> Option<PaymentRow> {
         let id = match self.fact {
             Fact::Declined(declined) => declined.id,
             Fact::Closed(closed) => closed.id,
@@ -119,7 +136,15 @@ impl<'a> Step<'a> {
         let state = self.hub.state();
         let payment = state.payments().get(id)?;
         let till = (payment.seen.acquirer, payment.seen.terminal);
-        Some(payment_view(payment, state, self.probes.contains(&till)))
+        Some(PaymentRow {
+            view: payment_view(payment, state, self.probes.contains(&till)),
+            amount: payment.seen.amount,
+            returned: payment.returned,
+            currency: state.directory().currency,
+            business_date: payment.business_date,
+            changed_at: self.at,
+            record: self.number,
+        })
     }
 
     /// The transfers that moved something, in their order.
@@ -143,9 +168,8 @@ impl<'a> Step<'a> {
             credit: account_name(transfer.credit_account_id, directory),
             debit_id: transfer.debit_account_id,
             credit_id: transfer.credit_account_id,
-            amount: format(directory.currency, transfer.amount),
-            amount_minor: transfer.amount,
-            currency: directory.currency.alpha().to_owned(),
+            amount: transfer.amount,
+            currency: directory.currency,
             state: if transfer.flags.contains(TransferFlags::PENDING) {
                 "pending"
             } else if transfer.flags.contains(TransferFlags::VOID_PENDING) {
@@ -172,10 +196,6 @@ impl<'a> Step<'a> {
             None => (state.business_date(), state.cycle()),
         }
     }
-}
-
-fn format(currency: Currency, minor: u128) -> String {
-    currency.format(i128::try_from(minor).unwrap_or(i128::MAX))
 }
 
 /// Codes below 100 are legs of payments (R-MATCH); the others belong to records of their own.
