@@ -2,7 +2,12 @@
 //! garbage, floods and reconnect storms at one station, while ten terminals of it pay. Nobody dies,
 //! memory stays flat, every ordinary payment is approved. `BONGSU_HOSTILE=full` (`cargo xtask
 //! hostile`) is the whole of it; without it a tenth, in less than a minute.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking; a long run says what it saw"
+)]
 
 #[path = "../../../host/tests/strangers/mutate.rs"]
 mod mutate;
@@ -14,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use nation::Nation;
 use payers::{Payers, Times};
-use peers::Attack;
+use peers::{Attack, Harm};
 
 /// Memory that a role may take for a storm, KiB: 20,000 connections' sessions, the write queues of
 /// slow readers, the allocator's own.
@@ -30,15 +35,41 @@ const PAYMENT_KIB: u64 = 2;
 struct Extent {
     quiet: Duration,
     attack: Attack,
+    /// Each kind of harm by itself, for so long, before all of them together.
+    each: Option<Duration>,
 }
 
 fn extent() -> Extent {
     if std::env::var("BONGSU_HOSTILE").is_ok_and(|extent| extent == "full") {
         let attack = Attack { frames: 50_000, storm: 10_000, silent: 1_000, floods: 2 };
-        Extent { quiet: Duration::from_secs(20), attack }
+        let quiet = Duration::from_secs(10);
+        Extent { quiet, attack, each: Some(Duration::from_secs(10)) }
     } else {
         let attack = Attack { frames: 4_000, storm: 1_000, silent: 200, floods: 1 };
-        Extent { quiet: Duration::from_secs(4), attack }
+        Extent { quiet: Duration::from_secs(4), attack, each: None }
+    }
+}
+
+/// What the payers notice of a harm: beside the quiet just before and just after, as machines have
+/// other things to do.
+fn told(what: &str, before: &Times, during: &Times, after: &Times) {
+    let normal = f64::midpoint(before.p99_ms(), after.p99_ms());
+    let ratio = during.p99_ms() / normal;
+    println!("{what}: p99 x {ratio:.2} (goal 2); before {before}; during {during}; after {after}");
+}
+
+/// Each harm by itself, between two quiet times.
+fn one_by_one(nation: &Nation, payers: &Payers, extent: &Extent, each: Duration) {
+    drop(payers.times());
+    std::thread::sleep(extent.quiet);
+    let mut before = payers.times();
+    for (number, harm) in Harm::ALL.into_iter().enumerate() {
+        extent.attack.run(nation.terminals(), &[harm], 10 + number as u64, each);
+        let during = payers.times();
+        std::thread::sleep(extent.quiet);
+        let after = payers.times();
+        told(&format!("{harm:?}"), &before, &during, &after);
+        before = after;
     }
 }
 
@@ -49,6 +80,10 @@ fn hostile_peers_hurt_nobody_else() {
     let nation = Nation::start();
     let (pids, at_first) = (nation.pids(), nation.memory_kib());
     let payers = Payers::start(nation.terminals());
+    if let Some(each) = extent.each {
+        one_by_one(&nation, &payers, &extent, each);
+    }
+    drop(payers.times());
     std::thread::sleep(extent.quiet);
     let before = payers.times();
     let mut during = Times::default();
@@ -56,7 +91,7 @@ fn hostile_peers_hurt_nobody_else() {
     // The second storm shows whether the first one left anything behind.
     for round in 0..2 {
         let began = Instant::now();
-        let done = extent.attack.run(nation.terminals(), round);
+        let done = extent.attack.run(nation.terminals(), &Harm::ALL, round, Duration::ZERO);
         during.extend(payers.times());
         let (frames, storm) = (done.frames, done.connections);
         let took = began.elapsed().as_secs_f64();
@@ -81,7 +116,6 @@ fn hostile_peers_hurt_nobody_else() {
         assert!(two < one + FLAT_KIB + kept, "{role} grows with every storm: {one}, {two} KiB");
     }
     println!("{} payments, all approved; the hub decided {decided:?}", outcome.approved);
-    let ratio = during.p99_ms() / before.p99_ms();
-    println!("before {before}; during {during}; after {after}; p99 x {ratio:.2} (goal 2)");
+    told("all at once", &before, &during, &after);
     nation.stop_and_verify();
 }

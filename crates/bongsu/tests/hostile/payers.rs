@@ -12,8 +12,11 @@ use scheme::{Iin, Mti, Timestamp, Zone};
 use wire::frame::{Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
 
+/// Not the first terminal of the station: frames of the corpus name it, and on a plain port, which
+/// only `demo` has, whoever says its name uses up its rate.
+const FIRST: u32 = 2;
 const TERMINALS: u32 = 10;
-const GAP: Duration = Duration::from_millis(200);
+const GAP: Duration = Duration::from_millis(50);
 /// R-TIME: terminals wait so long.
 const ANSWER: Duration = Duration::from_secs(35);
 const ISSUERS: [&str; 3] = ["940801", "940802", "940803"];
@@ -41,8 +44,8 @@ impl Times {
 
 impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (count, p50, p99) = (self.0.len(), self.at(50), self.at(99));
-        write!(f, "p50 {p50:.1} ms, p99 {p99:.1} ms of {count}")
+        let (count, p50, p99, most) = (self.0.len(), self.at(50), self.at(99), self.at(100));
+        write!(f, "p50 {p50:.1} ms, p99 {p99:.1} ms, most {most:.0} ms of {count}")
     }
 }
 
@@ -63,7 +66,7 @@ impl Payers {
     pub(crate) fn start(station: SocketAddr) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let times = Arc::new(Mutex::new(Times::default()));
-        let threads = (1..=TERMINALS).map(|number| {
+        let threads = (FIRST..FIRST + TERMINALS).map(|number| {
             let (stop, times) = (Arc::clone(&stop), Arc::clone(&times));
             std::thread::spawn(move || pay(station, number, &stop, &times))
         });

@@ -35,36 +35,84 @@ pub(crate) struct Done {
     pub(crate) connections: usize,
 }
 
+/// One way to do harm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Harm {
+    /// Random and mutated frames.
+    Frames,
+    /// Connections that come at once and go.
+    Storm,
+    /// Connections that say nothing, half a frame, or nothing any more.
+    Silence,
+    /// Peers that ask and never read.
+    Deafness,
+    /// Bytes that are nothing.
+    Garbage,
+    /// Well-formed payments without end.
+    Flood,
+}
+
+impl Harm {
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Frames, Self::Storm, Self::Silence, Self::Deafness, Self::Garbage, Self::Flood];
+}
+
 impl Attack {
-    /// All of it at once; returns when the frames and the connections are through.
-    pub(crate) fn run(&self, station: SocketAddr, round: u64) -> Done {
+    /// All of these at once, for so long at least; returns when the frames and the connections are
+    /// through.
+    pub(crate) fn run(
+        &self,
+        station: SocketAddr,
+        harms: &[Harm],
+        round: u64,
+        least: Duration,
+    ) -> Done {
         let over = AtomicBool::new(false);
+        let until = Instant::now() + least;
         std::thread::scope(|scope| {
             let over = &over;
             // Also when something here fails: the others must come to an end.
             let end = End(over);
-            for number in 0..self.floods {
+            let does = |harm| harms.contains(&harm);
+            for number in 0..if does(Harm::Flood) { self.floods } else { 0 } {
                 scope.spawn(move || {
                     stand_back(|| flood(station, over, round * 100 + number as u64))
                 });
             }
-            for _ in 0..4 {
+            for _ in 0..if does(Harm::Deafness) { 4 } else { 0 } {
                 scope.spawn(move || stand_back(|| read_nothing(station, over)));
             }
-            scope.spawn(move || stand_back(|| garbage(station, over, round)));
-            let held = hold(station, self.silent);
-            let half = self.frames / 2;
+            if does(Harm::Garbage) {
+                scope.spawn(move || stand_back(|| garbage(station, over, round)));
+            }
+            let held = if does(Harm::Silence) { hold(station, self.silent) } else { Vec::new() };
+            let half = if does(Harm::Frames) { self.frames / 2 + 1 } else { 0 };
+            let storms = if does(Harm::Storm) { self.storm } else { 0 };
             let senders = [0, 1].map(|number| {
-                scope.spawn(move || {
-                    stand_back(|| mutated(station, half + 1, round * 2 + number + 77))
-                })
+                let seed = round * 2 + number + 77;
+                let harm = move || mutated(station, half, seed);
+                scope.spawn(move || stand_back(|| again(until, harm)))
             });
-            let storm = scope.spawn(move || stand_back(|| storm(station, self.storm)));
+            let harm = move || storm(station, storms);
+            let storm = scope.spawn(move || stand_back(|| again(until, harm)));
             let connections = storm.join().unwrap();
             let frames = senders.map(|sender| sender.join().unwrap()).iter().sum();
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
             drop((end, held));
             Done { frames, connections }
         })
+    }
+}
+
+/// Does harm, and again if it is through before the time is; how much of it was done.
+fn again(until: Instant, mut harm: impl FnMut() -> usize) -> usize {
+    let mut sum = 0;
+    loop {
+        let done = harm();
+        sum += done;
+        if done == 0 || Instant::now() >= until {
+            return sum;
+        }
     }
 }
 

@@ -58,7 +58,11 @@ impl Answers {
             answer: Answer { carried: Carried::NONE, ..answer.clone() },
         };
         let of_terminal = self.given.entry((key.0, key.1)).or_default();
-        of_terminal.entry(key.2).or_default().push(given);
+        let copies = of_terminal.entry(key.2).or_default();
+        // Nearly always the only one: what a vector grows by first is four times as much, for each
+        // of so many.
+        copies.reserve_exact(1);
+        copies.push(given);
         self.order.push_back((now, key));
     }
 
