@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
 mod support;
 
+use journal::index::{Index, Keys, KeysOf, build, check as check_index, key};
 use journal::sim_disk::SimDisk;
-use journal::{Block, Extent, HeadFound, Options};
+use journal::{Block, Disk, Extent, HeadFound, Options, RecordView, Replay, anchor, retire};
 use std::path::{Path, PathBuf};
 use support::{append, check, options, reopen};
 
-fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v1")
+/// One fixture: `v1` is a journal, `v1-away` one of whose segments the first was put away behind an
+/// anchor, with the index that it had.
+fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 fn tiny() -> Options {
@@ -17,8 +20,12 @@ fn tiny() -> Options {
 }
 
 fn load() -> SimDisk {
+    load_from("v1")
+}
+
+fn load_from(name: &str) -> SimDisk {
     let mut disk = SimDisk::new(0);
-    for entry in std::fs::read_dir(directory()).unwrap() {
+    for entry in std::fs::read_dir(directory(name)).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         disk.put(&name, std::fs::read(&path).unwrap());
@@ -41,16 +48,108 @@ fn script() -> SimDisk {
     writer.stop(9_000_000).unwrap()
 }
 
+/// Every record by its kind.
+struct ByKind;
+
+impl KeysOf for ByKind {
+    fn version(&self) -> u16 {
+        3
+    }
+    fn keys_of(&self, record: &RecordView<'_>, keys: &mut Keys) {
+        keys.recent(key(1, &[u64::from(record.kind)]));
+        keys.span(1, record.number);
+        keys.tag(u64::from(record.kind));
+    }
+}
+
+/// The same journal without its first segment, whose index stays for the test.
+fn script_away() -> SimDisk {
+    let mut disk = script();
+    build(&mut disk, 1, &ByKind).unwrap();
+    let index = disk.contents("0000000001.idx").unwrap().to_vec();
+    anchor(&mut disk, 1, b"the state after record 6").unwrap();
+    retire(&mut disk, 1).unwrap();
+    disk.put("0000000001.idx", index);
+    disk
+}
+
 /// Run by hand, once per format version: `cargo test -p journal --test fixture -- --ignored`.
 #[test]
-#[ignore = "writes the fixture of a format version"]
+#[ignore = "writes the fixtures of a format version"]
 fn write_fixture() {
-    assert!(!directory().exists(), "a released fixture is never rewritten");
-    std::fs::create_dir_all(directory()).unwrap();
-    let disk = script();
-    for name in disk.names() {
-        std::fs::write(directory().join(&name), disk.contents(&name).unwrap()).unwrap();
+    for (name, disk) in [("v1", script()), ("v1-away", script_away())] {
+        // A released fixture is never rewritten.
+        if directory(name).exists() {
+            continue;
+        }
+        std::fs::create_dir_all(directory(name)).unwrap();
+        for file in disk.names() {
+            std::fs::write(directory(name).join(&file), disk.contents(&file).unwrap()).unwrap();
+        }
     }
+}
+
+/// Whoever writes a new version of any of the files adds its fixtures.
+#[test]
+fn every_version_has_its_fixtures() {
+    let disk = script_away();
+    let mut kinds = 0;
+    for name in disk.names() {
+        let version = |at: usize| {
+            u16::from_le_bytes(disk.contents(&name).unwrap()[at..at + 2].try_into().unwrap())
+        };
+        let mut versions = vec![version(4)];
+        if name == "0000000002.seg" {
+            versions.push(version(512 + 4));
+        }
+        // The one made ahead was never used.
+        versions.retain(|version| name != "0000000003.seg" || *version != 0);
+        for version in versions {
+            kinds += 1;
+            for number in 1..=version {
+                let whole = directory(&format!("v{number}"));
+                let away = directory(&format!("v{number}-away"));
+                assert!(whole.is_dir() && away.is_dir(), "{name}: version {number}");
+            }
+        }
+    }
+    assert_eq!(kinds, 6, "segment, frame, head, snapshot, anchor, index: {:?}", disk.names());
+}
+
+#[test]
+fn version_1_of_anchor_and_index_is_readable_and_written_as_it_was() {
+    let (old, new) = (load_from("v1-away"), script_away());
+    assert_eq!(old.names(), new.names());
+    for name in old.names() {
+        assert!(old.contents(&name) == new.contents(&name), "{name} differs");
+    }
+    // Without its snapshot it begins with what stands for the first segment.
+    let mut disk = old.clone();
+    disk.remove("snapshot-00000000000000000006.snap").unwrap();
+    let (mut base, mut records) = (None, Vec::new());
+    let (_, recovery) = journal::open(&mut disk, tiny(), 0, &mut |replay| {
+        match replay {
+            Replay::Snapshot { record, bytes } => base = Some((record, bytes.to_vec())),
+            Replay::Record(view) => records.push(view.number),
+            Replay::End => {}
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(base, Some((6, b"the state after record 6".to_vec())));
+    assert_eq!((records, recovery.cut), ((7..=10).collect(), None));
+    // The index is that of the segment as version 1 has it.
+    let mut whole = load();
+    whole.put("0000000001.idx", old.contents("0000000001.idx").unwrap().to_vec());
+    assert_eq!(check_index(&mut whole, 1, &ByKind), Ok(true));
+    let index = Index::open(&mut whole, 1, 3).unwrap().unwrap();
+    let mut places = Vec::new();
+    index.find(&mut whole, key(1, &[4]), usize::MAX, &mut places).unwrap();
+    let mut kinds = Vec::new();
+    for place in places {
+        index.frame(&mut whole, place, &mut |view| kinds.push(view.kind)).unwrap();
+    }
+    assert!(kinds.contains(&4), "{kinds:?}");
 }
 
 #[test]
