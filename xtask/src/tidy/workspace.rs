@@ -50,13 +50,20 @@ impl Package {
 pub(super) type Workspace = BTreeMap<String, Package>;
 
 pub(super) fn read(root: &Path) -> Result<Workspace, String> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root.join("Cargo.toml"))
-        // What is behind a feature passes by the same doors.
-        .features(CargoOpt::AllFeatures)
-        .other_options(["--filter-platform".to_string(), machine()?])
-        .exec()
-        .map_err(|why| format!("cargo metadata: {why}"))?;
+    let machine = machine()?;
+    let ask = |features: Option<CargoOpt>| {
+        let mut command = MetadataCommand::new();
+        command
+            .manifest_path(root.join("Cargo.toml"))
+            .other_options(["--filter-platform".to_string(), machine.clone()]);
+        if let Some(features) = features {
+            command.features(features);
+        }
+        command.exec().map_err(|why| format!("cargo metadata: {why}"))
+    };
+    // What is behind a feature passes by the same doors; where the registry can't be had it is not
+    // there to be judged, nor to be built.
+    let metadata = ask(Some(CargoOpt::AllFeatures)).or_else(|_| ask(None))?;
     convert(root, &metadata)
 }
 
