@@ -73,7 +73,7 @@ impl Client {
     /// Runs it against `address`; each check with `None`, or what went wrong.
     pub(crate) fn run(&self, place: &Place, address: &str) -> Vec<(&'static str, Option<String>)> {
         match self.output(place, address) {
-            Ok((fine, text)) => judge(self.name, fine, &text),
+            Ok((fine, text)) => judge(self.name, CHECKS, fine, &text),
             Err(why) => CHECKS.iter().map(|check| (*check, Some(why.clone()))).collect(),
         }
     }
@@ -104,7 +104,12 @@ impl Client {
 }
 
 /// Every check must be reported once, and the exit status must agree.
-fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String>)> {
+pub(crate) fn judge(
+    name: &str,
+    checks: &'static [&'static str],
+    fine: bool,
+    text: &str,
+) -> Vec<(&'static str, Option<String>)> {
     let verdict = |check: &str| {
         let ok = format!("ok {name} {check}");
         let fail = format!("FAIL {name} {check}: ");
@@ -116,7 +121,7 @@ fn judge(name: &str, fine: bool, text: &str) -> Vec<(&'static str, Option<String
             several => Some(format!("reported {} times", several.len())),
         }
     };
-    let mut all: Vec<_> = CHECKS.iter().map(|check| (*check, verdict(check))).collect();
+    let mut all: Vec<_> = checks.iter().map(|check| (*check, verdict(check))).collect();
     if !fine && all.iter().all(|(_, why)| why.is_none()) {
         for (_, why) in &mut all {
             *why = Some("it exits with a failure".to_string());
@@ -154,8 +159,15 @@ fn source(place: &Place, name: &str) -> Result<(PathBuf, String), String> {
 }
 
 fn prepare_pyiso8583(place: &Place) -> Result<(), Obstacle> {
-    let (requirements, text) = source(place, "pyiso8583/requirements.txt")?;
-    let venv = place.installed.join("venv");
+    python(place, "pyiso8583/requirements.txt", "venv")
+}
+
+/// A Python with what a list of requirements names, in a folder of its own.
+pub(crate) fn python(place: &Place, requirements: &str, folder: &str) -> Result<(), Obstacle> {
+    let (requirements, text) = source(place, requirements)?;
+    fs::create_dir_all(&place.installed)
+        .map_err(|why| format!("{}: {why}", place.installed.display()))?;
+    let venv = place.installed.join(folder);
     if installed(&venv, &text) {
         return Ok(());
     }
@@ -259,11 +271,11 @@ mod tests {
     #[test]
     fn a_client_must_report_every_check_once() {
         let fine = report(|check| format!("ok c {check}\n"));
-        assert!(judge("c", true, &fine).iter().all(|(_, why)| why.is_none()));
-        assert!(judge("d", true, &fine).iter().all(|(_, why)| why.is_some()));
+        assert!(judge("c", CHECKS, true, &fine).iter().all(|(_, why)| why.is_none()));
+        assert!(judge("d", CHECKS, true, &fine).iter().all(|(_, why)| why.is_some()));
 
         let wrong = |text: &str, exit: bool| -> Vec<String> {
-            let all = judge("c", exit, text).into_iter();
+            let all = judge("c", CHECKS, exit, text).into_iter();
             all.filter_map(|(check, why)| Some(format!("{check}: {}", why?))).collect()
         };
         let failed = fine.replace("ok c repeat\n", "FAIL c repeat: expected 00 got 94\n");

@@ -19,6 +19,7 @@ mod nation;
 mod pages;
 mod shell;
 mod suite;
+mod tables;
 mod tidy;
 mod tigerbeetle;
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::clients::{self, CLIENTS, Obstacle, Place};
 use crate::nation::Nation;
-use crate::{pages, shell, tidy, tigerbeetle};
+use crate::{pages, shell, tables, tidy, tigerbeetle};
 
 /// How much is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,11 +24,11 @@ pub(crate) enum Extent {
 
 /// What a machine may lack: the clients' tools or the registry that they come from, a browser, what
 /// TigerBeetle is built with.
-const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos", "pages", "tigerbeetle"];
+const MAY_SKIP: &[&str] = &["pyiso8583", "npm-iso_8583", "jpos", "duckdb", "pages", "tigerbeetle"];
 
 /// What `--quick` leaves out.
 const QUICK_SKIPS: &[&str] =
-    &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos", "pages", "tigerbeetle"];
+    &["build", "clippy", "pyiso8583", "npm-iso_8583", "jpos", "duckdb", "pages", "tigerbeetle"];
 
 /// Tests that may be `#[ignore]`d, by the name that `cargo test` prints.
 ///
@@ -94,6 +94,7 @@ pub(crate) fn run(root: &Path, extent: Extent) -> ExitCode {
                 let count = match *what {
                     "pages" => pages::CHECKS.len(),
                     "tigerbeetle" => 1,
+                    "duckdb" => tables::CHECKS.len(),
                     what if MAY_SKIP.contains(&what) => clients::CHECKS.len(),
                     _ => 1,
                 };
@@ -313,10 +314,29 @@ fn foreign_clients(root: &Path, tally: &mut Tally) {
         }
     }
     tally.note("nation stops on SIGINT", nation.stop());
+    exported(&place, &target.join("release/bongsu"), &directory, tally);
     if tally.failed() > before {
         println!("the nation's directory is kept: {}", directory.display());
     } else if let Err(why) = std::fs::remove_dir_all(&directory) {
         println!("{}: {why}", directory.display());
+    }
+}
+
+/// What the clients have done, as tables that another program reads.
+fn exported(place: &Place, binary: &Path, nation: &Path, tally: &mut Tally) {
+    match tables::prepare(place) {
+        Ok(()) => {}
+        Err(Obstacle::Missing(why)) => {
+            return tally.skip(MAY_SKIP, "duckdb", tables::CHECKS.len(), &why);
+        }
+        Err(Obstacle::Wrong(why)) => return tally.fail(format!("duckdb: {why}")),
+    }
+    for (check, why) in tables::read(place, binary, nation) {
+        match why {
+            None => println!("ok duckdb {check}"),
+            Some(ref why) => println!("FAIL duckdb {check}: {why}"),
+        }
+        tally.note(&format!("duckdb {check}"), why.map_or(Ok(()), Err));
     }
 }
 
