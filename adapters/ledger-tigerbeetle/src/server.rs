@@ -21,8 +21,8 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 /// How much memory a server takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Memory {
-    /// As little as it can with whole batches, and a disk without direct access will do: to test
-    /// with.
+    /// As little as it can with whole batches, 1.9 GB, and a disk without direct access will do: to
+    /// test with.
     Little,
     /// Its own defaults, about 3 GiB, and direct access to the disk: to measure with.
     Much,

@@ -28,31 +28,30 @@ fn transfer(id: u128) -> Transfer {
 /// A whole batch goes through, one event more does not leave; nothing is nothing.
 #[test]
 fn batches_are_as_long_as_a_message() {
-    let server = start();
-    let mut engine = TigerBeetle::connect(0, server.address()).unwrap();
-    let (now, mut statuses) = (Timestamp(1), Vec::new());
-    let accounts: Vec<Account> = (1..=BATCH_MAX as u128).map(account).collect();
-    Engine::create_accounts(&mut engine, now, &accounts, &mut statuses).unwrap();
-    assert_eq!(statuses, vec![AccountStatus::Ok; BATCH_MAX]);
-    let mut transfers: Vec<Transfer> = (1..=BATCH_MAX as u128 + 1).map(transfer).collect();
-    let mut statuses = vec![TransferStatus::Exists];
-    let refused = Engine::create_transfers(&mut engine, now, &transfers, &mut statuses);
-    let too_long = TigerBeetleError::BatchTooLong { events: BATCH_MAX + 1 };
-    assert_eq!(refused, Err(too_long.clone()));
-    transfers[BATCH_MAX].flags = ledger::TransferFlags::IMPORTED;
-    assert_eq!(engine.create_transfers(&transfers), Err(too_long));
-    transfers.truncate(BATCH_MAX);
-    Engine::create_transfers(&mut engine, now, &transfers, &mut statuses).unwrap();
+    let engine = cluster();
+    let base = 1 << 101;
+    let accounts: Vec<Account> = (1..=BATCH_MAX as u128).map(|n| account(base + n)).collect();
+    assert_eq!(engine.create_accounts(&accounts).unwrap(), vec![AccountStatus::Ok; BATCH_MAX]);
+    let own = |n: u128| Transfer {
+        debit_account_id: base + 1,
+        credit_account_id: base + 2,
+        ..transfer(base + n)
+    };
+    let mut transfers: Vec<Transfer> = (1..=BATCH_MAX as u128 + 1).map(own).collect();
+    let too_long = Err(TigerBeetleError::BatchTooLong { events: BATCH_MAX + 1 });
+    assert_eq!(engine.create_transfers(&transfers), too_long);
+    transfers[0].flags = ledger::TransferFlags::IMPORTED;
+    assert_eq!(engine.create_transfers(&transfers), too_long);
+    transfers.remove(0);
+    let statuses = engine.create_transfers(&transfers).unwrap();
     assert_eq!(statuses, vec![TransferStatus::Ok; BATCH_MAX]);
-    Engine::create_transfers(&mut engine, now, &[], &mut statuses).unwrap();
-    assert_eq!(statuses, []);
-    let ids: Vec<u128> = (0..BATCH_MAX as u128).collect();
-    assert_eq!(engine.transfers(&ids).unwrap().len(), BATCH_MAX - 1);
+    let ids: Vec<u128> = (0..BATCH_MAX as u128).map(|n| base + n).collect();
+    assert_eq!(engine.transfers(&ids).unwrap().len(), BATCH_MAX - 2);
     assert_eq!(engine.accounts(&ids).unwrap().len(), BATCH_MAX - 1);
-    assert_eq!(engine.account(1).unwrap().unwrap().debits_posted, BATCH_MAX as u128);
-    assert_eq!(engine.account(0), Ok(None));
-    assert_eq!(engine.transfer(u128::MAX), Ok(None));
+    assert_eq!(engine.accounts(&ids[1..2]).unwrap()[0].debits_posted, BATCH_MAX as u128);
+    assert_eq!(engine.transfers(&[0, u128::MAX]), Ok(Vec::new()));
     assert_eq!(engine.transfers(&[]), Ok(Vec::new()));
+    assert_eq!(engine.create_transfers(&[]), Ok(Vec::new()));
 }
 
 /// Several threads share a session; each gets its own answers.
@@ -89,8 +88,16 @@ fn silence_is_an_error() {
     let refused = TigerBeetle::connect(0, "127.0.0.1:1:2");
     assert!(matches!(refused, Err(TigerBeetleError::Start { .. })), "{refused:?}");
     let server = start();
-    let engine = TigerBeetle::connect(0, server.address()).unwrap();
-    engine.create_accounts(&[account(1), account(2)]).unwrap();
+    let mut engine = TigerBeetle::connect(0, server.address()).unwrap();
+    let (now, mut accounts, mut transfers) = (Timestamp(1), Vec::new(), Vec::new());
+    let two = [account(1), account(2)];
+    Engine::create_accounts(&mut engine, now, &two, &mut accounts).unwrap();
+    assert_eq!(accounts, [AccountStatus::Ok; 2]);
+    Engine::create_transfers(&mut engine, now, &[transfer(7)], &mut transfers).unwrap();
+    assert_eq!(transfers, [TransferStatus::Ok]);
+    assert_eq!(engine.account(2).unwrap().unwrap().credits_posted, 1);
+    assert_eq!((engine.account(3), engine.transfer(8)), (Ok(None), Ok(None)));
+    assert_eq!(engine.transfer(7).unwrap().unwrap().amount, 1);
     drop(server);
     let engine = engine.waiting(Duration::from_secs(3));
     let silent = engine.create_transfers(&[transfer(1)]);
