@@ -51,7 +51,8 @@ fn nth() -> u16 {
 /// Ports of the hub and the first station, all free when moved up by this.
 fn free_base() -> u16 {
     let ports = [7583, 8080, 8081, 8583, 9583];
-    let first = 22_000 + (std::process::id() % 600) as u16 * 20 + nth();
+    // Below the ports that the system gives to outgoing connections (from 32,768).
+    let first = 10_000 + (std::process::id() % 500) as u16 * 20 + nth();
     let is_free =
         |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
     (0..100).map(|step| first + step * 7).find(is_free).unwrap()

@@ -26,7 +26,8 @@ fn production_is_fine_too() {
     // A key that is not there is told in the system's words.
     let dir = crate::nation::fresh("no-keys");
     let dir = dir.to_str().unwrap();
-    let hub = run(&["hub", "--config", &file, "--dir", dir, "--port-base", "41000"]);
+    let base = crate::nation::free_base(2).to_string();
+    let hub = run(&["hub", "--config", &file, "--dir", dir, "--port-base", &base]);
     let told = "cannot read the file: No such file or directory";
     assert!(hub.code == 2 && hub.err.contains(told) && !hub.err.contains("Os {"), "{}", hub.err);
     drop(std::fs::remove_dir_all(dir));

@@ -25,9 +25,10 @@ impl Drop for Nation {
 
 /// Ports of the example nation, all free when moved up by this. Each of the nations that run at
 /// once looks in its own range.
-fn free_base(range: u16) -> u16 {
+pub(crate) fn free_base(range: u16) -> u16 {
     let ports = [7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
-    let first = 10_000 + range * 13_000 + (std::process::id() % 600) as u16 * 20;
+    // Below the ports that the system gives to outgoing connections (from 32,768).
+    let first = 10_000 + range * 4_000 + (std::process::id() % 150) as u16 * 20;
     let bases = (0..100).map(|step| first + step * 7);
     let is_free =
         |base: &u16| ports.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());

@@ -229,6 +229,7 @@ pub(crate) fn goes_on(what: &str, mut holds: impl FnMut() -> (bool, u64)) {
 fn free_base() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let ports = [7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
+    // Below the ports that the system gives to outgoing connections (from 32,768).
     let first = 15_000 + (std::process::id() % 30) as u16 * 200;
     let first = first + NEXT.fetch_add(1, Ordering::Relaxed) * 20;
     let is_free =
