@@ -119,6 +119,8 @@ pub struct Limits {
     pub bank_connection_in_flight: usize,
     /// Requests of one bank, on all its connections, that wait for an answer.
     pub bank_in_flight: usize,
+    /// Payments that history has and the hub keeps in memory all the same.
+    pub window_payments: usize,
     /// What one connection of terminals may ask.
     pub connection: Rates,
     /// Requests a second of one terminal of the register, on whatever connection.

@@ -5,8 +5,11 @@ use core::net::SocketAddr;
 
 use journal::Batch;
 use scheme::Timestamp;
+use switch::history::Indexed;
+use switch::hub::Kept;
 
 use crate::fires::Known;
+use crate::history::Ask;
 use crate::identity::PeerName;
 use crate::view::{Query, Reply};
 
@@ -101,6 +104,15 @@ pub enum Event<'a> {
     },
     /// What the shell knows of the machine that the role runs on. Once in some seconds.
     Health(Health),
+    /// What history has of what an [`Action::Find`] asked for; an error says why it cannot be read.
+    Found {
+        /// The number of the question.
+        number: u64,
+        /// Each payment once.
+        found: Result<Vec<Kept>, String>,
+    },
+    /// A segment can be read back ([`crate::history::Step::Indexed`]).
+    Indexed(Indexed),
     /// [`crate::Host::next_timeout`] has come.
     Timeout,
     /// Stop cleanly: take no new work, finish what is being written, then say `Stopped`.
@@ -154,6 +166,8 @@ pub enum Action {
         /// The state.
         body: Vec<u8>,
     },
+    /// Ask history ([`crate::history::History::find`]), on another thread; answer with `Found`.
+    Find(Ask),
     /// Everything is durable and nothing more will come: stop the writer and the process.
     Stopped,
     /// Answer a query. Boxed, because actions are many and replies are few.

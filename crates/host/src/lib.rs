@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 mod event;
 pub mod fires;
+pub mod history;
 mod hub;
 mod identity;
 pub mod limits;

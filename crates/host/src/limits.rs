@@ -59,6 +59,13 @@ pub const RATE_MAX: u32 = 1_000_000;
 /// Shortest time, ms, that a connection above its rate is not read: it is looked at again a few
 /// times a second, not for each message.
 pub const DEAF_MIN_MS: u64 = 50;
+/// Most payments that the window may be told to keep: 1.7 GB.
+pub const WINDOW_PAYMENTS_MAX: usize = 4_000_000;
+/// Filters and fences of indexes in memory, the newest: of some 60 segments of 64 MiB, 14 million
+/// payments. Of an older one a question reads a page.
+pub const WARM_BYTES: u64 = 96 * 1024 * 1024;
+/// Questions for the console, the API and `bongsu` that wait for history; the next one is told so.
+pub const ASKED_MAX: usize = 64;
 /// Deaths of one peer's messages before it is fenced.
 pub const POISON_DEATHS: usize = 3;
 /// Seconds within which they count.
@@ -75,8 +82,8 @@ pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// few hundred microseconds. The next one goes on from there.
 pub const QUERY_ROWS_MAX: usize = 4096;
 /// A snapshot body larger than this is not taken: it is copied in one turn, which would keep
-/// payments waiting for more than some 20 ms. The journal is replayed instead.
-pub const SNAPSHOT_MAX: usize = 24 * 1024 * 1024;
+/// payments waiting for more than some 30 ms. The next one is smaller, once more is in indexes.
+pub const SNAPSHOT_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of a trunk connection that has not said who it is: one hello.
 pub const STRANGER_BYTES_MAX: usize = 1024;
 /// So many messages of a bank with a bad MAC close its connection (R-MAC) ...

@@ -94,11 +94,11 @@ fn walk<'a>(state: &'a State, filter: &PaymentFilter) -> Found<'a> {
     found
 }
 
-fn limit(filter: &PaymentFilter) -> usize {
+pub(crate) fn limit(filter: &PaymentFilter) -> usize {
     filter.limit.clamp(1, QUERY_PAYMENTS_MAX)
 }
 
-fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
+pub(crate) fn fits(payment: &Payment, filter: &PaymentFilter) -> bool {
     let seen = &payment.seen;
     filter.rrn.as_ref().is_none_or(|rrn| seen.rrn.as_str() == rrn.trim())
         && filter.stan.is_none_or(|stan| seen.stan.get() == stan)
@@ -161,6 +161,7 @@ mod tests {
             cutover_s: 0,
             net_at_cutover: false,
             in_flight_max: 1,
+            window_payments: 1,
             cash: false,
         });
         for bank in [1, 2] {

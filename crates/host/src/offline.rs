@@ -13,7 +13,7 @@ use journal::{Disk, Extent, Flaw, RecordView, Verified, VerifyError};
 use ledger::{Account, Books, chart};
 use scheme::{Currency, ParticipantId, TerminalId, Timestamp};
 use switch::Hub;
-use switch::hub::{Payment, Status};
+use switch::hub::{HubConfig, Payment, Status};
 
 use crate::config::Config;
 use crate::hub::machine_config;
@@ -120,7 +120,8 @@ impl Offline {
         running: bool,
         visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
     ) -> Result<Self, OfflineError> {
-        let mut hub = Hub::new(machine_config(config));
+        // Everything is kept: what is asked for may be of any time.
+        let mut hub = Hub::new(HubConfig { window_payments: usize::MAX, ..machine_config(config) });
         let mut books = Books::new();
         let probes = probes(config);
         let extent = if running { Extent::UpToHead } else { Extent::All };
@@ -180,7 +181,7 @@ impl Offline {
         accounts.iter().map(|account| account_view(account, directory)).collect()
     }
 
-    /// Payments of the match window that fit, newest first.
+    /// Payments that fit, newest first.
     pub fn payments(&self, filter: &PaymentFilter) -> Vec<PaymentView> {
         let state = self.hub.state();
         let limit = filter.limit.clamp(1, QUERY_PAYMENTS_MAX);
@@ -198,7 +199,7 @@ impl Offline {
         }
     }
 
-    /// Every payment of the match window, oldest first.
+    /// Every payment, oldest first.
     pub fn all_payments(&self) -> Vec<PaymentView> {
         let state = self.hub.state();
         state.payments().iter().map(|payment| self.payment_view(payment)).collect()
@@ -206,7 +207,9 @@ impl Offline {
 
     fn payment_view(&self, payment: &Payment) -> PaymentView {
         let till = (payment.seen.acquirer, payment.seen.terminal);
-        payment_view(payment, self.hub.state(), self.probes.contains(&till))
+        let state = self.hub.state();
+        let posted = state.flows().posted(payment);
+        payment_view(payment, state, posted, self.probes.contains(&till))
     }
 
     /// When the oldest payment came that is still under way, or of which an issuer is still to be

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use journal::index::IndexError;
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::{CardVault, LinkMac};
 use scheme::{ParticipantId, StationId, Timestamp};
@@ -11,6 +12,7 @@ use switch::record::FindingKind;
 use crate::clock::RoleClock;
 use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
+use crate::history::{History, HubKeys};
 use crate::hub::HubRole;
 use crate::hub::rebuild::{Aside, AtOnce, Rebuild};
 use crate::hub::replay;
@@ -107,6 +109,8 @@ pub struct Host {
     doors: Vec<DoorAddress>,
     /// The last record of the last snapshot.
     snapshot: u64,
+    /// What history had then.
+    snapshot_covered: u64,
     snapshot_every: u64,
     stopping: bool,
     stopped: bool,
@@ -158,6 +162,14 @@ impl Host {
                 let role = StationRole::new(config.clone(), section, keys.vault, start);
                 open_station(role, disk, clocks)
             }
+        }
+    }
+
+    /// The last record that can be read back ([`History::open`]); none where there is no history.
+    pub fn covered(&self) -> Option<u64> {
+        match &self.core {
+            Core::Hub(hub) => Some(hub.hub.state().payments().covered()),
+            Core::Station(_) => None,
         }
     }
 
@@ -277,6 +289,16 @@ impl Host {
                 Core::Station(station) => station.beacon.health = health,
             },
             Event::Query { ticket, query } => self.query(ticket, &query),
+            Event::Found { number, found } => {
+                if let Core::Hub(hub) = &mut self.core {
+                    hub.found(number, found, pipeline);
+                }
+            }
+            Event::Indexed(indexed) => {
+                if let Core::Hub(hub) = &mut self.core {
+                    hub.indexed(indexed, pipeline);
+                }
+            }
             Event::Timeout => match &mut self.core {
                 Core::Hub(hub) => hub.timeout(pipeline),
                 Core::Station(station) => station.timeout(pipeline),
@@ -300,6 +322,9 @@ impl Host {
             // Leaves behind the records of the change, when they are durable.
             self.pipeline.act(Action::Reply { ticket, reply: Box::new(reply) });
             return;
+        }
+        if let (Core::Hub(hub), Query::Payments(filter)) = (&mut self.core, query) {
+            return hub.list(ticket, filter, &mut self.pipeline);
         }
         let records = self.pipeline.next_record().saturating_sub(1);
         let journal = JournalNow { records, no_room: self.pipeline.has_no_room() };
@@ -368,17 +393,18 @@ impl Host {
         }
     }
 
-    /// A snapshot every so many records, if the state is small enough; else the journal is replayed
-    /// from the older one.
+    /// A snapshot whenever more of history can be read back, which it leaves out, and every so many
+    /// records; if it is small enough, else the journal is replayed from the older one.
     fn take_snapshot(&mut self) {
+        let Core::Hub(hub) = &self.core else { return };
         let record = self.pipeline.next_record().saturating_sub(1);
-        if record.saturating_sub(self.snapshot) < self.snapshot_every {
+        let covered = hub.hub.state().payments().covered();
+        let due = record.saturating_sub(self.snapshot) >= self.snapshot_every;
+        if !due && covered <= self.snapshot_covered {
             return;
         }
-        self.snapshot = record;
-        if let Core::Hub(hub) = &self.core
-            && replay::snapshot_bytes_about(&hub.hub, &hub.books) <= SNAPSHOT_MAX
-        {
+        (self.snapshot, self.snapshot_covered) = (record, covered);
+        if replay::snapshot_bytes_about(&hub.hub, &hub.books) <= SNAPSHOT_MAX {
             let body = replay::snapshot(&hub.hub, &hub.books);
             self.pipeline.act(Action::Snapshot { record, body });
         }
@@ -438,9 +464,11 @@ fn open_hub<D: Disk>(
     let (mut writer, recovery) =
         opened.map_err(|error| HostError::Journal(rebuild.named(error)))?;
     (role.hub, role.books) = rebuild.into_parts();
+    let snapshot_covered = role.hub.state().payments().covered();
     let epoch = role.hub.state().epoch().max(writer.mark().epoch).max(1);
     writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let mut notices = notices(&recovery);
+    notices.extend(remember(config, &mut role.hub, writer.disk_mut()));
     if !role.hub.state().directory().is_empty() {
         let difference = config.business_difference(role.hub.state().directory());
         if !difference.is_empty() {
@@ -464,12 +492,33 @@ fn open_hub<D: Disk>(
         free: Vec::new(),
         doors,
         snapshot,
+        snapshot_covered,
         snapshot_every: config.journal.snapshot_records,
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),
     };
     Ok(Opened { host, writer, recovery, notices })
+}
+
+/// Tells the hub which payments history has; an error costs look-ups, and is said.
+fn remember<D: Disk>(config: &Config, hub: &mut switch::Hub, disk: &mut D) -> Option<String> {
+    let covered = hub.state().payments().covered();
+    if covered == 0 {
+        return None;
+    }
+    let history = History::open(disk, HubKeys::new(config), covered).map_err(IndexError::from);
+    match history.and_then(|mut history| history.remembered()) {
+        Ok((rest, told)) => {
+            hub.remember_only(rest);
+            told.iter().for_each(|indexed| hub.remember(indexed));
+            None
+        }
+        Err(error) => Some(format!(
+            "the indexes of the journal cannot be read, so that payments are looked up that need \
+             not be: {error}"
+        )),
+    }
 }
 
 fn open_station<D: Disk>(
@@ -504,6 +553,7 @@ fn open_station<D: Disk>(
         free: Vec::new(),
         doors,
         snapshot: 0,
+        snapshot_covered: 0,
         snapshot_every: u64::MAX,
         stopping: false,
         stopped: false,

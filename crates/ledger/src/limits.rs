@@ -18,6 +18,10 @@ pub const RECENT_ROWS: usize = 4096;
 /// Rows of one piece of a table that grows without being moved: 64 KiB of 64-byte rows.
 pub const ROWS_OF_PIECE: usize = 1_024;
 
+/// Ids of transfers that a hub's books remember, at some 76 bytes each: 115 MB. Far more than come
+/// while a batch is under way; what is older the hub's own matching knows (R-MATCH).
+pub const WINDOW_TRANSFERS: usize = 1_500_000;
+
 /// Nanoseconds of a second, the unit of a transfer's timeout.
 pub const NS_PER_S: u64 = 1_000_000_000;
 

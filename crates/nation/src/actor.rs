@@ -1,10 +1,13 @@
 //! What runs on a machine: a role of the switch, a bank's host or a shop, behind one face. Nothing
 //! is decided here; `host` and `parties` are what `node` runs too.
 
+use host::history::Ask;
 use host::view::{Query, Reply};
 use host::{Clocks, Door, Event, Host, LogLine, Peer, PeerName};
 use journal::Batch;
 use parties::{Address, BankHost, ConnId, Shop};
+use switch::history::Indexed;
+use switch::hub::Kept;
 
 use crate::clock::MachineClock;
 use crate::net::End;
@@ -30,6 +33,8 @@ pub(crate) enum In<'a> {
     Committed { batch: Batch, room_ahead: bool },
     DiskFailed { what: String },
     Query { ticket: u64, query: Query },
+    Found { number: u64, found: Result<Vec<Kept>, String> },
+    Indexed(Indexed),
     Timeout,
 }
 
@@ -41,6 +46,7 @@ pub(crate) enum Out {
     Close { end: End },
     Commit(Batch),
     Snapshot { record: u64, body: Vec<u8> },
+    Find(Ask),
     Stopped,
     Reply { ticket: u64, reply: Reply },
     Log(LogLine),
@@ -68,7 +74,9 @@ impl Actor {
             In::DiskFailed { .. } => parties::Event::DiskFailed,
             In::Started | In::Timeout => parties::Event::Timeout,
             // Nobody calls a party, and a party's book is read, not asked for.
-            In::Accepted { .. } | In::Query { .. } => return Vec::new(),
+            In::Accepted { .. } | In::Query { .. } | In::Found { .. } | In::Indexed(_) => {
+                return Vec::new();
+            }
         };
         let mut actions = Vec::new();
         match self {
@@ -108,6 +116,8 @@ fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
         In::Committed { batch, room_ahead } => Event::Committed { batch, room_ahead },
         In::DiskFailed { what } => Event::DiskFailed { what },
         In::Query { ticket, query } => Event::Query { ticket, query },
+        In::Found { number, found } => Event::Found { number, found },
+        In::Indexed(indexed) => Event::Indexed(indexed),
         In::Timeout => Event::Timeout,
     };
     let mut actions = Vec::new();
@@ -135,6 +145,7 @@ fn of_role(action: host::Action) -> Option<Out> {
         Action::Close { conn, why: _ } => Out::Close { end: conn },
         Action::Commit(batch) => Out::Commit(batch),
         Action::Snapshot { record, body } => Out::Snapshot { record, body },
+        Action::Find(ask) => Out::Find(ask),
         Action::Stopped => Out::Stopped,
         Action::Reply { ticket, reply } => Out::Reply { ticket, reply: *reply },
         Action::Log(line) => Out::Log(line),

@@ -24,6 +24,12 @@ pub const FRAME_MAX: usize = 16 * 1024;
 pub const BANK_DOWN_MS: u64 = 1_100;
 /// Failures to open a journal in a row: each may be a power cut in recovery, but not so many.
 pub const OPENS_IN_A_ROW: u32 = 20;
+/// Payments that the auditor asks the hub's history for, one by one.
+pub const HISTORY_ASKED_MAX: usize = 300;
+/// How often the hub's history looks for a sealed segment, ms.
+pub const HISTORY_LOOK_MS: u64 = 50;
+/// The same in a nation of the rule book's own delays, whose runs are hours.
+pub const HISTORY_LOOK_LONG_MS: u64 = 60_000;
 /// Violations kept of one audit: the first few tell the story.
 pub const VIOLATIONS_MAX: usize = 20;
 /// Lines of a told run: beyond it nobody reads.

@@ -2,6 +2,7 @@
 //! finds itself again in its journal.
 
 use host::config::Config;
+use host::history::{History, HubKeys};
 use host::{Host, HostError};
 use journal::sim_disk::{SimDisk, Tearing};
 use journal::{Batch, DiskErrorKind, Fault, OpenError, Recovery, Replay, Writer};
@@ -27,6 +28,8 @@ pub(crate) struct Machine {
     pub(crate) place: Place,
     pub(crate) actor: Option<Actor>,
     pub(crate) writer: Option<Writer<SharedDisk>>,
+    /// The hub's history; none while its disk cannot be read.
+    pub(crate) history: Option<History<SharedDisk>>,
     pub(crate) disk: SharedDisk,
     pub(crate) clock: MachineClock,
     /// Which start this is: what belongs to an earlier one is forgotten.
@@ -70,6 +73,7 @@ impl Machine {
             place,
             actor: None,
             writer: None,
+            history: None,
             disk: SharedDisk::new(disk),
             clock,
             life: 0,
@@ -120,6 +124,17 @@ impl Machine {
                 Ok((Actor::Shop(Box::new(Shop::new(shop))), None, Recovery::default()))
             }
         }
+    }
+
+    /// What reads the hub's history, from its start on.
+    pub(crate) fn open_history(&mut self, config: &Config) {
+        let covered = match &self.actor {
+            Some(Actor::Role(host)) => host.covered(),
+            Some(Actor::Bank(_) | Actor::Shop(_)) | None => None,
+        };
+        self.history = covered.and_then(|covered| {
+            History::open(self.disk.clone(), HubKeys::new(config), covered).ok()
+        });
     }
 
     /// The hash of the durable state, when nothing is on its way to the disk.

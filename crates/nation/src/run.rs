@@ -1,14 +1,17 @@
 //! One run: faults rage, the nation heals and goes on paying, shops close, everything drains, and
 //! the auditor judges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use host::offline::Offline;
 use host::view::{AccountView, Overview, PaymentFilter, PaymentPage, PaymentView, Query, Reply};
+
+use scheme::PaymentId;
 
 use crate::actor::Actor;
 use crate::audit::{self, Evidence, Violation};
 use crate::gather;
-use crate::limits::{DRAIN_STEP_MS, LOOK_EVERY_LONG_MS, LOOK_EVERY_MS};
+use crate::limits::{DRAIN_STEP_MS, HISTORY_ASKED_MAX, LOOK_EVERY_LONG_MS, LOOK_EVERY_MS};
 use crate::machine::state_hash;
 use crate::scenario::{Measure, Place, Planned, Planted, Scenario};
 use crate::world::{MS, World};
@@ -195,7 +198,8 @@ fn accounts(world: &mut World) -> Vec<AccountView> {
     }
 }
 
-/// Every payment of the hub, page by page, as a bank's back office would download them.
+/// Every payment of the hub, page by page, as a bank's back office would download them; those that
+/// it keeps in its history alone, one by one, as its journal has them.
 fn payments(world: &mut World) -> Vec<PaymentView> {
     let limit = host::limits::QUERY_PAYMENTS_MAX;
     let mut filter = PaymentFilter { limit, ..PaymentFilter::default() };
@@ -205,9 +209,29 @@ fn payments(world: &mut World) -> Vec<PaymentView> {
         all.extend(page.payments);
         filter.after = page.next;
         if page.next.is_none() {
-            return all;
+            break;
         }
     }
+    let Some(disk) = world.machines.get(&Place::Hub).map(|hub| hub.disk.copy()) else { return all };
+    let Ok(journal) = Offline::read(&world.config, disk, true) else { return all };
+    let known: BTreeSet<String> = all.iter().map(|payment| payment.id.clone()).collect();
+    let unknown = journal.all_payments().into_iter().filter(|one| !known.contains(&one.id));
+    for (n, payment) in unknown.enumerate() {
+        // Each takes its time; of a long run the journal's own word must do for the rest.
+        if n >= HISTORY_ASKED_MAX {
+            all.push(payment);
+            continue;
+        }
+        let id = u128::from_str_radix(&payment.id, 16).ok().and_then(PaymentId::new);
+        let one = page(world, PaymentFilter { id, limit, ..PaymentFilter::default() });
+        world.count("payment of history asked for");
+        if one.payments != [payment.clone()] {
+            let what = format!("history has {:?} for {payment:?}", one.payments);
+            world.violation(Violation::Machine(what));
+        }
+        all.extend(one.payments);
+    }
+    all
 }
 
 fn page(world: &mut World, filter: PaymentFilter) -> PaymentPage {

@@ -5,11 +5,13 @@
 //! and carries out its answers, which are again things of the schedule.
 
 mod faults;
+mod history;
 mod power;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use host::config::Config;
+use host::history::Ask;
 use host::view::{Query, Reply};
 use journal::{Batch, DiskErrorKind, Fault as JournalFault, Work};
 use parties::shop::Seen;
@@ -39,10 +41,33 @@ const MAINTAIN_AFTER: u64 = 20 * MS;
 #[derive(Debug)]
 pub(crate) enum What {
     Net(Wake),
-    Timer { place: Place, life: u32, at: u64 },
-    Disk { place: Place, life: u32 },
-    Closed { place: Place, life: u32, end: End },
-    Maintain { place: Place, life: u32 },
+    Timer {
+        place: Place,
+        life: u32,
+        at: u64,
+    },
+    Disk {
+        place: Place,
+        life: u32,
+    },
+    Closed {
+        place: Place,
+        life: u32,
+        end: End,
+    },
+    Maintain {
+        place: Place,
+        life: u32,
+    },
+    /// The hub's history does a piece of work.
+    History {
+        life: u32,
+    },
+    /// The hub's history is asked.
+    Find {
+        life: u32,
+        ask: Ask,
+    },
     Start(Place),
     SignOn(Place),
     Fault(Planned),
@@ -77,6 +102,8 @@ pub(crate) struct World {
     replies: BTreeMap<u64, Reply>,
     looks: BTreeSet<u64>,
     next_ticket: u64,
+    /// When the last answer of history comes that is on its way.
+    find_at: u64,
 }
 
 impl World {
@@ -106,6 +133,7 @@ impl World {
             replies: BTreeMap::new(),
             looks: BTreeSet::new(),
             next_ticket: 1,
+            find_at: 0,
             scenario: scenario.clone(),
         };
         world.build();
@@ -184,6 +212,8 @@ impl World {
             What::Disk { place, life } => self.disk_speaks(place, life),
             What::Closed { place, life, end } => self.tell(place, life, In::Closed { end }),
             What::Maintain { place, life } => self.maintain(place, life),
+            What::History { life } => self.history_works(life),
+            What::Find { life, ask } => self.history_is_asked(life, &ask),
             What::Start(place) => self.start(place),
             What::SignOn(place) => self.sign_off(place, false),
             What::Fault(planned) => self.strike(planned.fault),
@@ -205,6 +235,7 @@ impl World {
             | What::Disk { place, .. }
             | What::Closed { place, .. }
             | What::Maintain { place, .. } => *place,
+            What::History { .. } | What::Find { .. } => Place::Hub,
             What::Start(_)
             | What::SignOn(_)
             | What::Fault(_)
@@ -315,6 +346,11 @@ impl World {
             In::DiskFailed { .. } => self.trace.word(8),
             In::Query { ticket, .. } => self.trace.word(9 ^ (ticket << 8)),
             In::Timeout => self.trace.word(10),
+            In::Found { number, found } => {
+                self.trace.word(11 ^ (number << 8));
+                self.trace.word(found.as_ref().map_or(u64::MAX, |found| found.len() as u64));
+            }
+            In::Indexed(indexed) => self.trace.word(12 ^ (indexed.record << 8)),
         }
     }
 
@@ -380,6 +416,14 @@ impl World {
             }
             Out::Commit(batch) => self.commit(place, life, batch),
             Out::Snapshot { record, body } => self.snapshot(place, record, body),
+            Out::Find(ask) => {
+                // On a thread of its own: answers to several come in their order.
+                let takes = self.disk_dice.between(100, 3_000) * 1_000;
+                let at = self.find_at.max(now + takes);
+                self.find_at = at;
+                self.count("history asked");
+                self.schedule.at(at, What::Find { life, ask });
+            }
             Out::Stopped => {}
             Out::Reply { ticket, reply } => self.replied(ticket, reply),
             Out::Log(line) => self.logged(place, &line),
@@ -628,6 +672,7 @@ fn heard(place: Place, event: &In<'_>) -> String {
         }
         In::Bytes { end, bytes } => format!("{place}: #{end} -> {} bytes", bytes.len()),
         In::Committed { batch, .. } => format!("{place}: committed {}", batch.len()),
+        In::Indexed(indexed) => format!("{place}: indexed to {}", indexed.record),
         In::Started
         | In::Accepted { .. }
         | In::Dialled { .. }
@@ -635,6 +680,7 @@ fn heard(place: Place, event: &In<'_>) -> String {
         | In::Closed { .. }
         | In::DiskFailed { .. }
         | In::Query { .. }
+        | In::Found { .. }
         | In::Timeout => format!("{place}: {event:?}"),
     }
 }

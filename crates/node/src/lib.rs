@@ -20,6 +20,7 @@ pub mod disk;
 pub mod driven;
 pub mod error;
 pub mod event_loop;
+mod history;
 pub mod http;
 mod init;
 pub mod json;

@@ -49,6 +49,15 @@ pub const HANDSHAKES_QUEUED: usize = 1024;
 pub const HANDSHAKES_MAX: usize = 4096;
 /// How much the handshake thread stands back behind payments, as `nice` has it.
 pub const HANDSHAKE_NICE: i32 = 10;
+/// Questions that wait for the history thread, and answers that wait for the loop: some messages a
+/// second of a nation are looked up; the next is refused (96, `LIMIT HISTORY`).
+pub const HISTORY_ASKED: usize = 1024;
+/// How much the history thread stands back behind payments, as `nice` has it.
+pub const HISTORY_NICE: i32 = 10;
+/// How often the history thread looks whether another segment is sealed.
+pub const HISTORY_LOOK: Duration = Duration::from_millis(200);
+/// An index that could not be written is tried again after this.
+pub const HISTORY_RETRY: Duration = Duration::from_secs(5);
 /// How often the files of a certificate are looked at for a change.
 pub const FILES_LOOK: Duration = Duration::from_secs(1);
 /// Memory that the plaintext of a turn may keep, bytes, as [`WRITE_QUEUE_KEPT`].

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
+use host::history::{History, HubKeys};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
 use journal::{DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
@@ -21,6 +22,7 @@ use crate::disk::FileDisk;
 use crate::driven::Driven;
 use crate::error::{RunError, RunErrorKind};
 use crate::event_loop::{EventLoop, OpenDoor, Parts, Reactor};
+use crate::history::Historian;
 use crate::http::{Archive, Server};
 use crate::key_files;
 use crate::limits::{BANK_REDIAL_MAX_MS, NAMES_SHOWN, PREDECESSOR_WAIT};
@@ -144,12 +146,30 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
         opened.host.probe_with(probe_cards::cards(&process.layout, &process.config)?);
     }
     process.note([opened.notices, deaths].concat());
+    let historian = historian(process, &opened.host, &reactor)?;
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
+    let driven = driven.reading(historian);
     let journal = process.layout.journal(&process.role);
     let archive = Archive::new(journal, process.config.currency);
     let archive = (role == Role::Hub).then_some(archive);
     let shown = Shown { http, machine, archive };
     run(process, reactor, driven, doors, Some(committer), Some(shown))
+}
+
+/// A hub's reader of its history.
+fn historian(
+    process: &Process,
+    host: &Host,
+    reactor: &Reactor,
+) -> Result<Option<Historian>, RunError> {
+    let Some(covered) = host.covered() else { return Ok(None) };
+    let keys = HubKeys::new(&process.config);
+    let history = History::open(open_disk(process)?, keys, covered).map_err(|error| {
+        let place = process.layout.journal(&process.role).display().to_string();
+        let remedy = "check that this directory can be written, and the disk (`dmesg`)";
+        RunError::new(RunErrorKind::Journal, error.to_string(), place, remedy)
+    })?;
+    Historian::spawn(history, reactor.waker(), Arc::clone(&process.log)).map(Some)
 }
 
 /// What a role with pages on TCP shows beside its loop's answers.

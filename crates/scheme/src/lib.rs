@@ -13,6 +13,7 @@ mod card;
 mod code;
 mod digits;
 mod ident;
+mod key;
 pub mod limits;
 mod money;
 mod payment_id;
@@ -26,6 +27,7 @@ pub use code::{
 };
 pub use digits::{digits, number};
 pub use ident::{ApprovalCode, Iin, ParticipantId, RetailerId, Rrn, Stan, StationId, TerminalId};
+pub use key::key_hash;
 pub use money::{Amount, AmountError, Currency};
 pub use payment_id::{Leg, PaymentId, PaymentSeed, transfer_id_of_record};
 pub use reason::Reason;

@@ -66,11 +66,13 @@ pub enum Reason {
     HoldExpired = 29,
     /// 96: the terminal has too many pre-authorisations that wait for their completion.
     Holds = 30,
+    /// 96: what is older than the window of memory could not be looked up in time.
+    History = 31,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Overload,
         Self::Format,
         Self::Terminal,
@@ -101,6 +103,7 @@ impl Reason {
         Self::IssuerAnswer,
         Self::HoldExpired,
         Self::Holds,
+        Self::History,
     ];
 
     /// The reason with this number in records and trunk frames.
@@ -116,7 +119,7 @@ impl Reason {
     /// DE39.
     pub const fn response_code(self) -> ResponseCode {
         ResponseCode::of(match self {
-            Self::Overload | Self::Fault | Self::Holds => b"96",
+            Self::Overload | Self::Fault | Self::Holds | Self::History => b"96",
             Self::Format => b"30",
             Self::Terminal | Self::Pin => b"58",
             Self::Duplicate | Self::Reversed | Self::HoldExpired => b"94",
@@ -172,6 +175,7 @@ impl Reason {
             Self::IssuerLate => "ISSUER LATE",
             Self::IssuerAnswer => "ISSUER ANSWER",
             Self::Holds => "LIMIT HOLDS RETRY 999",
+            Self::History => "LIMIT HISTORY RETRY 5",
         }
     }
 
@@ -192,6 +196,7 @@ impl Reason {
                 | Self::TrunkDown
                 | Self::Fault
                 | Self::Holds
+                | Self::History
         )
     }
 }

@@ -128,6 +128,9 @@ impl Directory {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Covered { .. }
+            | Fact::Recalled(_)
+            | Fact::Retired(_)
             | Fact::Netted { .. } => return,
         }
         self.fingerprint.add(fact);

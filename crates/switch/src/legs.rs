@@ -100,6 +100,9 @@ pub fn accounts(state: &State, fact: &Fact, out: &mut Vec<Account>) {
         | Fact::Discharged { .. }
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
+        | Fact::Covered { .. }
+        | Fact::Recalled(_)
+        | Fact::Retired(_)
         | Fact::Cutover { .. }
         | Fact::Netted { .. } => {}
     }
@@ -161,6 +164,9 @@ pub fn transfers(state: &State, fact: &Fact, out: &mut Vec<Implied>) {
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::Finding(_)
+        | Fact::Covered { .. }
+        | Fact::Recalled(_)
+        | Fact::Retired(_)
         | Fact::Cutover { .. } => {}
     }
 }

@@ -17,6 +17,7 @@ extern crate alloc;
 pub mod business;
 mod bytes;
 mod fingerprint;
+pub mod history;
 pub mod hub;
 pub mod legs;
 pub mod limits;

@@ -68,6 +68,35 @@ const _: () = assert!(RRN_BLOCK < 36 * 36 * 36 * 36);
 /// 90 KiB.
 pub const PAYMENTS_OF_PIECE: usize = 256;
 
+/// Covered payments that the hub keeps in memory unless it is told otherwise, at some 420 bytes a
+/// payment: 170 MB. Those of the last seconds of the highest rate, or of a quiet nation's day; the
+/// rest is read back where a message means it.
+pub const WINDOW_PAYMENTS: usize = 400_000;
+/// Payments that are open or in no index yet. Beyond it new ones are refused (96, `LIMIT HISTORY`):
+/// indexes cannot be written, or are minutes behind. 420 MB.
+pub const NEW_PAYMENTS_MAX: usize = 1_000_000;
+/// Payments that were read back and are no longer under consideration.
+pub const FOUND_PAYMENTS_MAX: usize = 8_192;
+/// Payments that one look-up brings, the newest: of one trace number, reference number, or card at
+/// a shop.
+pub const FOUND_BY_LOOK_UP_MAX: usize = 256;
+/// Messages that wait for a look-up. Beyond it new payments are refused (96, `LIMIT HISTORY`):
+/// thousands a second of them are no normal traffic. Reversals and advices wait all the same, as
+/// many as the credit of their links lets come.
+pub const LOOK_UPS_MAX: usize = 4_096;
+/// So long a message waits for a look-up, ms; then it is refused (96, `LIMIT HISTORY`), well
+/// before its sender gives up.
+pub const LOOK_UP_MS: u64 = 5_000;
+/// Keys of one generation of the filter of what history holds, at twelve bits a key: 8 MiB.
+pub const GONE_KEYS_OF_GENERATION: usize = 5_592_405;
+/// Generations of it. Together 22 million payments: nine minutes at 40,000 a second, two days of a
+/// nation of ten million payments a day.
+pub const GONE_GENERATIONS: usize = 4;
+/// Payments that are let go in one turn, so that no turn is long and more go than come.
+pub const FORGET_PER_TURN: usize = 8;
+/// Payments that are looked at for their retirement in one turn, of those that are open.
+pub const RETIRE_PER_TURN: usize = 8;
+
 /// Bytes that fields which pass through usually take, a track and a retailer's name (DE43) among
 /// them: they are put down in one allocation.
 pub const CARRIED_ROOM: usize = 192;

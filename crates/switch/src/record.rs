@@ -8,6 +8,7 @@ mod codec;
 #[cfg(test)]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 use scheme::{
@@ -16,10 +17,12 @@ use scheme::{
     Rrn, Stan, StationId, TerminalId, Timestamp, Token, TransactionKind,
 };
 
+use crate::hub::Kept;
 use crate::request::{OriginalRef, Text25, Trace};
 
 pub use codec::{decode, encode};
 pub(crate) use codec::{get_original, get_seen, put_original, put_seen};
+pub(crate) use codec::{is_of_payment, says_request};
 
 /// A decision, and when it was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -137,6 +140,15 @@ pub enum Fact {
         /// DE39 of its acknowledgement.
         code: ResponseCode,
     },
+    /// Everything up to this record can be read back from indexed segments.
+    Covered {
+        /// The record.
+        record: u64,
+    },
+    /// A payment that had become cold is in hand again, as it stands: what follows changes it.
+    Recalled(Box<Kept>),
+    /// A payment that was more than opened and closed is over, as it stands: it may become cold.
+    Retired(Box<Kept>),
     /// Something that a person must look at.
     Finding(Finding),
     /// Room appeared on a position: this much of the overcap is repaid. Implies the transfer.

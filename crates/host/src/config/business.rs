@@ -162,6 +162,9 @@ fn subject(fact: &Fact) -> Option<Subject> {
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Covered { .. }
+        | Fact::Recalled(_)
+        | Fact::Retired(_)
         | Fact::Netted { .. } => None,
     }
 }
@@ -227,6 +230,9 @@ fn removal(fact: &Fact) -> Result<Option<Removed>, String> {
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Covered { .. }
+        | Fact::Recalled(_)
+        | Fact::Retired(_)
         | Fact::Netted { .. } => None,
     })
 }
@@ -295,6 +301,9 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Covered { .. }
+        | Fact::Recalled(_)
+        | Fact::Retired(_)
         | Fact::Netted { .. } => {}
     }
 }

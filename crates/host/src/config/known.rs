@@ -153,6 +153,9 @@ pub const KEYS: &[Key] = &[
         "requests of one connection of a bank that wait for an answer"),
     value("limits", "bank_in_flight", "requests", "32768",
         "requests of one bank, on all its connections, that wait for an answer"),
+    value("limits", "window_payments", "payments, 1 to 4000000", "400000",
+        "payments that the hub keeps in memory though its history on disk has them too, some 420 \
+        bytes each; older ones are read back when a message means one"),
     value("limits", "connections_per_address", "connections", "20000",
         "connections from one remote address to one role"),
     value("limits", "strangers", "connections", "1024",

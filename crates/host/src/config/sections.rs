@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use journal::Block;
 use scheme::{Amount, Currency, ParticipantId, StationId, TerminalId, Zone};
 use switch::Timers;
-use switch::limits::{IN_FLIGHT_MAX, STATION_IN_FLIGHT_MAX};
+use switch::limits::{IN_FLIGHT_MAX, STATION_IN_FLIGHT_MAX, WINDOW_PAYMENTS};
 use toml::de::{DeTable, DeValue};
 use wire::iso8583::Dialect;
 
@@ -26,7 +26,7 @@ use super::{
 use crate::limits::{
     BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES, CONNECTIONS_MAX,
     POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, ROOM_PAYMENTS,
-    ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
+    ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX, WINDOW_PAYMENTS_MAX,
 };
 
 const MIB: u64 = 1 << 20;
@@ -168,6 +168,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let mut or = |name, default, most| r.or(&limits, name, default, |v| value::count(v, 1, most));
     let connection_in_flight =
         or("connection_in_flight", CONNECTION_IN_FLIGHT, WAITING_PER_CONNECTION_MAX);
+    let window_payments = or("window_payments", WINDOW_PAYMENTS, WINDOW_PAYMENTS_MAX);
     let strangers = or("strangers", STRANGERS, CONNECTIONS_MAX);
     let room_payments =
         r.or(&limits, "room_payments", ROOM_PAYMENTS, |v| value::count(v, 0, ROOM_PAYMENTS_MAX));
@@ -192,6 +193,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         connection_in_flight: connection_in_flight?.value,
         bank_connection_in_flight: bank_connection?.value,
         bank_in_flight: bank_in_flight?.value,
+        window_payments: window_payments?.value,
         connection: connection?,
         terminal_per_s: terminal?,
         bank: bank?,

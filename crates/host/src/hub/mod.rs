@@ -2,6 +2,7 @@
 
 mod banks;
 mod change;
+mod history;
 pub(crate) mod query;
 pub(crate) mod rebuild;
 pub(crate) mod replay;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use interchange::Echo;
 use interchange::issuer;
 use keys::CardVault;
+use ledger::limits::WINDOW_TRANSFERS;
 use ledger::{Books, Transfer, TransferStatus};
 use scheme::{ParticipantId, PaymentId, Rrn, Stan, StationId, TerminalId, Timestamp};
 use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
@@ -22,7 +24,8 @@ use switch::{Hub, PeerId, Record, ReplyTo, Request, Trace, legs};
 use crate::admission::Asked;
 use crate::beacon::Beacon;
 use crate::config::{Config, Profile};
-use crate::event::{CloseReason, ConnId, Level};
+use crate::event::{Action, CloseReason, ConnId, Level};
+use crate::history::Ask;
 use crate::opening::{HostKeys, LinkMacs};
 use crate::pipeline::{Deferred, Pipeline};
 use crate::poison::{self, Poisons};
@@ -83,6 +86,8 @@ pub(crate) struct HubRole {
     pub(crate) beacon: Beacon,
     /// The business day's totals.
     day: Day,
+    /// Lists of payments that wait for history.
+    lists: history::Lists,
     /// The last findings, oldest first.
     findings: VecDeque<FindingView>,
     /// Terminals whose payments are synthetic.
@@ -122,6 +127,7 @@ pub(crate) fn machine_config(config: &Config) -> HubConfig {
         cutover_s: config.cutover_s,
         net_at_cutover: config.profile == Profile::Demo,
         in_flight_max: config.limits.in_flight,
+        window_payments: config.limits.window_payments,
         // Without PINs nobody but a demo pays out cash.
         cash: config.profile == Profile::Demo,
     }
@@ -131,7 +137,8 @@ impl HubRole {
     pub(crate) fn new(config: Config, keys: HostKeys, start: u64) -> Self {
         Self {
             hub: Hub::new(machine_config(&config)),
-            books: Books::new(),
+            books: Books::with_window(WINDOW_TRANSFERS),
+            lists: history::Lists::default(),
             beacon: Beacon::default(),
             day: Day::default(),
             findings: VecDeque::new(),
@@ -283,6 +290,9 @@ impl HubRole {
                     ),
                 };
                 self.send_bank(line, message, pipeline);
+            }
+            Effect::FindInHistory { number, keys, since } => {
+                pipeline.act(Action::Find(Ask { number, keys, since }));
             }
             Effect::Count(count) => {
                 if let Count::Refused(reason) = count {

@@ -1,7 +1,7 @@
 //! What the hub shows of itself.
 
 use ledger::{Account, chart};
-use scheme::PaymentKind;
+use scheme::{Amount, PaymentKind};
 use switch::business::Directory;
 use switch::hub::{Count, Payment, Status};
 use switch::station::TrunkState;
@@ -9,11 +9,9 @@ use switch::station::TrunkState;
 use super::HubRole;
 use super::standing::{minute_views, window_view};
 use crate::fires::urgency;
-use crate::look_up::look_up;
 use crate::pipeline::JournalNow;
 use crate::view::{
-    AccountView, FiresView, Metric, Overview, PaymentFilter, PaymentPage, PaymentView, PeerView,
-    Query, Reply, StationView,
+    AccountView, FiresView, Metric, Overview, PaymentView, PeerView, Query, Reply, StationView,
 };
 
 impl HubRole {
@@ -21,10 +19,9 @@ impl HubRole {
         match query {
             Query::Overview => Reply::Overview(self.overview(journal)),
             Query::Accounts => Reply::Accounts(self.accounts()),
-            Query::Payments(filter) => Reply::Payments(self.payments(filter)),
+            // Either may change something, or wait, so the host takes it elsewhere.
+            Query::Payments(_) | Query::Change(_) => Reply::NotHere,
             Query::Metrics => Reply::Metrics(self.metrics(journal)),
-            // Changes something, so the host takes it to `change`.
-            Query::Change(_) => Reply::NotHere,
         }
     }
 
@@ -79,15 +76,9 @@ impl HubRole {
         self.books.accounts().into_iter().map(|account| account_view(&account, directory)).collect()
     }
 
-    fn payments(&self, filter: &PaymentFilter) -> PaymentPage {
+    pub(super) fn payment_view(&self, payment: &Payment) -> PaymentView {
         let state = self.hub.state();
-        let found = look_up(state, filter);
-        let payments = found.payments.into_iter().map(|payment| self.payment_view(payment));
-        PaymentPage { payments: payments.collect(), next: found.next }
-    }
-
-    fn payment_view(&self, payment: &Payment) -> PaymentView {
-        payment_view(payment, self.hub.state(), self.is_synthetic(payment))
+        payment_view(payment, state, state.flows().posted(payment), self.is_synthetic(payment))
     }
 
     fn metrics(&self, journal: JournalNow) -> Vec<Metric> {
@@ -212,6 +203,7 @@ pub(crate) fn account_name(id: u128, directory: &Directory) -> String {
 pub(crate) fn payment_view(
     payment: &Payment,
     state: &switch::hub::State,
+    posted: Amount,
     synthetic: bool,
 ) -> PaymentView {
     let directory = state.directory();
@@ -223,7 +215,7 @@ pub(crate) fn payment_view(
         rrn: seen.rrn.as_str().to_owned(),
         status: status_name(payment.status),
         kind: seen.kind().map_or("other", PaymentKind::name),
-        amount: directory.currency.show(state.flows().posted(payment)),
+        amount: directory.currency.show(posted),
         currency: directory.currency.alpha().to_owned(),
         response_code: if pending { String::new() } else { payment.code.to_string() },
         text: (!text.is_empty()).then(|| text.to_owned()),

@@ -9,6 +9,7 @@
 use std::mem;
 
 use journal::{OpenError, RecordView};
+use ledger::limits::WINDOW_TRANSFERS;
 use ledger::{Account, Books, TransferStatus};
 use scheme::Timestamp;
 use switch::legs::Implied;
@@ -118,7 +119,7 @@ impl<'a> Rebuild<'a> {
             room,
             gathered: Vec::with_capacity(REPLAY_RECORDS),
             moved: Vec::new(),
-            books: Books::new(),
+            books: Books::with_window(WINDOW_TRANSFERS),
             statuses: Vec::new(),
             refused: None,
         }
@@ -127,6 +128,7 @@ impl<'a> Rebuild<'a> {
     /// From a snapshot, which comes before all records; `fresh` is a hub that knows nothing.
     pub(crate) fn restore(&mut self, mut fresh: Hub, body: &[u8]) -> Result<(), String> {
         replay::restore(&mut fresh, &mut self.books, body)?;
+        self.books.set_window(WINDOW_TRANSFERS);
         self.home = Some(Box::new(Applying::new(fresh)));
         Ok(())
     }

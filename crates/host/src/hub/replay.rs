@@ -48,6 +48,7 @@ impl<'a> Replay<'a> {
         let fact = record::decode(view.kind, view.version, view.payload)
             .map_err(|error| broken(error.to_string()))?;
         let at = Timestamp(view.time_ns);
+        self.is_true(&fact).map_err(broken)?;
         self.accounts.clear();
         legs::accounts(self.hub.state(), &fact, &mut self.accounts);
         self.implied.clear();
@@ -110,12 +111,25 @@ fn broken(what: String) -> Broken {
     Broken { check: Check::Records, what }
 }
 
+impl Replay<'_> {
+    /// What a record says of a whole payment is what its records have made of it, where that is
+    /// known.
+    fn is_true(&self, fact: &Fact) -> Result<(), String> {
+        let (Fact::Recalled(said) | Fact::Retired(said)) = fact else { return Ok(()) };
+        let Some(made) = self.hub.state().kept(said.payment.id) else { return Ok(()) };
+        let same = (&made.payment, made.preauth, made.original)
+            == (&said.payment, said.preauth, said.original);
+        if same { Ok(()) } else { Err(format!("payment {} was another", said.payment.id)) }
+    }
+}
+
 /// How long a snapshot would be, without making one: a little more than what its parts take.
 pub(crate) fn snapshot_bytes_about(hub: &Hub, books: &Books) -> usize {
-    const PAYMENT: usize = 320;
+    const PAYMENT: usize = 360;
     const TRANSFER: usize = 80;
-    let payments = hub.state().payments().len().saturating_mul(PAYMENT);
-    payments.saturating_add(books.remembered().saturating_mul(TRANSFER))
+    let payments = hub.state().payments().new_ones().saturating_mul(PAYMENT);
+    let holds = usize::try_from(books.open_pending()).unwrap_or(usize::MAX);
+    payments.saturating_add(holds.saturating_mul(TRANSFER))
 }
 
 /// The body of a hub's snapshot: the machine's, behind its length, then the books'.
@@ -125,7 +139,8 @@ pub(crate) fn snapshot(hub: &Hub, books: &Books) -> Vec<u8> {
     let mut body = Vec::with_capacity(machine.len() + 8);
     body.extend_from_slice(&(machine.len() as u64).to_le_bytes());
     body.append(&mut machine);
-    books.encode(&mut body);
+    // Which ids were used the hub knows by its payments; what is open the books must know.
+    books.encode_open(&mut body);
     body
 }
 

@@ -216,6 +216,9 @@ impl Audit {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Covered { .. }
+            | Fact::Recalled(_)
+            | Fact::Retired(_)
             | Fact::Netted { .. } => Ok(()),
         }
     }

@@ -131,13 +131,17 @@ impl<'a> Step<'a> {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Covered { .. }
+            | Fact::Recalled(_)
+            | Fact::Retired(_)
             | Fact::Netted { .. } => return None,
         };
         let state = self.hub.state();
         let payment = state.payments().get(id)?;
         let till = (payment.seen.acquirer, payment.seen.terminal);
+        let posted = state.flows().posted(payment);
         Some(PaymentRow {
-            view: payment_view(payment, state, self.probes.contains(&till)),
+            view: payment_view(payment, state, posted, self.probes.contains(&till)),
             amount: payment.seen.amount,
             returned: payment.returned,
             currency: state.directory().currency,

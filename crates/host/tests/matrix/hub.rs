@@ -133,6 +133,9 @@ impl<D: Disk> Hub<D> {
                 Action::Reply { reply, .. } => self.replies.push(*reply),
                 Action::Halt { what } => self.halted = Some(what),
                 Action::Close { conn, why } => panic!("connection {conn} is closed: {why:?}"),
+                Action::Find(ask) => {
+                    panic!("no segment was indexed, so nothing is looked up: {ask:?}")
+                }
                 Action::Dial(_) | Action::Listen { .. } | Action::Log(_) | Action::Stopped => {}
             }
         }

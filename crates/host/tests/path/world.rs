@@ -193,6 +193,7 @@ impl World {
             Action::Reply { reply, .. } => self.replies.push(*reply),
             Action::Halt { what } => panic!("{what}"),
             Action::Log(line) => self.logs.push((at, line)),
+            Action::Find(ask) => panic!("no segment was indexed, so nothing is looked up: {ask:?}"),
             Action::Snapshot { .. } | Action::Stopped => {}
         }
     }

@@ -6,7 +6,8 @@
 //! synced and renamed. [`Index`] finds a key: a page of the filter, a page of entries, then
 //! [`Index::frame`] gives the frame, whose checksum is verified again. What bounds it: the segment.
 //! An index says nothing that its segment does not: a lost or damaged one is built again, and
-//! [`check`] compares one with its segment. Deliberately absent: what a key is, and which records
+//! [`check`] compares one with its segment. A key is 64 bits that are
+//! evenly spread. Deliberately absent: what it is made of, and which records
 //! belong to a payment.
 mod build;
 mod format;
@@ -17,7 +18,7 @@ pub use format::{Span, Summary, index_number};
 pub use read::{Index, IndexError};
 
 use crate::disk::{Disk, DiskError};
-use crate::format::RecordView;
+use crate::format::{RecordView, segment_name};
 use crate::walk::{HeadRead, SegmentFile, load_segments, read_head};
 use alloc::vec::Vec;
 
@@ -73,36 +74,44 @@ pub trait KeysOf {
     fn keys_of(&self, record: &RecordView<'_>, keys: &mut Keys);
 }
 
-/// The hash of a key: of its kind and its words, the same on every machine and for ever. Each word
-/// is mixed in by a multiplication, as is the end.
-#[must_use]
-pub fn key(kind: u8, words: &[u64]) -> u64 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |hash: u64, word: u64| {
-        let mixed = (hash ^ word).wrapping_mul(MULTIPLIER);
-        mixed ^ (mixed >> 32)
-    };
-    let hash = words.iter().fold(mix(MULTIPLIER, u64::from(kind)), |hash, word| mix(hash, *word));
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    hash ^ (hash >> 33)
+/// A segment that is sealed for good.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Sealed {
+    /// The segment.
+    pub number: u64,
+    /// Its last record.
+    pub last_record: u64,
 }
 
 /// The segments that are sealed for good, in order: the head names a later one, so that a frame in
 /// that one was acknowledged, and no crash makes one of these the last again.
-pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<u64>, DiskError> {
+pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<Sealed>, DiskError> {
     let HeadRead::Found(head) = read_head(disk)? else {
         return Ok(Vec::new());
     };
     // An empty segment in use was entered by nobody yet: its header may be lost.
+    let before = active(disk)?;
     let names = disk.list()?;
     let segments = load_segments(disk, &names)?;
-    let active = segments.iter().find(|file| file.number == head.newest.segment);
-    let begun = active.and_then(SegmentFile::valid);
+    let pairs = segments.iter().zip(segments.iter().skip(1)).filter_map(|(file, next)| {
+        let (_, next) = (file.valid()?, next.valid()?);
+        let sealed =
+            Sealed { number: file.number, last_record: next.first_record.saturating_sub(1) };
+        let kept = (head.newest.oldest..before).contains(&file.number);
+        (kept && next.number == file.number.saturating_add(1)).then_some(sealed)
+    });
+    Ok(pairs.collect())
+}
+
+/// The segment in use, once the head names a frame in it; 0 before.
+pub fn active<D: Disk>(disk: &mut D) -> Result<u64, DiskError> {
+    let HeadRead::Found(head) = read_head(disk)? else {
+        return Ok(0);
+    };
+    let segments = load_segments(disk, &[segment_name(head.newest.segment)])?;
+    let begun = segments.first().and_then(SegmentFile::valid);
     let entered = begun.is_some_and(|header| head.newest.frame >= header.first_frame);
-    let numbers = segments.iter().filter(|file| file.valid().is_some()).map(|file| file.number);
-    let before = if entered { head.newest.segment } else { 0 };
-    Ok(numbers.filter(|number| (head.newest.oldest..before).contains(number)).collect())
+    Ok(if entered { head.newest.segment } else { 0 })
 }
 
 /// The segments that have an index, good or not, in order.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use scheme::Timestamp;
 
 use super::Books;
-use super::memory::{State, row_number};
+use super::memory::State;
 use crate::limits::TIMESTAMP_MAX;
 use crate::{Account, AccountFlags, AccountStatus, Transfer, TransferFlags, TransferStatus};
 
@@ -174,6 +174,7 @@ impl Books {
         }
         self.in_chain = false;
         self.undo.clear();
+        self.memory.forget();
         self.refresh_hash();
     }
 
@@ -221,7 +222,7 @@ impl Books {
 
     /// Forgets the newest transfer and the user data kept since there were `users` rows of it.
     fn forget_newest(&mut self, users: usize) {
-        let newest = row_number(self.memory.len().saturating_sub(1));
+        let newest = self.memory.newest();
         let entry = *self.memory.get(newest);
         if entry.state == State::Pending {
             self.release(newest, &entry);

@@ -1,13 +1,16 @@
 //! The transfers whose ids are remembered: what duplicates, posts and look-ups need, 64 bytes each.
 //!
-//! This is the seam for a bounded window of ids: everything outside asks by id or by row and keeps
-//! rows only for pending transfers that are open.
+//! With a window, the oldest go once there are more than it holds, a piece at a time. Of what went,
+//! those stay apart that are open, and pending ones as long as what resolved them is in the window.
+//! Everything outside asks by id or by row and keeps rows only for pending transfers that are open.
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
+use super::RESOLVING;
 use crate::TransferFlags;
 use crate::limits::{ROWS_MAX, ROWS_OF_PIECE};
 use crate::spread::{Recent, SpreadTable};
@@ -92,7 +95,14 @@ pub(super) struct UserData {
 /// Nothing in it is moved as it grows: rows stand in pieces, ids in an index of many parts.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    pieces: Vec<Vec<Entry>>,
+    /// The newest transfers, by their rows from `first` on.
+    pieces: VecDeque<Vec<Entry>>,
+    /// The first row of the pieces. Rows are numbered around: those in memory are far fewer.
+    first: u32,
+    /// What stays of those before.
+    old: BTreeMap<u32, Entry>,
+    /// Most pieces; none: all stay.
+    window: Option<usize>,
     /// Pieces for those to come, their memory in hand.
     spare: Vec<Vec<Entry>>,
     users: Vec<UserData>,
@@ -112,11 +122,14 @@ impl Memory {
     pub(super) fn with_capacity(transfers: usize) -> Self {
         let rows = SpreadTable::with_capacity(transfers);
         Self {
-            pieces: Vec::new(),
+            pieces: VecDeque::new(),
+            first: 0,
+            old: BTreeMap::new(),
+            window: None,
             spare: Vec::new(),
+            recent: Recent::default(),
             users: Vec::new(),
             rows,
-            recent: Recent::default(),
             hasher: FixedState::default(),
         }
     }
@@ -132,14 +145,74 @@ impl Memory {
         }
     }
 
+    /// Keeps the ids of about so many transfers, the newest; those of open ones always.
+    pub(super) fn set_window(&mut self, transfers: usize) {
+        self.window = Some(transfers.div_ceil(ROWS_OF_PIECE).max(1));
+    }
+
+    /// How many are remembered.
     pub(super) fn len(&self) -> usize {
-        let last = self.pieces.last().map_or(0, Vec::len);
+        self.in_pieces().saturating_add(self.old.len())
+    }
+
+    fn in_pieces(&self) -> usize {
+        let last = self.pieces.back().map_or(0, Vec::len);
         self.pieces.len().saturating_sub(1).saturating_mul(ROWS_OF_PIECE).saturating_add(last)
+    }
+
+    /// The row of the next transfer.
+    fn next_row(&self) -> u32 {
+        self.first.wrapping_add(row_number(self.in_pieces()))
+    }
+
+    /// The row of the newest transfer.
+    pub(super) fn newest(&self) -> u32 {
+        self.next_row().wrapping_sub(1)
+    }
+
+    /// Lets the oldest go that are beyond the window. Not within a chain, which may be taken back.
+    pub(super) fn forget(&mut self) {
+        while self.window.is_some_and(|window| self.pieces.len() > window) {
+            let Some(mut piece) = self.pieces.pop_front() else { return };
+            for entry in piece.drain(..) {
+                let row = self.first;
+                self.first = row.wrapping_add(1);
+                match entry.state {
+                    State::Pending | State::Posted | State::Voided => {
+                        self.old.insert(row, entry);
+                    }
+                    State::Final | State::Expired | State::Failed => self.unname(row, entry.id),
+                }
+                if entry.flags.intersects(RESOLVING) && entry.state == State::Final {
+                    self.forget_old(entry.link);
+                }
+            }
+            self.spare.push(piece);
+        }
+    }
+
+    /// One that stayed though it was old is over.
+    pub(super) fn forget_old(&mut self, row: u32) {
+        if let Some(entry) = self.old.remove(&row) {
+            self.unname(row, entry.id);
+        }
+    }
+
+    fn unname(&mut self, row: u32, id: u128) {
+        let hash = self.hasher.hash_one(id);
+        self.rows.remove(hash, row);
+    }
+
+    /// All of them with their rows, in the order in which they happened.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        let newer = self.pieces.iter().flatten().zip(0u32..);
+        let newer = newer.map(|(entry, n)| (self.first.wrapping_add(n), entry));
+        self.old.iter().map(|(row, entry)| (*row, entry)).chain(newer)
     }
 
     /// All of them, in the order in which they happened.
     pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.pieces.iter().flatten()
+        self.old.values().chain(self.pieces.iter().flatten())
     }
 
     pub(super) fn users(&self) -> &[UserData] {
@@ -155,18 +228,24 @@ impl Memory {
 
     /// The transfer of a row that `find` or `push` gave.
     pub(super) fn get(&self, row: u32) -> &Entry {
-        at(&self.pieces, row)
+        self.row(row).expect("rows are given by `find` and `push`, and kept while they are used")
     }
 
     /// The transfer of a row that may not be there.
     pub(super) fn row(&self, row: u32) -> Option<&Entry> {
-        let row = row as usize;
-        self.pieces.get(row / ROWS_OF_PIECE)?.get(row % ROWS_OF_PIECE)
+        let place = row.wrapping_sub(self.first) as usize;
+        let entry =
+            self.pieces.get(place / ROWS_OF_PIECE).and_then(|p| p.get(place % ROWS_OF_PIECE));
+        entry.or_else(|| self.old.get(&row))
     }
 
     pub(super) fn set_state(&mut self, row: u32, state: State) {
-        let row = row as usize;
-        self.pieces[row / ROWS_OF_PIECE][row % ROWS_OF_PIECE].state = state;
+        let place = row.wrapping_sub(self.first) as usize;
+        let piece = self.pieces.get_mut(place / ROWS_OF_PIECE);
+        let entry = piece.and_then(|piece| piece.get_mut(place % ROWS_OF_PIECE));
+        if let Some(entry) = entry.or_else(|| self.old.get_mut(&row)) {
+            entry.state = state;
+        }
     }
 
     /// The user data of an entry's `user`.
@@ -188,15 +267,15 @@ impl Memory {
 
     /// Remembers a transfer whose id is new.
     pub(super) fn push(&mut self, entry: Entry) -> u32 {
-        let row = row_number(self.len());
+        let row = self.next_row();
         let hash = self.hasher.hash_one(entry.id);
-        match self.pieces.last_mut().filter(|piece| piece.len() < ROWS_OF_PIECE) {
+        match self.pieces.back_mut().filter(|piece| piece.len() < ROWS_OF_PIECE) {
             Some(piece) => piece.push(entry),
             None => {
                 let mut piece = self.spare.pop().unwrap_or_default();
                 piece.reserve_exact(ROWS_OF_PIECE);
                 piece.push(entry);
-                self.pieces.push(piece);
+                self.pieces.push_back(piece);
             }
         }
         self.rows.insert(hash, row);
@@ -207,16 +286,16 @@ impl Memory {
     /// Forgets the newest transfer, as its chain was broken, and the user data kept since there
     /// were `users` of them.
     pub(super) fn pop(&mut self, users: usize) {
-        let Some(piece) = self.pieces.last_mut() else {
+        let Some(piece) = self.pieces.back_mut() else {
             return;
         };
         let Some(entry) = piece.pop() else {
             return;
         };
         if piece.is_empty() {
-            self.pieces.pop();
+            self.pieces.pop_back();
         }
-        let row = row_number(self.len());
+        let row = self.next_row();
         let hash = self.hasher.hash_one(entry.id);
         self.rows.remove(hash, row);
         self.users.truncate(users);
@@ -229,15 +308,10 @@ impl Memory {
 
     /// Begins again with the user data of a snapshot and room for its transfers.
     pub(super) fn restore(&mut self, transfers: usize, users: Vec<UserData>) {
-        *self = Self::with_capacity(transfers);
+        let window = self.window;
+        *self = Self { window, ..Self::with_capacity(transfers) };
         self.users = users;
     }
-}
-
-/// The row of that number, which is there: rows are given by `find` and `push`.
-fn at(pieces: &[Vec<Entry>], row: u32) -> &Entry {
-    let row = row as usize;
-    &pieces[row / ROWS_OF_PIECE][row % ROWS_OF_PIECE]
 }
 
 /// A table's length as the number of its next row.

@@ -82,6 +82,20 @@ impl Books {
         }
     }
 
+    /// Books that remember the ids of about so many transfers, the newest, and of all open ones: of
+    /// what is older the caller makes sure that it does not come again. What user data the
+    /// transfers have stays for ever; a window is for books without.
+    pub fn with_window(transfers: usize) -> Self {
+        let mut books = Self::default();
+        books.set_window(transfers);
+        books
+    }
+
+    /// From now on as [`Self::with_window`].
+    pub fn set_window(&mut self, transfers: usize) {
+        self.memory.set_window(transfers);
+    }
+
     /// Memory for so many more transfers, in hand before they come.
     pub fn make_room(&mut self, transfers: usize) {
         self.memory.make_room(transfers);

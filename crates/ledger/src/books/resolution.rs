@@ -64,6 +64,8 @@ impl Books {
             }
             let hold = *self.memory.get(row);
             self.end(row, &hold, State::Expired);
+            // One beyond the window stayed only as long as it was open.
+            self.memory.forget_old(row);
             let mut pair = self.pair_at(hold.debit, hold.credit);
             reopen(&hold, &mut pair);
             give_back(&hold, &mut pair);

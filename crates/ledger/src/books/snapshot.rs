@@ -3,6 +3,7 @@
 //! Reading trusts nothing: whatever a batch relies on - rows that are there, sums that hold every
 //! open pending transfer, ids that are unique - is checked, so that no bytes make `Books` panic.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -71,12 +72,24 @@ impl core::error::Error for SnapshotError {}
 impl Books {
     /// Appends the books as bytes: little-endian, self-contained, the same for the same books.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        self.encode_those(|_| true, out);
+    }
+
+    /// The same with the open pending transfers alone, of all that are remembered.
+    pub fn encode_open(&self, out: &mut Vec<u8>) {
+        self.encode_those(|entry| entry.state == State::Pending, out);
+    }
+
+    fn encode_those(&self, which: impl Fn(&Entry) -> bool, out: &mut Vec<u8>) {
         let users = self.memory.users();
+        let entries = || self.memory.rows().filter(|(_, entry)| which(entry));
+        // Rows are numbered anew, as who reads them will number them.
+        let rows: BTreeMap<u32, u32> = entries().map(|(row, _)| row).zip(0..).collect();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.last.to_le_bytes());
-        for count in [self.accounts.len(), users.len(), self.memory.len()] {
+        for count in [self.accounts.len(), users.len(), entries().count()] {
             out.extend_from_slice(&row_number(count).to_le_bytes());
         }
         for row in &self.accounts {
@@ -87,8 +100,12 @@ impl Books {
             out.extend_from_slice(&user.long.to_le_bytes());
             out.extend_from_slice(&user.short.to_le_bytes());
         }
-        for entry in self.memory.entries() {
-            put_entry(out, entry);
+        for (_, entry) in entries() {
+            let mut entry = *entry;
+            if entry.flags.intersects(RESOLVING) {
+                entry.link = rows.get(&entry.link).copied().unwrap_or(entry.link);
+            }
+            put_entry(out, &entry);
         }
     }
 

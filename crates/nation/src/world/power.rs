@@ -37,6 +37,7 @@ impl World {
         machine.paused_until = 0;
         machine.life += 1;
         machine.rebooted = !politely;
+        machine.history = None;
         if politely {
             machine.disk.with(journal::sim_disk::SimDisk::kill);
         } else {
@@ -90,6 +91,10 @@ impl World {
                 let (before, after) = (machine.died_with.take(), state_hash(&actor));
                 machine.actor = Some(actor);
                 machine.writer = writer;
+                machine.open_history(&self.config);
+                if machine.history.is_some() {
+                    self.schedule.at(now + MS, What::History { life: machine.life });
+                }
                 let life = machine.life;
                 if let (Some(before), Some(after)) = (before, after) {
                     self.count("replay compared");

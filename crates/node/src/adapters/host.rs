@@ -1,5 +1,6 @@
 //! Hub and stations in the loop.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,7 +8,9 @@ use host::poison::InHand;
 use host::view::{Overview, Query, Reply};
 use host::{Clocks, Door, Health, Host, Peer, Role};
 
+use crate::clock;
 use crate::driven::{Action, Answer, Driven, Event, Question};
+use crate::history::{Historian, Told};
 use crate::machine::Machine;
 
 /// The ticket of this adapter's own question; the loop counts from 1 and never comes here.
@@ -25,6 +28,10 @@ pub(crate) struct HostDriven {
     ready_tickets: Vec<u64>,
     ready: bool,
     machine: Arc<Machine>,
+    /// A hub's reader of its history.
+    historian: Option<Historian>,
+    /// Questions that it could not take.
+    not_asked: VecDeque<(u64, String)>,
     /// What the host was last told of the machine.
     health: Option<Health>,
 }
@@ -40,7 +47,41 @@ impl HostDriven {
     ) -> Self {
         let (wishes, ready_tickets) = (Vec::new(), Vec::new());
         let (ready, health) = (false, None);
-        Self { host, role, doors, hub_trunk, wishes, ready_tickets, ready, machine, health }
+        let historian = None;
+        Self {
+            host,
+            role,
+            doors,
+            hub_trunk,
+            wishes,
+            ready_tickets,
+            ready,
+            machine,
+            historian,
+            not_asked: VecDeque::new(),
+            health,
+        }
+    }
+
+    /// This thread reads its history.
+    pub(crate) fn reading(mut self, historian: Option<Historian>) -> Self {
+        self.historian = historian;
+        self
+    }
+
+    /// What the reader of history has told meanwhile.
+    fn hear_history(&mut self, out: &mut Vec<Action>) {
+        while let Some(told) = self.historian.as_ref().and_then(Historian::told) {
+            let event = match told {
+                Told::Found { number, found } => host::Event::Found { number, found },
+                Told::Indexed(indexed) => host::Event::Indexed(indexed),
+            };
+            self.tell(clock::read(), event, out);
+        }
+        while let Some((number, why)) = self.not_asked.pop_front() {
+            let found = Err(why);
+            self.tell(clock::read(), host::Event::Found { number, found }, out);
+        }
     }
 
     /// Tells the host what has changed of the machine that it runs on.
@@ -63,6 +104,17 @@ impl HostDriven {
 
     fn pass_on(&mut self, wish: host::Action, out: &mut Vec<Action>) {
         out.push(match wish {
+            host::Action::Find(ask) => {
+                let number = ask.number;
+                let asked = match &self.historian {
+                    Some(historian) => historian.ask(ask),
+                    None => Err("nothing reads this role's history".to_owned()),
+                };
+                if let Err(why) = asked {
+                    self.not_asked.push_back((number, why));
+                }
+                return;
+            }
             host::Action::Dial(Peer::HubTrunk) => Action::Dial { call: 0, to: self.hub_trunk },
             host::Action::Send { conn, bytes } => Action::Send { conn, bytes },
             host::Action::Close { conn, why } => Action::Close { conn, why: why.name() },
@@ -152,6 +204,7 @@ impl Driven for HostDriven {
     }
 
     fn end_turn(&mut self, out: &mut Vec<Action>) {
+        self.hear_history(out);
         let mut wishes = std::mem::take(&mut self.wishes);
         self.host.end_turn(&mut wishes);
         for wish in wishes.drain(..) {

@@ -44,6 +44,9 @@ impl Hub {
             Match::Conflict => self.refuse(from, Reason::Duplicate, request.rrn, out),
             Match::Tombstone => self.refuse(from, Reason::Reversed, request.rrn, out),
             Match::TooMany => self.refuse(from, Reason::Overload, request.rrn, out),
+            Match::New if self.has_too_many_new() => {
+                self.refuse(from, Reason::History, request.rrn, out);
+            }
             Match::New if self.has_too_many_holds(&request) => {
                 self.refuse(from, Reason::Holds, request.rrn, out);
             }
@@ -70,7 +73,7 @@ impl Hub {
     }
 
     /// What is checked before anything is matched: 96, 30, 58.
-    fn before_matching(&self, from: ReplyTo, request: &Request) -> Option<Reason> {
+    pub(super) fn before_matching(&self, from: ReplyTo, request: &Request) -> Option<Reason> {
         let balance = request.processing.kind() == Some(TransactionKind::Balance);
         if self.flights.len() >= self.config.in_flight_max || balance && self.enquiries_are_full() {
             return Some(Reason::Overload);

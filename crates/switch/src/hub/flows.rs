@@ -2,9 +2,9 @@
 //! return. Part of the durable state; kept beside the table of payments so that a purchase pays
 //! nothing for it.
 //!
-//! A pre-authorisation is here from its approval until it is forgotten; a linked refund as long as
-//! its payment. What linked refunds have in flight is reckoned from them. A retailer's day counts
-//! unlinked refunds only, those in flight too.
+//! A pre-authorisation and a linked refund are here as long as their payments are in memory. What
+//! linked refunds have in flight is reckoned from them. A retailer's day counts unlinked refunds
+//! only, those in flight too.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -16,6 +16,7 @@ use scheme::{
 };
 
 use super::payments::Payment;
+use crate::fingerprint::Fingerprint;
 use crate::record::{Completed, Opened, Reversed};
 use crate::request::Trace;
 
@@ -62,6 +63,8 @@ type Till = (ParticipantId, RetailerId);
 /// The tables.
 #[derive(Clone, Debug, Default)]
 pub struct Flows {
+    /// Of all pre-authorisations and linked refunds that ever were.
+    marks: Fingerprint,
     preauths: BTreeMap<PaymentId, PreAuth>,
     /// Refund to the payment that it returns.
     linked: BTreeMap<PaymentId, PaymentId>,
@@ -76,10 +79,10 @@ pub struct Flows {
     by_completion: BTreeMap<(TerminalKey, Stan), Vec<PaymentId>>,
 }
 
-/// Only what is not reckoned from the rest.
+/// Of pre-authorisations and linked refunds all that ever were.
 impl Hash for Flows {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.preauths, &self.linked, &self.days).hash(state);
+        (self.marks.0, &self.days).hash(state);
     }
 }
 
@@ -161,11 +164,8 @@ impl Flows {
         }
     }
 
-    pub(super) fn is_kept(&self, id: PaymentId, now: Timestamp) -> bool {
-        self.preauths.get(&id).is_some_and(|preauth| preauth.keep_until >= now)
-    }
-
     pub(super) fn hold(&mut self, payment: &Payment, preauth: PreAuth) {
+        self.marks.add(&(payment.id, preauth));
         self.index(payment, preauth);
         if preauth.completion.is_none() {
             self.expiring.insert((preauth.expires, payment.id));
@@ -193,6 +193,7 @@ impl Flows {
     pub(super) fn complete(&mut self, payment: &Payment, completed: &Completed, keep: Timestamp) {
         let Some(preauth) = self.preauths.get_mut(&payment.id) else { return };
         self.expiring.remove(&(preauth.expires, payment.id));
+        self.marks.remove(&(payment.id, *preauth));
         preauth.keep_until = preauth.keep_until.max(keep);
         preauth.completion = Some(Completion {
             amount: completed.amount,
@@ -202,6 +203,7 @@ impl Flows {
             first_received: completed.first_received,
             advice: completed.advice,
         });
+        self.marks.add(&(payment.id, *preauth));
         let terminal = (payment.seen.acquirer, payment.seen.terminal);
         self.by_completion.entry((terminal, completed.stan)).or_default().push(payment.id);
     }
@@ -218,6 +220,7 @@ impl Flows {
             day.amount = day.amount.checked_add(amount).unwrap_or(day.amount);
             return;
         };
+        self.marks.add(&(opened.id, original));
         self.linked.insert(opened.id, original);
         self.add_refunding(original, amount);
     }
@@ -275,12 +278,13 @@ impl Flows {
         }
     }
 
-    pub(super) fn preauths(&self) -> impl ExactSizeIterator<Item = (PaymentId, &PreAuth)> {
-        self.preauths.iter().map(|(id, preauth)| (*id, preauth))
+    pub(super) fn marks(&self) -> Fingerprint {
+        self.marks
     }
 
-    pub(super) fn linked(&self) -> impl ExactSizeIterator<Item = (PaymentId, PaymentId)> {
-        self.linked.iter().map(|(refund, original)| (*refund, *original))
+    /// What a snapshot knew of all of them.
+    pub(super) fn restore_marks(&mut self, marks: Fingerprint) {
+        self.marks = marks;
     }
 
     pub(super) fn days(&self) -> impl ExactSizeIterator<Item = (Till, RefundDay)> {

@@ -50,9 +50,7 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
     let (acquirer, terminal) = (request.acquirer, request.terminal);
     let payments = state.payments();
     let candidates = payments.by_stan(acquirer, terminal, request.stan);
-    if let Some(first) =
-        payments.by_stan(acquirer, terminal, request.stan).find(|p| p.seen.local == request.local)
-    {
+    if let Some(first) = same_moment(state, timers, request) {
         return if same_request(&first.seen, request) {
             Match::Repeat(Original { payment: first, ambiguous: false })
         } else {
@@ -73,10 +71,28 @@ pub fn request<'a>(state: &'a State, timers: &Timers, request: &Request) -> Matc
     if is_buried(state, timers, request) {
         return Match::Tombstone;
     }
-    if payments.count_by_stan(acquirer, terminal, request.stan) >= SAME_STAN_MAX {
+    let alike = payments.by_stan(acquirer, terminal, request.stan);
+    let recent = |payment: &&Payment| {
+        gap_ms(payment.seen.first_received, request.first_received) <= timers.window_ms
+    };
+    if alike.take_while(recent).take(SAME_STAN_MAX).count() >= SAME_STAN_MAX {
         return Match::TooMany;
     }
     Match::New
+}
+
+/// K1: the payment of the same terminal, trace number, local date and time, within the window in
+/// which both can be.
+pub(super) fn same_moment<'a>(
+    state: &'a State,
+    timers: &Timers,
+    request: &Request,
+) -> Option<&'a Payment> {
+    let alike = state.payments().by_stan(request.acquirer, request.terminal, request.stan);
+    let same = |payment: &&Payment| {
+        payment.seen.local == request.local && is_of_now(state, timers, request, payment)
+    };
+    alike.into_iter().find(same)
 }
 
 /// Whether a message's reversal came first (R-TOMB).
@@ -108,24 +124,14 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
     let (acquirer, terminal) = (reversal.acquirer, reversal.terminal);
     let payments = state.payments();
     let stan = stan_of(reversal);
-    let named = reversal.original.filter(|original| original.stan != 0);
-    let alike = |seen: &Seen| {
-        let mti = reversal.original.map_or(0, |original| original.mti);
-        seen.processing.transaction() == reversal.processing.transaction()
-            && (mti == 0 || scheme::Mti::new(mti).is_some_and(|m| m.class() == seen.mti.class()))
-    };
-    if let Some(named) = named {
-        let fits = |payment: &&Payment| {
-            is_named(&named, &payment.seen, payment.seen.transmitted) && alike(&payment.seen)
-        };
-        let found = newest(payments.by_stan(acquirer, terminal, stan).filter(fits));
-        let found = found.or_else(|| completed(state, reversal, &named));
-        if found.is_some() {
-            return found;
-        }
+    let found = named_original(state, timers, reversal);
+    if found.is_some() {
+        return found;
     }
     if reversal.rrn_sent {
-        let fits = |payment: &&Payment| alike(&payment.seen);
+        let fits = |payment: &&Payment| {
+            reverses(reversal, &payment.seen) && is_of_now(state, timers, reversal, payment)
+        };
         let found = newest(of_rrn(state, reversal).filter(fits));
         if found.is_some() {
             return found;
@@ -138,6 +144,39 @@ pub fn original<'a>(state: &'a State, timers: &Timers, reversal: &Request) -> Op
             seen.local.date() == reversal.local.date() || apart <= timers.same_content_other_day_ms;
         day && apart <= timers.repeat_ms && reversal.card.is_some() && same_content(seen, reversal)
     }))
+}
+
+/// K2: what DE90 of a reversal names, or the pre-authorisation whose completion it names.
+pub(super) fn named_original<'a>(
+    state: &'a State,
+    timers: &Timers,
+    reversal: &Request,
+) -> Option<Original<'a>> {
+    let named = reversal.original.filter(|original| original.stan != 0)?;
+    let fits = |payment: &&Payment| {
+        is_named(&named, &payment.seen, payment.seen.transmitted)
+            && reverses(reversal, &payment.seen)
+            && is_of_now(state, timers, reversal, payment)
+    };
+    let alike = state.payments().by_stan(reversal.acquirer, reversal.terminal, stan_of(reversal));
+    newest(alike.filter(fits)).or_else(|| completed(state, timers, reversal, &named))
+}
+
+/// Whether a reversal is of such a message: the same DE3(1-2), and the class that DE90 names.
+fn reverses(reversal: &Request, seen: &Seen) -> bool {
+    let mti = reversal.original.map_or(0, |original| original.mti);
+    seen.processing.transaction() == reversal.processing.transaction()
+        && (mti == 0 || scheme::Mti::new(mti).is_some_and(|m| m.class() == seen.mti.class()))
+}
+
+/// Whether a payment is of the days that a message may speak of: those of the match window, or as
+/// long as a pre-authorisation may be completed and reversed.
+fn is_of_now(state: &State, timers: &Timers, message: &Request, payment: &Payment) -> bool {
+    gap_ms(payment.seen.first_received, message.first_received) <= timers.window_ms
+        || state
+            .flows()
+            .preauth(payment.id)
+            .is_some_and(|preauth| preauth.keep_until >= message.first_received)
 }
 
 /// K2: what DE90 says of DE7, DE32 and DE33; all-zero parts match anything.
@@ -156,6 +195,7 @@ pub(crate) fn named_class(original: Option<OriginalRef>) -> Option<MtiClass> {
 /// The pre-authorisation whose completion DE90 names.
 fn completed<'a>(
     state: &'a State,
+    timers: &Timers,
     reversal: &Request,
     named: &OriginalRef,
 ) -> Option<Original<'a>> {
@@ -169,7 +209,8 @@ fn completed<'a>(
         let payment = state.payments().get(*id)?;
         let completion = flows.completion(*id)?;
         let same = payment.seen.processing.transaction() == reversal.processing.transaction();
-        (same && is_named(named, &payment.seen, completion.transmitted)).then_some(payment)
+        let now = is_of_now(state, timers, reversal, payment);
+        (same && now && is_named(named, &payment.seen, completion.transmitted)).then_some(payment)
     }))
 }
 
@@ -181,17 +222,9 @@ pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
     let alike = |seen: &Seen| {
         seen.is_preauth() && seen.processing.transaction() == advice.processing.transaction()
     };
-    if let Some(named) = advice.original.filter(|original| original.stan != 0) {
-        let authorisation =
-            named_class(advice.original).is_none_or(|class| class == MtiClass::Authorisation);
-        let fits = |payment: &&Payment| {
-            let seen = &payment.seen;
-            authorisation && alike(seen) && is_named(&named, seen, seen.transmitted)
-        };
-        let found = newest(payments.by_stan(acquirer, terminal, stan_of(advice)).filter(fits));
-        if found.is_some() {
-            return found;
-        }
+    let found = named_preauth(state, advice);
+    if found.is_some() {
+        return found;
     }
     if advice.rrn_sent {
         let fits = |payment: &&Payment| alike(&payment.seen);
@@ -222,6 +255,21 @@ pub fn preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
             && fits(payment)
     };
     newest(payments.by_stan(acquirer, terminal, stan_of(advice)).filter(fits))
+}
+
+/// K2: the pre-authorisation that DE90 of a completion names.
+pub(super) fn named_preauth<'a>(state: &'a State, advice: &Request) -> Option<Original<'a>> {
+    let named = advice.original.filter(|original| original.stan != 0)?;
+    let authorisation =
+        named_class(advice.original).is_none_or(|class| class == MtiClass::Authorisation);
+    let fits = |payment: &&Payment| {
+        let seen = &payment.seen;
+        let alike = seen.processing.transaction() == advice.processing.transaction();
+        let preauth = authorisation && seen.is_preauth() && alike;
+        preauth && is_named(&named, seen, seen.transmitted)
+    };
+    let alike = state.payments().by_stan(advice.acquirer, advice.terminal, stan_of(advice));
+    newest(alike.filter(fits))
 }
 
 /// Those of the message's terminal under its DE37, newest first.

@@ -13,6 +13,7 @@
 //! - `refund` what a refund may return; `preauth` completions and expiry; `balance` enquiries
 //! - [`flows`] what refunds and pre-authorisations have beyond other payments
 //! - `advise` what issuers are owed (store and forward)
+//! - `look_up`, `gone`: what only history has
 //! - `calendar` cutover and, in the demo, netting
 //! - `snapshot` the durable state as bytes
 
@@ -22,6 +23,9 @@ mod balance;
 mod calendar;
 mod close;
 pub mod flows;
+mod gone;
+pub(crate) mod kept;
+mod look_up;
 pub mod matching;
 pub mod payments;
 mod preauth;
@@ -42,11 +46,13 @@ use scheme::{
     TerminalId, Timestamp, Zone, transfer_id_of_record,
 };
 
+pub use kept::Kept;
 pub use payments::{Payment, Payments, Status};
 pub use snapshot::SnapshotError;
 pub use state::{Advice, Position, State, Told};
 
 use crate::fingerprint::Fingerprint;
+use crate::history::{HistoryKey, Indexed, Latest};
 use crate::legs;
 use crate::limits::{ENGINE_BATCH_MAX, TRACE_GAP};
 use crate::record::{Fact, Finding, FindingKind, Outcome, Record, Seen};
@@ -66,6 +72,8 @@ pub struct HubConfig {
     pub net_at_cutover: bool,
     /// Payments under way at once, at most [`crate::limits::IN_FLIGHT_MAX`].
     pub in_flight_max: usize,
+    /// Payments that history has too and that are kept in memory all the same.
+    pub window_payments: usize,
     /// Whether cash may be paid out without a PIN (profile `demo`; R-SECRETS).
     pub cash: bool,
 }
@@ -102,6 +110,15 @@ pub enum Input {
     },
     /// What the engine made of the transfers, in the order in which they were asked for.
     TransferResults(Vec<TransferStatus>),
+    /// What history has of what [`Effect::FindInHistory`] asked for, none if it cannot be read.
+    FoundInHistory {
+        /// The number of the question.
+        number: u64,
+        /// Each payment once, in any order.
+        found: Option<Vec<Kept>>,
+    },
+    /// A segment of the journal can be read back.
+    Indexed(Indexed),
     /// A business record of the first start or of a change.
     Business(Fact),
     /// Recovery is over; decide what was left open (R-CRASH).
@@ -192,6 +209,15 @@ pub enum Effect {
         /// Whether it was sent before.
         repeat: bool,
     },
+    /// Look for payments that are not in memory; answer with [`Input::FoundInHistory`].
+    FindInHistory {
+        /// The number of the question.
+        number: u64,
+        /// By any of these.
+        keys: Vec<HistoryKey>,
+        /// Among what was recorded at this time or later.
+        since: Timestamp,
+    },
     /// Something that is only counted (R-RECORD).
     Count(Count),
 }
@@ -241,7 +267,7 @@ struct Flight {
 #[derive(Clone, Debug)]
 struct Proposal {
     fact: Fact,
-    /// How many of [`Hub::proposed`] are its own.
+    /// Of [`Hub::proposed`].
     transfers: usize,
     next: Next,
     key: Option<MatchKey>,
@@ -287,6 +313,8 @@ pub struct Hub {
     asked_engine: usize,
     /// Messages that share a key with a proposal wait behind it, in order.
     behind: BTreeMap<MatchKey, Vec<Input>>,
+    look_ups: look_up::LookUps,
+    gone: gone::Gone,
     links: BTreeMap<ParticipantId, BankLink>,
     next_trace: BTreeMap<ParticipantId, u64>,
     schedule: advise::Schedule,
@@ -310,6 +338,8 @@ impl Hub {
             implied: Vec::new(),
             asked_engine: 0,
             behind: BTreeMap::new(),
+            look_ups: look_up::LookUps::default(),
+            gone: gone::Gone::default(),
             links: BTreeMap::new(),
             next_trace: BTreeMap::new(),
             schedule: advise::Schedule::default(),
@@ -325,6 +355,8 @@ impl Hub {
         self.now = self.now.max(Timestamp(whole));
         self.fire(out);
         self.take(input, out);
+        self.retire(out);
+        self.forget();
         self.ask_engine(out);
     }
 
@@ -337,6 +369,8 @@ impl Hub {
             }
             Input::Line { bank, line, signed_on } => self.line(bank, line, signed_on, out),
             Input::TransferResults(results) => self.transfer_results(&results, out),
+            Input::FoundInHistory { number, found } => self.found_in_history(number, found, out),
+            Input::Indexed(indexed) => self.indexed(&indexed, out),
             Input::Business(fact) => self.propose(fact, Next::Nothing, None, out),
             Input::Resolve => self.resolve(out),
             Input::Timeout => {}
@@ -353,13 +387,17 @@ impl Hub {
     pub fn apply(&mut self, record: &Record) {
         self.now = self.now.max(record.at);
         self.state.apply(record);
+        if self.gone.is_empty() && self.state.payments().covered() > 0 {
+            self.gone = gone::Gone::unknown(Some(Latest::EVER));
+        }
+        self.state.forget(self.config.window_payments, |_| false);
     }
 
     /// When time alone will make the hub act.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         let expiry = self.state.flows().next_expiry().map(|(at, _)| at);
-        let others = [expiry, self.enquiries.next_deadline()];
+        let others = [expiry, self.enquiries.next_deadline(), self.look_ups.next_deadline()];
         [deadline, self.schedule.next(), self.schedule.next_stuck(), self.cutover_at]
             .into_iter()
             .chain(others)
@@ -401,6 +439,7 @@ impl Hub {
             self.issuer_late(id, out);
         }
         self.enquiries_late(out);
+        self.look_ups_late(out);
         self.expire_holds(out);
         self.advise_due(out);
         self.advise_stuck(out);
@@ -413,6 +452,21 @@ impl Hub {
         let key = (request.acquirer, request.terminal, matching::waits_at(&request));
         if let Some(waiting) = self.behind.get_mut(&key) {
             waiting.push(Input::Request { from, request });
+            return;
+        }
+        self.decide(from, request, (&[], &[]), out);
+    }
+
+    /// Decides about a message that nothing is in the way of, but what history may have: `before`
+    /// are the keys by which that was asked, and what it had.
+    fn decide(
+        &mut self,
+        from: ReplyTo,
+        request: Request,
+        before: (&[HistoryKey], &[Kept]),
+        out: &mut Effects,
+    ) {
+        if self.looks_up(from, &request, before, out) {
             return;
         }
         match request.mti.class() {
@@ -530,7 +584,7 @@ impl Hub {
     fn let_through(&mut self, key: Option<MatchKey>, out: &mut Effects) {
         let Some(key) = key else { return };
         let again = self.proposals.iter().any(|proposal| proposal.key == Some(key));
-        if again {
+        if again || self.look_ups.has(&key) {
             return;
         }
         for input in self.behind.remove(&key).unwrap_or_default() {
@@ -546,6 +600,7 @@ impl Hub {
             Fact::Opened(opened) => Some(opened.clone()),
             _ => None,
         };
+        self.recall_for(&fact, out);
         self.commit(fact, out);
         match (next, opened, id) {
             (Next::Ask { from, line, carried }, Some(opened), _) => {
@@ -680,6 +735,7 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         Fact::Closed(closed) => Some(closed.id),
         Fact::Reversed(reversed) => Some(reversed.id),
         Fact::Completed(completed) => Some(completed.id),
+        Fact::Recalled(kept) | Fact::Retired(kept) => Some(kept.payment.id),
         Fact::Finding(finding) => finding.payment,
         Fact::Nation { .. }
         | Fact::Station { .. }
@@ -695,6 +751,7 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::OvercapRepaid { .. }
+        | Fact::Covered { .. }
         | Fact::Cutover { .. }
         | Fact::Netted { .. } => None,
     }

@@ -1,5 +1,6 @@
-//! Payments that are still of interest: under way, or inside the match window.
+//! Payments in memory: those under way, those in no index yet, and the newest of the others.
 
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use scheme::{
@@ -7,8 +8,10 @@ use scheme::{
     Rrn, Stan, TerminalId, Timestamp, Token,
 };
 
-use super::table::{Key, Table};
+use super::kept::Kept;
+use super::table::{Key, Life, Table};
 use crate::fingerprint::Fingerprint;
+use crate::limits::{FORGET_PER_TURN, FOUND_PAYMENTS_MAX};
 use crate::record::{Closed, Declined, Opened, Outcome, Reversed, Seen};
 use crate::request::{Text25, Trace, text25};
 
@@ -153,11 +156,24 @@ impl Payment {
     }
 }
 
-/// The table, and its fingerprint.
+/// The table, its fingerprint, and who in it may change.
+///
+/// A payment is *open* while anything may still change it of itself; then it waits until history
+/// covers its last record, and is *cold* from then on: it may be let go, and a record recalls it
+/// before it changes. What is cold follows from records alone, so that a replay, whatever it has
+/// let go, has all that a later record changes. The fingerprint counts all payments that ever were.
 #[derive(Clone, Debug, Default)]
 pub struct Payments {
     table: Table,
     fingerprint: Fingerprint,
+    /// Everything up to this record can be read back.
+    covered: u64,
+    /// Rows of those that are open, by the records that opened them.
+    open: BTreeMap<u64, u32>,
+    /// The last records of those that are not, with their rows; some have changed since.
+    closing: VecDeque<(u64, u32)>,
+    /// The next of `open` that may be retired; none once all were looked at.
+    sweep: Option<u64>,
 }
 
 impl Payments {
@@ -179,11 +195,6 @@ impl Payments {
         stan: Stan,
     ) -> impl Iterator<Item = &Payment> {
         self.table.chain(Key::Stan(acquirer, terminal, stan))
-    }
-
-    /// How many payments share an acquirer, terminal and DE11.
-    pub fn count_by_stan(&self, a: ParticipantId, t: TerminalId, stan: Stan) -> usize {
-        self.by_stan(a, t, stan).count()
     }
 
     /// Payments with this acquirer, terminal and DE37, newest first.
@@ -230,7 +241,7 @@ impl Payments {
         Latest { table: &self.table, left: from, at_once: Vec::new() }
     }
 
-    /// Every payment in the window, in the order in which they came.
+    /// Every payment in memory but those read back, in the order in which they came.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Payment> {
         self.table.iter()
     }
@@ -250,57 +261,218 @@ impl Payments {
         self.fingerprint
     }
 
-    pub(crate) fn insert(&mut self, payment: Payment) {
+    /// Everything up to this record can be read back.
+    pub fn covered(&self) -> u64 {
+        self.covered
+    }
+
+    /// How many are open, or in no index yet.
+    pub fn new_ones(&self) -> usize {
+        self.open.len().saturating_add(self.closing.len())
+    }
+
+    /// Whether history alone has a payment, which is to be recalled before it changes.
+    pub(crate) fn is_cold(&self, id: PaymentId) -> bool {
+        self.table.life(id).is_some_and(|(life, _)| self.cold(life))
+    }
+
+    fn cold(&self, life: Life) -> bool {
+        !life.open && life.last <= self.covered
+    }
+
+    /// A new payment, that this record opened or refused.
+    pub(crate) fn insert(&mut self, payment: Payment, record: u64, open: bool) {
         // An id is derived from the match key K1, and a K1 match is never a new payment.
         assert!(self.get(payment.id).is_none(), "payment {} exists already", payment.id);
         let mark = Fingerprint::of(&payment);
         self.fingerprint = self.fingerprint.and(mark);
-        self.table.insert(payment, mark);
+        let life = Life { mark, opened: record, last: record, open, ..Life::default() };
+        let row = self.table.insert(payment, life);
+        self.enlist(life, row);
     }
 
-    pub(crate) fn change(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
-        if let Some((payment, mark)) = self.table.get_mut(id) {
-            change(payment);
-            let before = core::mem::replace(mark, Fingerprint::of(payment));
-            self.fingerprint = self.fingerprint.without(before).and(*mark);
+    fn enlist(&mut self, life: Life, row: u32) {
+        if life.open {
+            self.open.insert(life.opened, row);
+        } else {
+            self.closing.push_back((life.last, row));
         }
     }
 
-    /// Lets payments go that came before `horizon`, in order, up to the first that must still be
-    /// `kept`. Those that were kept are looked at again, one at a time; of each that goes the
-    /// caller is told.
+    /// Changes a payment by a record.
+    pub(crate) fn change(&mut self, id: PaymentId, record: u64, change: impl FnOnce(&mut Payment)) {
+        if let Some((payment, life, _)) = self.table.get_mut(id) {
+            change(payment);
+            let before = core::mem::replace(&mut life.mark, Fingerprint::of(payment));
+            self.fingerprint = self.fingerprint.without(before).and(life.mark);
+            life.last = record;
+            life.retired = false;
+        }
+    }
+
+    /// Whether a payment's last record says all of it, and whether any record did.
+    pub(crate) fn is_told(&self, id: PaymentId) -> (bool, bool) {
+        let life = self.table.life(id).map(|(life, _)| life).unwrap_or_default();
+        (life.retired, life.told)
+    }
+
+    /// The records that opened a payment and changed it last.
+    pub(crate) fn records_of(&self, id: PaymentId) -> Option<(u64, u64)> {
+        self.table.life(id).map(|(life, _)| (life.opened, life.last))
+    }
+
+    /// A payment is open, or no more.
+    pub(crate) fn set_open(&mut self, id: PaymentId, open: bool) {
+        let Some((_, life, row)) = self.table.get_mut(id) else { return };
+        let (was, now) = (life.open, *life);
+        life.open = open;
+        if open && !was {
+            self.open.insert(now.opened, row);
+            self.table.keep_found(row, now.opened);
+        } else if was && !open {
+            self.open.remove(&now.opened);
+        }
+        if !open {
+            self.closing.push_back((now.last, row));
+        }
+    }
+
+    /// A payment is in hand again, as history has it.
+    pub(crate) fn recall(&mut self, kept: &Kept, record: u64) {
+        let id = kept.payment.id;
+        if self.get(id).is_none() {
+            let life = Life { opened: kept.opened, ..Life::default() };
+            let mark = Fingerprint::of(&kept.payment);
+            self.table.insert_old(kept.payment.clone(), Life { mark, ..life });
+        }
+        if let Some((_, life, row)) = self.table.get_mut(id) {
+            (life.last, life.retired, life.told) = (record, false, true);
+            let opened = life.opened;
+            self.table.keep_found(row, opened);
+        }
+    }
+
+    /// A payment's last record says all of it.
+    pub(crate) fn retire(&mut self, id: PaymentId, record: u64) {
+        if let Some((_, life, _)) = self.table.get_mut(id) {
+            (life.last, life.retired, life.told) = (record, true, true);
+        }
+    }
+
+    /// Everything up to this record can be read back.
+    pub(crate) fn cover(&mut self, record: u64) {
+        self.covered = self.covered.max(record);
+        while self.closing.front().is_some_and(|(last, _)| *last <= self.covered) {
+            self.closing.pop_front();
+        }
+        self.sweep = Some(0);
+    }
+
+    /// Some of those that stay open though all of them can be read back, each once after every
+    /// [`Self::cover`].
+    pub(crate) fn rested(&mut self, most: usize) -> Vec<PaymentId> {
+        let (table, covered) = (&self.table, self.covered);
+        let Some(from) = self.sweep.take().filter(|from| *from <= covered) else {
+            return Vec::new();
+        };
+        let looked: Vec<_> = self.open.range(from..=covered).take(most).collect();
+        self.sweep =
+            looked.last().filter(|_| looked.len() == most).map(|(n, _)| n.saturating_add(1));
+        let rested = looked.into_iter().filter_map(|(_, row)| table.at_row(*row));
+        rested.filter(|(_, life)| life.last <= covered).map(|(payment, _)| payment.id).collect()
+    }
+
+    /// Takes in what was read back; whether it was not there.
+    pub(crate) fn find(&mut self, kept: &Kept) -> bool {
+        let (id, life) = (kept.payment.id, Life::default());
+        if self.get(id).is_some() {
+            return false;
+        }
+        let mark = Fingerprint::of(&kept.payment);
+        let life = Life { mark, opened: kept.opened, last: kept.last, ..life };
+        self.table.insert_found(kept.payment.clone(), life);
+        true
+    }
+
+    /// Whether there may be something to let go.
+    pub(crate) fn may_forget(&self, window: usize) -> bool {
+        self.table.len() > self.new_ones().saturating_add(window) || self.table.has_more()
+    }
+
+    /// Lets cold payments go: all old ones, those read back beyond their number, and of the others
+    /// the oldest beyond the window; a few at a time, and none that is `held`. The caller hears of
+    /// each that goes.
     pub(crate) fn forget(
         &mut self,
-        horizon: Timestamp,
-        mut kept: impl FnMut(&Payment) -> bool,
+        window: usize,
+        held: impl Fn(PaymentId) -> bool,
         mut goes: impl FnMut(&Payment),
     ) {
-        if let Some(payment) = self.table.old() {
-            if kept(payment) {
+        if let Some((payment, life)) = self.table.old() {
+            if !self.cold(life) || held(payment.id) {
                 self.table.keep_old();
-            } else if let Some((payment, mark)) = self.table.pop_old() {
-                self.fingerprint = self.fingerprint.without(mark);
+            } else if let Some(payment) = self.table.pop_old() {
                 goes(&payment);
             }
         }
-        while let Some(payment) = self.table.first().filter(|payment| payment.at < horizon) {
-            if kept(payment) {
-                return self.table.keep_first();
-            }
-            let Some((payment, mark)) = self.table.pop_first() else { return };
-            self.fingerprint = self.fingerprint.without(mark);
+        while let Some(payment) = self.table.forget_found(FOUND_PAYMENTS_MAX) {
             goes(&payment);
+        }
+        for _ in 0..FORGET_PER_TURN {
+            if self.table.len() <= self.new_ones().saturating_add(window) {
+                return;
+            }
+            let Some((payment, life)) = self.table.first() else { return };
+            if life.open || held(payment.id) {
+                self.table.keep_first();
+            } else if !self.cold(life) {
+                return;
+            } else if let Some(payment) = self.table.pop_first() {
+                goes(&payment);
+            }
         }
     }
 
-    /// How many of the first are kept beyond their time, and which of them is looked at next.
-    pub(crate) fn kept(&self) -> (usize, usize) {
-        self.table.kept()
+    /// What is not cold, in the order in which it came.
+    pub(super) fn hot(&self) -> Vec<(&Payment, Life)> {
+        let open = self.open.values().copied();
+        let closing = self.closing.iter().filter(|(last, row)| {
+            let life = self.table.at_row(*row).map(|(_, life)| life);
+            let waits = |life: Life| life.last == *last && !life.open && life.last > self.covered;
+            life.is_some_and(waits)
+        });
+        let rows = open.chain(closing.map(|(_, row)| *row));
+        let mut hot: Vec<_> = rows.filter_map(|row| self.table.at_row(row)).collect();
+        hot.sort_unstable_by_key(|(_, life)| life.opened);
+        hot.dedup_by_key(|(_, life)| life.opened);
+        hot
     }
 
-    /// Puts back what [`Self::kept`] said.
-    pub(crate) fn keep(&mut self, kept: (usize, usize)) {
-        self.table.keep(kept);
+    /// Begins to put back what a snapshot kept.
+    pub(crate) fn restore(&mut self, covered: u64) {
+        self.covered = covered;
+        self.sweep = Some(0);
+    }
+
+    /// Ends it.
+    pub(crate) fn restored(&mut self, fingerprint: Fingerprint) {
+        self.fingerprint = fingerprint;
+        self.closing.make_contiguous().sort_unstable();
+    }
+
+    /// Puts back one that was not cold, as open; each came after the one before.
+    pub(crate) fn restore_hot(&mut self, kept: &Kept, (retired, told): (bool, bool)) {
+        let open = true;
+        let mark = Fingerprint::of(&kept.payment);
+        let life = Life { mark, opened: kept.opened, last: kept.last, open, retired, told };
+        let payment = kept.payment.clone();
+        let old = kept.opened <= self.covered;
+        let row = if old {
+            self.table.insert_old(payment, life)
+        } else {
+            self.table.insert(payment, life)
+        };
+        self.enlist(life, row);
     }
 }
 
@@ -375,56 +547,114 @@ mod tests {
         Payment::opened(&opened, Timestamp(at))
     }
 
-    /// Against a plain list: chains stay in order whatever comes, goes, or is kept, and rows that
-    /// were given up are used again.
+    /// Against a plain list: chains stay in order whatever comes, goes, stays or is read back, and
+    /// rows that were given up are used again. Nothing that is not cold ever goes.
     #[test]
     fn r_match_chains_are_the_lists_that_they_stand_for() {
         let mut payments = Payments::default();
-        let mut list: Vec<Payment> = vec![];
-        let mut dice = 1u64;
-        let mut kept_most = 0;
+        let mut list: Vec<(Kept, bool)> = vec![];
+        let (mut gone, mut back): (Vec<Kept>, Vec<PaymentId>) = (vec![], vec![]);
+        let (mut dice, mut old_most) = (1u64, 0);
         for step in 0..1_200u64 {
             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
             let stan = (dice >> 33) as u32 % 5;
             let rrn = if dice >> 60 == 0 { b"000000000001" } else { b"000000000002" };
             // Some come at once, and the highest id is not always the last of them.
             let new = payment(u128::from((step ^ 1) + 1), stan, rrn, step / 4);
-            payments.insert(new.clone());
-            list.push(new);
-            if step % 3 == 0 {
-                let horizon = Timestamp((step / 4).saturating_sub(40));
-                let is_kept = |p: &Payment| p.at.0.is_multiple_of(11) && p.at.0 + 90 > step / 4;
-                let mut gone = vec![];
-                payments.forget(horizon, is_kept, |payment| gone.push(payment.id));
-                assert!(list.iter().filter(|p| gone.contains(&p.id)).all(|p| !is_kept(p)));
-                list.retain(|payment| !gone.contains(&payment.id));
-                assert!(list.iter().filter(|p| p.at < horizon && !is_kept(p)).count() < 60);
+            let (opened, open) = (2 * step + 1, step.is_multiple_of(11));
+            payments.insert(new.clone(), opened, open);
+            let kept = Kept { payment: new, preauth: None, original: None, opened, last: opened };
+            list.push((kept, open));
+            if let Some((kept, open)) = list
+                .iter_mut()
+                .find(|(kept, open)| *open && kept.opened + 400 < opened && dice >> 61 == 1)
+            {
+                let id = kept.payment.id;
+                payments.change(id, opened + 1, |payment| payment.status = Status::Declined);
+                payments.set_open(id, false);
+                (kept.payment.status, kept.last, *open) = (Status::Declined, opened + 1, false);
             }
-            kept_most = kept_most.max(payments.kept().0);
-            let (bank, terminal) = (list[0].seen.acquirer, list[0].seen.terminal);
-            let retailer = list[0].seen.retailer;
-            let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();
-            let newest_first = |of: &dyn Fn(&Seen) -> bool| {
-                list.iter().rev().filter(|p| of(&p.seen)).map(|p| p.id).collect::<Vec<_>>()
-            };
-            let (asked, number) = (Rrn::new(rrn).unwrap(), Stan::new(stan).unwrap());
-            let found = payments.by_stan(bank, terminal, number).collect();
-            assert_eq!(ids(found), newest_first(&|seen| seen.stan == number), "step {step}");
-            let alike = newest_first(&|seen| seen.rrn == asked);
-            assert_eq!(ids(payments.by_rrn(bank, terminal, asked).collect()), alike);
-            assert_eq!(ids(payments.by_reference(bank, asked).collect()), alike);
-            let token = Token(u128::from(stan));
-            let found = payments.by_card(bank, retailer, token).collect();
-            assert_eq!(ids(found), newest_first(&|seen| seen.stan == number));
-            assert_eq!(ids(payments.iter().collect()), ids(list.iter().collect()));
-            let until = Timestamp((step / 4).saturating_sub(dice >> 58));
-            let mut before: Vec<_> = list.iter().filter(|p| p.at <= until).collect();
-            before.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
-            assert_eq!(ids(payments.latest(|p| p.at <= until).collect()), ids(before));
+            if step % 3 == 0 {
+                let covered = opened.saturating_sub(60);
+                payments.cover(covered);
+                let mut went = vec![];
+                payments.forget(5, |_| false, |payment| went.push(payment.id));
+                for (kept, open) in list.extract_if(.., |(kept, _)| went.contains(&kept.payment.id))
+                {
+                    assert!(!open && kept.last <= covered);
+                    back.retain(|id| *id != kept.payment.id);
+                    gone.push(kept);
+                }
+                // Those that were open for long go one at a time.
+                let over = list.iter().filter(|(kept, open)| {
+                    let at_once = kept.last == kept.opened;
+                    at_once && !open && kept.last < covered && !back.contains(&kept.payment.id)
+                });
+                assert!(over.count() < 60);
+            }
+            if dice >> 62 == 2 && !gone.is_empty() {
+                // Where it came, among those that it came with.
+                let kept = gone.remove((dice >> 40) as usize % gone.len());
+                assert!(payments.find(&kept) && !payments.find(&kept));
+                back.push(kept.payment.id);
+                list.push((kept, false));
+                list.sort_by_key(|(kept, _)| kept.opened);
+                if dice >> 59 & 1 == 1 {
+                    let kept =
+                        list.iter_mut().find(|(kept, _)| Some(&kept.payment.id) == back.last());
+                    let (kept, open) = kept.unwrap();
+                    payments.recall(kept, opened + 1);
+                    payments.set_open(kept.payment.id, true);
+                    (kept.last, *open) = (opened + 1, true);
+                    back.pop();
+                }
+            }
+            old_most = old_most.max(payments.table.len() - payments.new_ones().min(60));
+            agree(&payments, &list, &back, (rrn, stan), step, dice);
         }
-        assert!(kept_most > 8, "{kept_most}");
-        assert!(list.len() < 400, "{} of 1,200 are left", list.len());
-        assert!(list.iter().all(|p| payments.get(p.id) == Some(p)));
-        assert_eq!(payments.get(PaymentId::of_transfer(1 << 4)), None);
+        assert!(old_most > 8, "{old_most}");
+        assert!(list.len() < 600, "{} of 1,200 are left", list.len());
+        assert!(list.iter().all(|(kept, _)| payments.get(kept.payment.id) == Some(&kept.payment)));
+        assert!(gone.iter().all(|kept| payments.get(kept.payment.id).is_none()));
+        let mut hot: Vec<_> = payments.hot().iter().map(|(payment, _)| payment.id).collect();
+        let covered = payments.covered();
+        let not_cold = list.iter().filter(|(kept, open)| *open || kept.last > covered);
+        let mut expected: Vec<_> = not_cold.map(|(kept, _)| kept.payment.id).collect();
+        hot.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(hot, expected);
+    }
+
+    fn agree(
+        payments: &Payments,
+        list: &[(Kept, bool)],
+        back: &[PaymentId],
+        (rrn, stan): (&[u8; 12], u32),
+        step: u64,
+        dice: u64,
+    ) {
+        let seen = list[0].0.payment.seen;
+        let (bank, terminal, retailer) = (seen.acquirer, seen.terminal, seen.retailer);
+        let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();
+        let newest_first = |of: &dyn Fn(&Seen) -> bool| {
+            let all = list.iter().rev().map(|(kept, _)| &kept.payment);
+            all.filter(|p| of(&p.seen)).map(|p| p.id).collect::<Vec<_>>()
+        };
+        let (asked, number) = (Rrn::new(rrn).unwrap(), Stan::new(stan).unwrap());
+        let found = payments.by_stan(bank, terminal, number).collect();
+        assert_eq!(ids(found), newest_first(&|seen| seen.stan == number), "step {step}");
+        let alike = newest_first(&|seen| seen.rrn == asked);
+        assert_eq!(ids(payments.by_rrn(bank, terminal, asked).collect()), alike);
+        assert_eq!(ids(payments.by_reference(bank, asked).collect()), alike);
+        let token = Token(u128::from(stan));
+        let found = payments.by_card(bank, retailer, token).collect();
+        assert_eq!(ids(found), newest_first(&|seen| seen.stan == number));
+        let own = list.iter().map(|(kept, _)| &kept.payment).filter(|p| !back.contains(&p.id));
+        let own: Vec<_> = own.collect();
+        assert_eq!(ids(payments.iter().collect()), ids(own.clone()));
+        let until = Timestamp((step / 4).saturating_sub(dice >> 58));
+        let mut before: Vec<_> = own.into_iter().filter(|p| p.at <= until).collect();
+        before.sort_by_key(|p| core::cmp::Reverse((p.at, p.id)));
+        assert_eq!(ids(payments.latest(|p| p.at <= until).collect()), ids(before));
     }
 }

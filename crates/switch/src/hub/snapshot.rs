@@ -1,30 +1,29 @@
 //! The hub's durable state as bytes: the body of a journal snapshot
 //! (`docs/formats/records.md`, "Snapshot").
 //!
-//! Layout, little-endian: version u16; single values; the business records; caps; payments in the
-//! order in which they came; tombstones; advices; pre-authorisations; linked refunds; retailers'
-//! days; how many of the first payments are kept beyond their time, and which of those is looked at
-//! next (u32 each). Each list begins with its length (u32).
+//! Layout, little-endian: version u16; single values; the business records; caps; the fingerprints
+//! of all payments and all their lives; the payments that are not cold, in the order in which they
+//! came; tombstones; advices; retailers' days. Each list begins with its length (u32).
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use scheme::{
-    Amount, BusinessDate, MonthTime, ParticipantId, PaymentId, ResponseCode, Stan, Timestamp,
-};
+use scheme::{Amount, BusinessDate, ParticipantId, PaymentId, ResponseCode, Stan, Timestamp};
 
-use super::flows::{Completion, Flows, PreAuth, RefundDay};
-use super::payments::{Payment, Status};
-use super::state::{Advice, FlowsKept, Position, Scalars, State, Told};
+use super::flows::{Flows, RefundDay};
+use super::gone::Gone;
+use super::kept::{Kept, get_kept, get_payment, get_preauth, get_trace, put_kept, put_trace};
+use super::state::{Advice, Body, FlowsKept, Position, Scalars, State, Told};
 use crate::business::Directory;
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::fingerprint::Fingerprint;
-use crate::record::{self, Fact, FindingKind, Tombstone, get_seen, put_seen};
-use crate::request::Trace;
+use crate::history::Latest;
+use crate::record::{self, Fact, FindingKind, Tombstone};
 
 /// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days; 3
-/// payments in the order in which they came, and how many of them are kept beyond their time.
-const VERSION: u16 = 3;
+/// payments in the order in which they came, and how many of them are kept beyond their time; 4
+/// leaves out what history has, and puts what a payment has beside it behind it.
+const VERSION: u16 = 4;
 
 /// Why a snapshot's body was refused.
 pub type SnapshotError = Corrupt;
@@ -42,9 +41,13 @@ impl super::Hub {
         for (participant, cap) in &state.directory().caps {
             w.u40(participant.get()).u40(cap.minor());
         }
-        count(&mut w, state.payments().len());
-        for payment in state.payments().iter() {
-            put_payment(&mut w, payment);
+        w.u128(state.payments().fingerprint().0).u128(state.flows().marks().0);
+        let hot = state.payments().hot();
+        count(&mut w, hot.len());
+        for (payment, life) in hot {
+            if let Some(kept) = state.kept(payment.id) {
+                put_hot(&mut w, &kept, (life.retired, life.told));
+            }
         }
         let tombstones = state.all_tombstones();
         count(&mut w, tombstones.len());
@@ -58,10 +61,7 @@ impl super::Hub {
             w.bytes(&advice.code.bytes()).u40(advice.actual.map_or(0, Amount::minor));
             w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
         }
-        put_flows(&mut w, state.flows());
-        let (old, turn) = state.payments().kept();
-        count(&mut w, old);
-        count(&mut w, turn);
+        put_days(&mut w, state.flows());
     }
 
     /// Puts the state back; only for a hub without a past.
@@ -71,24 +71,42 @@ impl super::Hub {
         if !(1..=VERSION).contains(&version) {
             return Err(r.corrupt("a snapshot of a newer version"));
         }
-        let scalars = get_scalars(&mut r)?;
+        let scalars = get_scalars(&mut r, version)?;
         let directory = get_directory(&mut r)?;
-        let payments = list(&mut r, get_payment)?;
-        let tombstones = list(&mut r, get_tombstone)?;
-        let advices = list(&mut r, |r| get_advice(r, version))?;
-        let mut flows = if version == 1 { FlowsKept::default() } else { get_flows(&mut r)? };
-        if version >= 3 {
-            flows.old = get_kept(&mut r, payments.len())?;
-        }
+        let Parts { payments, fingerprint, tombstones, advices, flows } = if version < VERSION {
+            get_older(&mut r, version, scalars.records)?
+        } else {
+            get_newest(&mut r)?
+        };
         r.finish()?;
         // The clock may have been set back since.
-        let latest = payments.iter().map(|payment| payment.at).max();
+        let latest = payments.iter().map(|(kept, _)| kept.payment.at).max();
         self.now = self.now.max(latest.unwrap_or_default());
         let mut state = State::new(self.config.timers);
-        state.restore(scalars, directory, payments, tombstones, advices, flows);
+        let covered = scalars.covered;
+        state.restore(Body {
+            scalars,
+            directory,
+            payments,
+            fingerprint,
+            tombstones,
+            advices,
+            flows,
+        });
         self.state = state;
+        self.gone = Gone::unknown((covered > 0).then_some(Latest::EVER));
         Ok(())
     }
+}
+
+fn get_newest(r: &mut Reader<'_>) -> Result<Parts, Corrupt> {
+    let fingerprint = Fingerprint(r.u128("payments fingerprint")?);
+    let marks = Fingerprint(r.u128("flows fingerprint")?);
+    let payments = list(r, get_hot)?;
+    let tombstones = list(r, get_tombstone)?;
+    let advices = list(r, |r| get_advice(r, VERSION))?;
+    let days = list(r, get_day)?;
+    Ok(Parts { payments, fingerprint, tombstones, advices, flows: FlowsKept { marks, days } })
 }
 
 fn count(w: &mut Writer<'_>, len: usize) {
@@ -142,7 +160,11 @@ fn get_directory(r: &mut Reader<'_>) -> Result<Directory, Corrupt> {
 }
 
 fn put_scalars(w: &mut Writer<'_>, scalars: &Scalars) {
-    w.u64(scalars.records).u64(scalars.epoch).u32(scalars.cycle).u16(scalars.business_date.0);
+    w.u64(scalars.records)
+        .u64(scalars.covered)
+        .u64(scalars.epoch)
+        .u32(scalars.cycle)
+        .u16(scalars.business_date.0);
     w.u64(scalars.advices_made);
     count(w, scalars.positions.len());
     for (participant, position) in &scalars.positions {
@@ -161,7 +183,7 @@ fn put_scalars(w: &mut Writer<'_>, scalars: &Scalars) {
     }
 }
 
-fn get_scalars(r: &mut Reader<'_>) -> Result<Scalars, Corrupt> {
+fn get_scalars(r: &mut Reader<'_>, version: u16) -> Result<Scalars, Corrupt> {
     let participant =
         |r: &mut Reader<'_>| r.checked("participant", Reader::u40, ParticipantId::new);
     let signed = |r: &mut Reader<'_>| -> Result<i128, Corrupt> {
@@ -169,6 +191,7 @@ fn get_scalars(r: &mut Reader<'_>) -> Result<Scalars, Corrupt> {
     };
     Ok(Scalars {
         records: r.u64("records")?,
+        covered: if version >= 4 { r.u64("covered")? } else { 0 },
         epoch: r.u64("epoch")?,
         cycle: r.u32("cycle")?,
         business_date: BusinessDate(r.u16("business date")?),
@@ -191,60 +214,6 @@ fn get_scalars(r: &mut Reader<'_>) -> Result<Scalars, Corrupt> {
         .into_iter()
         .collect(),
     })
-}
-
-fn put_payment(w: &mut Writer<'_>, payment: &Payment) {
-    w.u128(payment.id.get());
-    put_seen(w, &payment.seen);
-    let flags = u8::from(payment.reversed)
-        | (u8::from(payment.reversal_acknowledged) << 1)
-        | (u8::from(payment.trace.is_some()) << 2);
-    w.u8(flags).u40(payment.issuer.map_or(0, ParticipantId::get)).u8(status_number(payment.status));
-    if let Some(trace) = payment.trace {
-        put_trace(w, trace);
-    }
-    w.bytes(&payment.code.bytes()).text(&payment.text).text(&payment.approval);
-    w.u16(payment.business_date.0).u32(payment.cycle).u40(payment.returned.minor());
-    w.u64(payment.at.0);
-}
-
-fn get_payment(r: &mut Reader<'_>) -> Result<Payment, Corrupt> {
-    let id = r.checked("payment id", Reader::u128, PaymentId::new)?;
-    let seen = get_seen(r)?;
-    let flags = r.u8("flags")?;
-    Ok(Payment {
-        id,
-        seen,
-        issuer: ParticipantId::new(r.u40("issuer")?),
-        status: r.checked("status", Reader::u8, status_of)?,
-        trace: if flags & 4 != 0 { Some(get_trace(r)?) } else { None },
-        code: r.checked("code", |r, what| r.take(2, what), ResponseCode::new)?,
-        text: r.text("text")?,
-        approval: r.text("approval code")?,
-        business_date: BusinessDate(r.u16("business date")?),
-        cycle: r.u32("cycle")?,
-        returned: r.checked("returned", Reader::u40, Amount::new)?,
-        reversed: flags & 1 != 0,
-        reversal_acknowledged: flags & 2 != 0,
-        at: Timestamp(r.u64("time")?),
-    })
-}
-
-const STATUSES: [Status; 5] =
-    [Status::Pending, Status::Posted, Status::Voided, Status::Reversed, Status::Declined];
-
-fn status_number(status: Status) -> u8 {
-    match status {
-        Status::Pending => 0,
-        Status::Posted => 1,
-        Status::Voided => 2,
-        Status::Reversed => 3,
-        Status::Declined => 4,
-    }
-}
-
-fn status_of(number: u8) -> Option<Status> {
-    STATUSES.get(usize::from(number)).copied()
 }
 
 fn get_tombstone(r: &mut Reader<'_>) -> Result<Tombstone, Corrupt> {
@@ -275,75 +244,73 @@ fn told(number: u8) -> Option<Told> {
         .find(|told| *told as u8 == number)
 }
 
-fn put_flows(w: &mut Writer<'_>, flows: &Flows) {
-    count(w, flows.preauths().len());
-    for (id, preauth) in flows.preauths() {
-        w.u128(id.get()).u64(preauth.expires.0).u64(preauth.keep_until.0);
-        w.u8(u8::from(preauth.completion.is_some()));
-        if let Some(done) = &preauth.completion {
-            w.u40(done.amount.minor()).u32(done.stan.get()).u32(done.transmitted.number());
-            w.text(&done.rrn).u64(done.first_received.0);
-            put_trace(w, done.advice);
-        }
+/// What a snapshot of an older version kept: payments by themselves, and lists of what they have
+/// beside. None of them was covered, and each may have changed last with the last record.
+fn get_older(r: &mut Reader<'_>, version: u16, records: u64) -> Result<Parts, Corrupt> {
+    let mut payments = list(r, get_payment)?;
+    let tombstones = list(r, get_tombstone)?;
+    let advices = list(r, |r| get_advice(r, version))?;
+    let id = |r: &mut Reader<'_>| r.checked("payment id", Reader::u128, PaymentId::new);
+    let (mut preauths, mut linked) = (BTreeMap::new(), BTreeMap::new());
+    let mut days = Vec::new();
+    if version > 1 {
+        preauths = list(r, |r| Ok((id(r)?, get_preauth(r)?)))?.into_iter().collect();
+        linked = list(r, |r| Ok((id(r)?, id(r)?)))?.into_iter().collect();
+        days = list(r, get_day)?;
     }
-    count(w, flows.linked().len());
-    for (refund, original) in flows.linked() {
-        w.u128(refund.get()).u128(original.get());
+    if version == 3 {
+        // How many were kept beyond their time.
+        let (_, _) = (r.u32("payments kept")?, r.u32("next of them")?);
     }
+    let fingerprints = payments.iter().map(Fingerprint::of);
+    let fingerprint = fingerprints.fold(Fingerprint::default(), Fingerprint::and);
+    let mut marks = Fingerprint::default();
+    preauths.iter().for_each(|entry| marks.add(&entry));
+    linked.iter().for_each(|entry| marks.add(&entry));
+    // Before version 3 those kept beyond their time stood behind newer ones.
+    payments.sort_by_key(|payment| payment.at);
+    let kept = payments.into_iter().zip(1..).map(|(payment, opened)| {
+        let id = payment.id;
+        let (preauth, original) = (preauths.get(&id).copied(), linked.get(&id).copied());
+        (Kept { payment, preauth, original, opened, last: records }, (false, false))
+    });
+    let flows = FlowsKept { marks, days };
+    Ok(Parts { payments: kept.collect(), fingerprint, tombstones, advices, flows })
+}
+
+struct Parts {
+    payments: Vec<(Kept, (bool, bool))>,
+    fingerprint: Fingerprint,
+    tombstones: Vec<Tombstone>,
+    advices: Vec<(u64, Advice)>,
+    flows: FlowsKept,
+}
+
+fn put_days(w: &mut Writer<'_>, flows: &Flows) {
     count(w, flows.days().len());
     for ((acquirer, retailer), day) in flows.days() {
         w.u40(acquirer.get()).text(&retailer).u16(day.date.0).u40(day.amount.minor());
     }
 }
 
-fn get_flows(r: &mut Reader<'_>) -> Result<FlowsKept, Corrupt> {
-    let id = |r: &mut Reader<'_>| r.checked("payment id", Reader::u128, PaymentId::new);
-    Ok(FlowsKept {
-        preauths: list(r, |r| Ok((id(r)?, get_preauth(r)?)))?,
-        linked: list(r, |r| Ok((id(r)?, id(r)?)))?,
-        days: list(r, |r| {
-            let acquirer = r.checked("acquirer", Reader::u40, ParticipantId::new)?;
-            let retailer = r.text("retailer")?;
-            let date = BusinessDate(r.u16("business date")?);
-            let amount = r.checked("amount", Reader::u40, Amount::new)?;
-            Ok(((acquirer, retailer), RefundDay { date, amount }))
-        })?,
-        old: (0, 0),
-    })
+fn get_day(
+    r: &mut Reader<'_>,
+) -> Result<((ParticipantId, scheme::RetailerId), RefundDay), Corrupt> {
+    let acquirer = r.checked("acquirer", Reader::u40, ParticipantId::new)?;
+    let retailer = r.text("retailer")?;
+    let date = BusinessDate(r.u16("business date")?);
+    let amount = r.checked("amount", Reader::u40, Amount::new)?;
+    Ok(((acquirer, retailer), RefundDay { date, amount }))
 }
 
-fn get_kept(r: &mut Reader<'_>, payments: usize) -> Result<(usize, usize), Corrupt> {
-    let (old, turn) = (r.u32("payments kept")? as usize, r.u32("next of them")? as usize);
-    if old > payments || turn > 0 && turn >= old {
-        return Err(r.corrupt("payments kept"));
-    }
-    Ok((old, turn))
+fn put_hot(w: &mut Writer<'_>, kept: &Kept, (retired, told): (bool, bool)) {
+    put_kept(w, kept);
+    w.u64(kept.last).u8(u8::from(retired) | (u8::from(told) << 1));
 }
 
-fn get_preauth(r: &mut Reader<'_>) -> Result<PreAuth, Corrupt> {
-    let (expires, keep_until) = (r.u64("expiry")?, r.u64("end")?);
-    let completion = match r.u8("completed")? {
-        0 => None,
-        _ => Some(Completion {
-            amount: r.checked("amount", Reader::u40, Amount::new)?,
-            stan: r.checked("DE11", Reader::u32, Stan::new)?,
-            transmitted: r.checked("DE7", Reader::u32, MonthTime::new)?,
-            rrn: r.text("reference number")?,
-            first_received: Timestamp(r.u64("first receipt")?),
-            advice: get_trace(r)?,
-        }),
-    };
-    let (expires, keep_until) = (Timestamp(expires), Timestamp(keep_until));
-    Ok(PreAuth { expires, keep_until, completion })
-}
-
-fn put_trace(w: &mut Writer<'_>, trace: Trace) {
-    w.u32(trace.stan.get()).u32(trace.transmitted.number());
-}
-
-fn get_trace(r: &mut Reader<'_>) -> Result<Trace, Corrupt> {
-    Ok(Trace {
-        stan: r.checked("DE11", Reader::u32, Stan::new)?,
-        transmitted: r.checked("DE7", Reader::u32, MonthTime::new)?,
-    })
+fn get_hot(r: &mut Reader<'_>) -> Result<(Kept, (bool, bool)), Corrupt> {
+    let kept = get_kept(r)?;
+    let last = r.u64("last record")?;
+    let flags = r.u8("flags")?;
+    Ok((Kept { last, ..kept }, (flags & 1 != 0, flags & 2 != 0)))
 }

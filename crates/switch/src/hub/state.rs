@@ -13,6 +13,7 @@ use scheme::{
 };
 
 use super::flows::{Flows, PreAuth, RefundDay};
+use super::kept::Kept;
 use super::payments::{Payment, Payments, Status};
 use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
@@ -70,6 +71,8 @@ pub enum Told {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Scalars {
     pub(crate) records: u64,
+    /// Everything up to this record can be read back.
+    pub(crate) covered: u64,
     pub(crate) epoch: u64,
     pub(crate) cycle: u32,
     pub(crate) business_date: BusinessDate,
@@ -93,6 +96,8 @@ pub struct State {
     /// In the order in which they came to be owed.
     advices: BTreeMap<u64, Advice>,
     advice_of: BTreeMap<(ParticipantId, Trace), u64>,
+    /// How many each payment is owed.
+    owed: BTreeMap<PaymentId, usize>,
     flows: Fingerprinted<Flows>,
     scalars: Fingerprinted<Scalars>,
     sets: Fingerprint,
@@ -108,6 +113,7 @@ impl State {
             tombstones: Tombstones::default(),
             advices: BTreeMap::new(),
             advice_of: BTreeMap::new(),
+            owed: BTreeMap::new(),
             flows: Fingerprinted::default(),
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
@@ -121,6 +127,7 @@ impl State {
         self.directory.apply(&record.fact);
         let scalars = self.scalars.get_mut();
         scalars.records = scalars.records.saturating_add(1);
+        let number = scalars.records;
         match &record.fact {
             Fact::Opened(opened) => {
                 scalars.last_stan.insert(opened.issuer, opened.trace.stan);
@@ -130,16 +137,29 @@ impl State {
                     let terminal = (opened.seen.acquirer, opened.seen.terminal);
                     self.flows.get_mut().preauth_opened(terminal);
                 }
-                self.payments.insert(Payment::opened(opened, record.at));
-                self.forget(record.at);
+                self.payments.insert(Payment::opened(opened, record.at), number, true);
+                if let Some(original) = opened.original {
+                    self.settle(original);
+                }
+                self.forget_tombstones(record.at);
             }
             Fact::Declined(declined) => {
-                self.payments.insert(Payment::declined(declined, record.at));
-                self.forget(record.at);
+                let payment = Payment::declined(declined, record.at);
+                self.payments.insert(payment, number, false);
+                self.forget_tombstones(record.at);
             }
             Fact::Closed(closed) => self.close(closed, record.at),
             Fact::Reversed(reversed) => self.reverse(reversed, record.at),
             Fact::Completed(completed) => self.complete(completed, record.at),
+            Fact::Recalled(kept) => self.recall(kept),
+            Fact::Retired(kept) => {
+                self.payments.retire(kept.payment.id, number);
+                self.settle(kept.payment.id);
+            }
+            Fact::Covered { record } => {
+                scalars.covered = scalars.covered.max(*record);
+                self.payments.cover(*record);
+            }
             Fact::Tombstone(tombstone) => self.bury(tombstone.clone()),
             Fact::Discharged { bank, trace, .. } => self.discharge(*bank, *trace),
             Fact::Finding(finding) => {
@@ -182,19 +202,108 @@ impl State {
             let posted = payment.status == Status::Posted;
             let (id, amount) = (payment.id, payment.seen.amount);
             self.flows.get_mut().refund_closed(payment, posted);
-            if posted && let Some(original) = self.flows.get().original_of(id) {
-                self.payments.change(original, |payment| {
+            let original = self.flows.get().original_of(id);
+            if posted && let Some(original) = original {
+                let number = self.records();
+                self.payments.change(original, number, |payment| {
                     let returned = payment.returned.checked_add(amount);
                     payment.returned = returned.unwrap_or(payment.returned);
                 });
             }
+            if let Some(original) = original {
+                self.settle(original);
+            }
+        }
+        self.settle(closed.id);
+    }
+
+    /// A payment is open as long as something may still change it of itself, and until its records
+    /// say all of it.
+    fn settle(&mut self, id: PaymentId) {
+        let Some(payment) = self.payments.get(id) else { return };
+        let (retired, told) = self.payments.is_told(id);
+        let settled = retired || !told && self.is_plain(payment);
+        let open = !settled || self.is_in_use(payment);
+        self.payments.set_open(id, open);
+    }
+
+    /// Whether its `opened` and `closed`, or its `declined`, say all of a payment.
+    fn is_plain(&self, payment: &Payment) -> bool {
+        matches!(payment.status, Status::Posted | Status::Declined)
+            && !payment.reversed
+            && !payment.reversal_acknowledged
+            && payment.returned.is_zero()
+            && self.flows.get().preauth(payment.id).is_none()
+    }
+
+    /// Whether something is under way that changes a payment.
+    fn is_in_use(&self, payment: &Payment) -> bool {
+        payment.status == Status::Pending
+            || self.owed.contains_key(&payment.id)
+            || !self.flows.get().refunding(payment.id).is_zero()
+    }
+
+    /// Those that are over and can be read back, but for their end: a few at a time.
+    pub(crate) fn rested(&mut self, most: usize) -> Vec<PaymentId> {
+        let mut rested = self.payments.rested(most);
+        rested.retain(|id| self.payments.get(*id).is_some_and(|p| !self.is_in_use(p)));
+        rested
+    }
+
+    /// All that is known of a payment.
+    pub fn kept(&self, id: PaymentId) -> Option<Kept> {
+        let payment = self.payments.get(id)?.clone();
+        let (opened, last) = self.payments.records_of(id)?;
+        let flows = self.flows.get();
+        let (preauth, original) = (flows.preauth(id).copied(), flows.original_of(id));
+        Some(Kept { payment, preauth, original, opened, last })
+    }
+
+    fn put_flows(&mut self, kept: &Kept) {
+        if let Some(preauth) = kept.preauth {
+            let held = kept.payment.status == Status::Pending;
+            self.flows.get_mut().restore_preauth(&kept.payment, preauth, held);
+        }
+        if let Some(original) = kept.original {
+            let in_flight = kept.payment.status == Status::Pending;
+            self.flows.get_mut().restore_linked(&kept.payment, original, in_flight);
+        }
+    }
+
+    fn recall(&mut self, kept: &Kept) {
+        let is_new = self.payments.get(kept.payment.id).is_none();
+        self.payments.recall(kept, self.records());
+        if is_new {
+            self.put_flows(kept);
+        }
+        self.payments.set_open(kept.payment.id, true);
+    }
+
+    /// Takes in a payment that was read back.
+    pub(crate) fn find(&mut self, kept: &Kept) {
+        if self.payments.find(kept) {
+            self.put_flows(kept);
+        }
+    }
+
+    /// Lets cold payments go, none that is `held`.
+    pub(crate) fn forget(&mut self, window: usize, held: impl Fn(PaymentId) -> bool) {
+        let mut gone = Vec::new();
+        self.payments.forget(window, held, |payment| {
+            if payment.seen.is_refund() || payment.seen.is_preauth() {
+                gone.push(payment.clone());
+            }
+        });
+        for payment in gone {
+            self.flows.get_mut().forget(&payment);
         }
     }
 
     /// A change that may end a payment: a pre-authorisation that was open is counted no more.
     fn change_open(&mut self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
         let was_open = self.payments.get(id).is_some_and(is_open_preauth);
-        self.payments.change(id, change);
+        let number = self.records();
+        self.payments.change(id, number, change);
         let ended = self.payments.get(id).filter(|payment| was_open && !is_open_preauth(payment));
         let Some(payment) = ended else { return };
         let terminal = (payment.seen.acquirer, payment.seen.terminal);
@@ -234,7 +343,8 @@ impl State {
         } else if was_refund {
             self.flows.get_mut().refund_reversed(payment, reversed);
             if let Some(original) = self.flows.get().original_of(reversed.id) {
-                self.payments.change(original, |payment| {
+                let number = self.records();
+                self.payments.change(original, number, |payment| {
                     let returned = payment.returned.checked_sub(reversed.returned);
                     payment.returned = returned.unwrap_or_default();
                     // With its refund undone it is no more returned in full.
@@ -246,6 +356,10 @@ impl State {
         }
         self.owe(reversed.id, told, reversed.advice, reversed.code, actual, at);
         self.change_open(reversed.id, |payment| payment.reverse(reversed, posted));
+        if let Some(original) = self.flows.get().original_of(reversed.id) {
+            self.settle(original);
+        }
+        self.settle(reversed.id);
     }
 
     fn complete(&mut self, completed: &Completed, at: Timestamp) {
@@ -257,6 +371,7 @@ impl State {
         self.change_open(completed.id, Payment::complete);
         let told = Told::Completion;
         self.owe(completed.id, told, completed.advice, ResponseCode::APPROVED, None, at);
+        self.settle(completed.id);
     }
 
     fn move_money(&mut self, fact: &Fact) {
@@ -337,6 +452,8 @@ impl State {
         scalars.advices_made = number.saturating_add(1);
         let advice = Advice { bank, payment: id, trace, code, actual, since, found: false, of };
         self.sets.add(&advice);
+        let owed = self.owed.entry(id).or_default();
+        *owed = owed.saturating_add(1);
         self.advices.insert(number, advice);
         self.advice_of.insert((bank, trace), number);
     }
@@ -359,32 +476,23 @@ impl State {
         };
         self.sets.remove(&advice);
         if advice.of != Told::Completion {
-            self.payments.change(advice.payment, |payment| payment.reversal_acknowledged = true);
+            let number = self.records();
+            let told = |payment: &mut Payment| payment.reversal_acknowledged = true;
+            self.payments.change(advice.payment, number, told);
         }
+        if let Some(owed) = self.owed.get_mut(&advice.payment) {
+            *owed = owed.saturating_sub(1);
+            if *owed == 0 {
+                self.owed.remove(&advice.payment);
+            }
+        }
+        self.settle(advice.payment);
     }
 
     /// Lets go what no later message can match. Driven by record times, so that a replay forgets
     /// the same.
-    fn forget(&mut self, now: Timestamp) {
+    fn forget_tombstones(&mut self, now: Timestamp) {
         let before = |ms: u64| Timestamp(now.0.saturating_sub(ms.saturating_mul(1_000_000)));
-        let (owed, flows) = (&self.advices, &self.flows);
-        let kept = |payment: &Payment| {
-            let told = payment.reversed || payment.status == Status::Voided;
-            let completed = payment.seen.is_preauth() && payment.status == Status::Posted;
-            payment.status == Status::Pending
-                || flows.get().is_kept(payment.id, now)
-                || (told && !payment.reversal_acknowledged || completed)
-                    && owed.values().any(|advice| advice.payment == payment.id)
-        };
-        let mut gone = Vec::new();
-        self.payments.forget(before(self.timers.window_ms), kept, |payment| {
-            if payment.seen.is_refund() || payment.seen.is_preauth() {
-                gone.push(payment.clone());
-            }
-        });
-        for payment in gone {
-            self.flows.get_mut().forget(&payment);
-        }
         let horizon = before(self.timers.tombstone_ms);
         while let Some(gone) = self.tombstones.pop_before(horizon) {
             self.sets.remove(&gone);
@@ -522,61 +630,60 @@ impl State {
     }
 
     /// Puts back what a snapshot kept.
-    pub(crate) fn restore(
-        &mut self,
-        scalars: Scalars,
-        directory: Directory,
-        mut payments: Vec<Payment>,
-        tombstones: Vec<Tombstone>,
-        advices: Vec<(u64, Advice)>,
-        flows: FlowsKept,
-    ) {
+    pub(crate) fn restore(&mut self, body: Body) {
+        let Body { scalars, directory, payments, tombstones, advices, flows, .. } = body;
         self.directory = directory;
-        // Before version 3 those kept beyond their time stood behind newer ones.
-        payments.sort_by_key(|payment| payment.at);
-        for payment in payments {
-            if is_open_preauth(&payment) {
-                let terminal = (payment.seen.acquirer, payment.seen.terminal);
+        self.payments.restore(scalars.covered);
+        for (kept, told) in &payments {
+            if is_open_preauth(&kept.payment) {
+                let terminal = (kept.payment.seen.acquirer, kept.payment.seen.terminal);
                 self.flows.get_mut().preauth_opened(terminal);
             }
-            self.payments.insert(payment);
+            self.payments.restore_hot(kept, *told);
+            self.put_flows(kept);
         }
-        self.payments.keep(flows.old);
+        for (till, day) in flows.days {
+            self.flows.get_mut().restore_day(till, day);
+        }
+        self.flows.get_mut().restore_marks(flows.marks);
         for tombstone in tombstones {
             self.bury(tombstone);
         }
         for (number, advice) in advices {
             self.sets.add(&advice);
+            let owed = self.owed.entry(advice.payment).or_default();
+            *owed = owed.saturating_add(1);
             self.advice_of.insert((advice.bank, advice.trace), number);
             self.advices.insert(number, advice);
         }
-        for (id, preauth) in flows.preauths {
-            if let Some(payment) = self.payments.get(id) {
-                let held = payment.status == Status::Pending;
-                self.flows.get_mut().restore_preauth(payment, preauth, held);
-            }
-        }
-        for (refund, original) in flows.linked {
-            if let Some(payment) = self.payments.get(refund) {
-                let in_flight = payment.status == Status::Pending;
-                self.flows.get_mut().restore_linked(payment, original, in_flight);
-            }
-        }
-        for (till, day) in flows.days {
-            self.flows.get_mut().restore_day(till, day);
-        }
         self.scalars = Fingerprinted::new(scalars);
+        for (kept, _) in &payments {
+            self.settle(kept.payment.id);
+        }
+        self.payments.restored(body.fingerprint);
     }
 }
 
-/// What a snapshot keeps of [`Flows`].
+/// What a snapshot keeps.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) scalars: Scalars,
+    pub(crate) directory: Directory,
+    /// Those that are not cold, in the order in which they came; whether the last record of each
+    /// says all of it, and whether any did.
+    pub(crate) payments: Vec<(Kept, (bool, bool))>,
+    /// Of all payments that ever were.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) tombstones: Vec<Tombstone>,
+    pub(crate) advices: Vec<(u64, Advice)>,
+    pub(crate) flows: FlowsKept,
+}
+
+/// What a snapshot keeps of [`Flows`] beside the payments.
 #[derive(Debug, Default)]
 pub(crate) struct FlowsKept {
-    pub(crate) preauths: Vec<(PaymentId, PreAuth)>,
-    pub(crate) linked: Vec<(PaymentId, PaymentId)>,
+    pub(crate) marks: Fingerprint,
     pub(crate) days: Vec<((ParticipantId, RetailerId), RefundDay)>,
-    /// How many payments are kept beyond their time, and which is looked at next.
-    pub(crate) old: (usize, usize),
 }
 
 /// Entries under a match key, each behind its number, which counts up.

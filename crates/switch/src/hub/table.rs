@@ -2,8 +2,9 @@
 //!
 //! A payment stands in one row and is never moved while the table grows; an index holds the
 //! numbers of rows alone. Payments that share a key are a chain from the newest to the oldest,
-//! through their rows; a row that was given up is used again. Those that are kept beyond their time
-//! stand in a list of their own before the others, so that both lists are in order of time.
+//! through their rows; a row that was given up is used again. Those that are open while younger
+//! ones have gone stand in a list of their own before the others, so that both lists are in order;
+//! those that were read back from history are in their chains alone.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -49,16 +50,10 @@ impl Key {
 
     fn hash(self) -> u64 {
         match self {
-            Self::Stan(acquirer, terminal, stan) => {
-                hash_of(&(acquirer, number(terminal.bytes()), stan))
-            }
-            Self::Rrn(acquirer, terminal, rrn) => {
-                hash_of(&(acquirer, number(terminal.bytes()), number(rrn.bytes())))
-            }
-            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, number(rrn.bytes()))),
-            Self::Card(acquirer, retailer, token) => {
-                hash_of(&(acquirer, number(retailer.bytes()), token))
-            }
+            Self::Stan(acquirer, terminal, stan) => hash_of(&(acquirer, terminal, stan)),
+            Self::Rrn(acquirer, terminal, rrn) => hash_of(&(acquirer, terminal, rrn)),
+            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, rrn)),
+            Self::Card(acquirer, retailer, token) => hash_of(&(acquirer, retailer, token)),
         }
     }
 
@@ -88,14 +83,6 @@ impl Key {
     }
 }
 
-/// A short text as a number, which is hashed at once and not byte by byte.
-fn number<const N: usize>(text: &[u8; N]) -> u128 {
-    const { assert!(N <= 16, "a number of 16 bytes holds the text") };
-    let mut bytes = [0; 16];
-    bytes[..N].copy_from_slice(text);
-    u128::from_le_bytes(bytes)
-}
-
 fn hash_of(key: &impl core::hash::Hash) -> u64 {
     FixedState::default().hash_one(key)
 }
@@ -109,11 +96,27 @@ struct Links {
 
 const ALONE: Links = Links { newer: NONE, older: NONE };
 
+/// What the table knows of a payment beside it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Life {
+    /// The payment's own fingerprint, which would else be reckoned again for every change.
+    pub(super) mark: Fingerprint,
+    /// The record that opened or refused it.
+    pub(super) opened: u64,
+    /// The record that changed it last.
+    pub(super) last: u64,
+    /// Whether it may change without being recalled.
+    pub(super) open: bool,
+    /// Whether its last record says all of it.
+    pub(super) retired: bool,
+    /// Whether any record did, so that those which made it do not any more.
+    pub(super) told: bool,
+}
+
 #[derive(Clone, Debug)]
 struct Row {
     payment: Option<Payment>,
-    /// The payment's own fingerprint, which would else be reckoned again for every change.
-    mark: Fingerprint,
+    life: Life,
     links: [Links; KEYS],
 }
 
@@ -122,11 +125,14 @@ struct Row {
 pub(super) struct Table {
     pieces: Vec<Vec<Row>>,
     free: Vec<u32>,
-    /// Those kept beyond their time, in the order in which they came: before all of `order`.
+    /// Those that are open while younger ones have gone, in the order in which they came: before
+    /// all of `order`.
     old: Vec<u32>,
     /// Which of `old` is looked at next.
     turn: usize,
     order: VecDeque<u32>,
+    /// Those that were read back, in that order; they are in neither list.
+    found: VecDeque<(u32, PaymentId)>,
     by_id: SpreadTable,
     recent: Recent,
     /// Pieces for those to come, their memory in hand.
@@ -149,7 +155,7 @@ impl Table {
         self.order = places;
         for _ in 0..payments.div_ceil(PAYMENTS_OF_PIECE) {
             let mut piece = Vec::with_capacity(PAYMENTS_OF_PIECE);
-            let nobody = Row { payment: None, mark: Fingerprint::default(), links: [ALONE; KEYS] };
+            let nobody = Row { payment: None, life: Life::default(), links: [ALONE; KEYS] };
             piece.resize(PAYMENTS_OF_PIECE, nobody);
             piece.clear();
             self.spare.push(piece);
@@ -160,14 +166,26 @@ impl Table {
         self.payment(self.find(id)?)
     }
 
-    /// A payment, to be changed, and its fingerprint, to be changed with it.
-    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<(&mut Payment, &mut Fingerprint)> {
+    /// A payment, to be changed, what is known beside it, to be changed with it, and its row.
+    pub(super) fn get_mut(&mut self, id: PaymentId) -> Option<(&mut Payment, &mut Life, u32)> {
         let row = self.find(id)?;
-        let Row { payment, mark, .. } = row_mut(&mut self.pieces, row)?;
-        Some((payment.as_mut()?, mark))
+        let Row { payment, life, .. } = row_mut(&mut self.pieces, row)?;
+        Some((payment.as_mut()?, life, row))
     }
 
-    /// How many there are.
+    /// What is known of a payment beside it, and its row.
+    pub(super) fn life(&self, id: PaymentId) -> Option<(Life, u32)> {
+        let row = self.find(id)?;
+        row_at(&self.pieces, row).map(|found| (found.life, row))
+    }
+
+    /// The payment of a row, and what is known beside it.
+    pub(super) fn at_row(&self, row: u32) -> Option<(&Payment, Life)> {
+        let row = row_at(&self.pieces, row)?;
+        Some((row.payment.as_ref()?, row.life))
+    }
+
+    /// How many there are, without those that were read back.
     pub(super) fn len(&self) -> usize {
         self.old.len().saturating_add(self.order.len())
     }
@@ -186,62 +204,102 @@ impl Table {
         self.payment(*row?)
     }
 
-    /// How many of the first are kept beyond their time, and which of them is looked at next.
-    pub(super) fn kept(&self) -> (usize, usize) {
-        (self.old.len(), self.turn)
-    }
-
-    /// Puts back what [`Self::kept`] said.
-    pub(super) fn keep(&mut self, (old, turn): (usize, usize)) {
-        for _ in 0..old {
-            self.keep_first();
-        }
-        self.turn = turn;
+    /// Whether there are others than those in order.
+    pub(super) fn has_more(&self) -> bool {
+        !self.old.is_empty() || !self.found.is_empty()
     }
 
     /// Those that share a key, the newest first.
     pub(super) fn chain(&self, key: Key) -> impl Iterator<Item = &Payment> {
-        let newest = self.newest(key, key.hash());
+        let newest = self.newest(key);
         core::iter::successors(newest, move |row| self.links(*row, key).map(|links| links.older))
             .take_while(|row| *row != NONE)
             .filter_map(|row| self.payment(row))
     }
 
-    /// Puts a payment that is not there yet.
-    pub(super) fn insert(&mut self, payment: Payment, mark: Fingerprint) {
+    /// Puts a payment that is not there yet, behind all others.
+    pub(super) fn insert(&mut self, payment: Payment, life: Life) -> u32 {
+        let row = self.put(payment, life);
+        self.order.push_back(row);
+        row
+    }
+
+    /// Puts one that came before all that are in order, where it belongs among the old.
+    pub(super) fn insert_old(&mut self, payment: Payment, life: Life) -> u32 {
+        let row = self.put(payment, life);
+        self.place_old(row, life.opened);
+        row
+    }
+
+    /// Puts one that was read back.
+    pub(super) fn insert_found(&mut self, payment: Payment, life: Life) {
+        let id = payment.id;
+        let row = self.put(payment, life);
+        self.found.push_back((row, id));
+    }
+
+    /// One that was read back is in hand again: it is old now.
+    pub(super) fn keep_found(&mut self, row: u32, opened: u64) {
+        let before = self.found.len();
+        self.found.retain(|(found, _)| *found != row);
+        if self.found.len() < before {
+            self.place_old(row, opened);
+        }
+    }
+
+    /// Lets go what was read back, the first first, beyond so many.
+    pub(super) fn forget_found(&mut self, most: usize) -> Option<Payment> {
+        if self.found.len() <= most {
+            return None;
+        }
+        let (row, _) = self.found.pop_front()?;
+        self.take(row)
+    }
+
+    fn put(&mut self, payment: Payment, life: Life) -> u32 {
         let (id, keys) = (payment.id, Key::all_of(&payment));
-        let row = self.place(Row { payment: Some(payment), mark, links: [ALONE; KEYS] });
+        let row = self.place(Row { payment: Some(payment), life, links: [ALONE; KEYS] });
         for key in keys {
             self.link(row, key);
         }
         let hash = hash_of(&id);
         self.by_id.insert(hash, row);
         self.recent.put(hash, row);
-        self.order.push_back(row);
+        row
     }
 
-    /// The payment that came first of those that are not kept beyond their time.
-    pub(super) fn first(&self) -> Option<&Payment> {
-        self.order.front().and_then(|row| self.payment(*row))
+    fn place_old(&mut self, row: u32, opened: u64) {
+        let place = self.old.partition_point(|old| {
+            row_at(&self.pieces, *old).is_some_and(|old| old.life.opened < opened)
+        });
+        self.old.insert(place, row);
     }
 
-    /// Keeps the first beyond its time.
+    /// The payment that came first of those that are in order.
+    pub(super) fn first(&self) -> Option<(&Payment, Life)> {
+        self.order.front().and_then(|row| self.at_row(*row))
+    }
+
+    /// The first is old from now on.
     pub(super) fn keep_first(&mut self) {
-        self.old.extend(self.order.pop_front());
+        if let Some(row) = self.order.pop_front() {
+            let opened = row_at(&self.pieces, row).map_or(0, |row| row.life.opened);
+            self.place_old(row, opened);
+        }
     }
 
     /// Takes the first out.
-    pub(super) fn pop_first(&mut self) -> Option<(Payment, Fingerprint)> {
+    pub(super) fn pop_first(&mut self) -> Option<Payment> {
         let row = self.order.pop_front()?;
         self.take(row)
     }
 
-    /// One of those that are kept: each comes round in its turn.
-    pub(super) fn old(&self) -> Option<&Payment> {
-        self.old.get(self.turn).and_then(|row| self.payment(*row))
+    /// One of the old: each comes round in its turn.
+    pub(super) fn old(&self) -> Option<(&Payment, Life)> {
+        self.old.get(self.turn).and_then(|row| self.at_row(*row))
     }
 
-    /// It goes on being kept.
+    /// It stays.
     pub(super) fn keep_old(&mut self) {
         self.turn = self.turn.saturating_add(1);
         if self.turn >= self.old.len() {
@@ -250,7 +308,7 @@ impl Table {
     }
 
     /// Takes it out.
-    pub(super) fn pop_old(&mut self) -> Option<(Payment, Fingerprint)> {
+    pub(super) fn pop_old(&mut self) -> Option<Payment> {
         self.old.get(self.turn)?;
         let row = self.old.remove(self.turn);
         if self.turn >= self.old.len() {
@@ -259,16 +317,15 @@ impl Table {
         self.take(row)
     }
 
-    fn take(&mut self, row: u32) -> Option<(Payment, Fingerprint)> {
+    fn take(&mut self, row: u32) -> Option<Payment> {
         let keys = Key::all_of(self.payment(row)?);
         for key in keys {
             self.unlink(row, key);
         }
-        let Row { payment, mark, .. } = row_mut(&mut self.pieces, row)?;
-        let (payment, mark) = (payment.take()?, *mark);
+        let payment = row_mut(&mut self.pieces, row)?.payment.take()?;
         self.by_id.remove(hash_of(&payment.id), row);
         self.free.push(row);
-        Some((payment, mark))
+        Some(payment)
     }
 
     fn find(&self, id: PaymentId) -> Option<u32> {
@@ -277,10 +334,9 @@ impl Table {
         self.recent.find(hash, is_it).or_else(|| self.by_id.find(hash, is_it))
     }
 
-    /// The newest row of a chain; `hash` is the key's.
-    fn newest(&self, key: Key, hash: u64) -> Option<u32> {
+    fn newest(&self, key: Key) -> Option<u32> {
         let of_key = |row| self.payment(row).is_some_and(|payment| key.is_of(payment));
-        self.chains[key.number()].find(hash, of_key)
+        self.chains[key.number()].find(key.hash(), of_key)
     }
 
     fn payment(&self, row: u32) -> Option<&Payment> {
@@ -313,14 +369,13 @@ impl Table {
     /// Puts a row into its chain: before all others, for it came last (and if it did not, where it
     /// belongs).
     fn link(&mut self, row: u32, key: Key) {
-        let came = |payment: Option<&Payment>| payment.map(|p| p.at);
-        let own = came(self.payment(row));
-        let hash = key.hash();
-        let Some(newest) = self.newest(key, hash).filter(|newest| *newest != row) else {
-            return self.chains[key.number()].insert(hash, row);
+        let came = |pieces: &[Vec<Row>], row| row_at(pieces, row).map(|row| row.life.opened);
+        let own = came(&self.pieces, row);
+        let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
+            return self.chains[key.number()].insert(key.hash(), row);
         };
         let (mut newer, mut older) = (NONE, newest);
-        while older != NONE && came(self.payment(older)) > own {
+        while older != NONE && came(&self.pieces, older) > own {
             newer = older;
             older = self.links(older, key).map_or(NONE, |links| links.older);
         }
@@ -328,7 +383,7 @@ impl Table {
         self.join(newer, row, key);
         self.join(row, older, key);
         if newer == NONE {
-            self.chains[key.number()].replace(hash, newest, row);
+            self.chains[key.number()].replace(key.hash(), newest, row);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Byte layouts of the hub's records. `docs/formats/records.md` is the same in words.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use scheme::{
@@ -13,6 +14,7 @@ use super::{
     Seen, Tombstone,
 };
 use crate::bytes::{Corrupt, Reader, Writer};
+use crate::hub::kept::{get_kept, put_kept};
 use crate::request::{OriginalRef, Trace};
 
 /// The first version of every kind.
@@ -43,6 +45,19 @@ const OVERCAP_REPAID: u8 = 23;
 const CUTOVER: u8 = 24;
 const NETTED: u8 = 25;
 const COMPLETED: u8 = 26;
+const COVERED: u8 = 27;
+const RECALLED: u8 = 28;
+const RETIRED: u8 = 29;
+
+/// Whether a record of this kind begins with the id of a payment that it is a part of.
+pub(crate) fn is_of_payment(kind: u8) -> bool {
+    matches!(kind, OPENED | DECLINED | CLOSED | RECALLED | RETIRED)
+}
+
+/// Whether a record of this kind says a payment's request.
+pub(crate) fn says_request(kind: u8) -> bool {
+    matches!(kind, OPENED | DECLINED | RECALLED | RETIRED)
+}
 
 /// Appends a fact's payload; returns its kind and version for the envelope.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
@@ -180,6 +195,18 @@ fn encode_other(fact: &Fact, w: &mut Writer<'_>) -> u8 {
             w.u40(participant.get()).u40(amount.minor()).u8(u8::from(*paid_out)).u128(*transfer);
             NETTED
         }
+        Fact::Covered { record } => {
+            w.u64(*record);
+            COVERED
+        }
+        Fact::Recalled(kept) => {
+            put_kept(w, kept);
+            RECALLED
+        }
+        Fact::Retired(kept) => {
+            put_kept(w, kept);
+            RETIRED
+        }
         Fact::Opened(_)
         | Fact::Declined(_)
         | Fact::Closed(_)
@@ -235,6 +262,9 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Corrupt> {
             code: code(&mut r)?,
         },
         FINDING => Fact::Finding(get_finding(&mut r)?),
+        COVERED => Fact::Covered { record: r.u64("record")? },
+        RECALLED => Fact::Recalled(Box::new(get_kept(&mut r)?)),
+        RETIRED => Fact::Retired(Box::new(get_kept(&mut r)?)),
         other => decode_business(other, &mut r)?,
     };
     r.finish()?;

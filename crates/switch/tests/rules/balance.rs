@@ -10,7 +10,7 @@ use crate::rig::{A, B, Rig, SECOND, amount, card, config, mti};
 #[test]
 fn r_record_a_balance_enquiry_is_asked_answered_and_forgotten() {
     let mut rig = Rig::new();
-    let records = rig.records.len();
+    let records = rig.written();
     let balance = rig.balance_of();
     let one = rig.send(balance.clone());
     let ask = rig.asks.last().unwrap().clone();
@@ -32,13 +32,13 @@ fn r_record_a_balance_enquiry_is_asked_answered_and_forgotten() {
     assert_eq!(rig.counts, [Count::Repeat, Count::Enquiry, Count::StrayAnswer]);
     // A repeat asks again.
     rig.send(rig.again(&balance));
-    assert_eq!((rig.asks.len(), rig.records.len(), rig.nets()), (2, records, [0, 0, 0]));
+    assert_eq!((rig.asks.len(), rig.written(), rig.nets()), (2, records, [0, 0, 0]));
 }
 
 #[test]
 fn r_record_refusals_of_balance_enquiries_are_no_records() {
     let mut rig = Rig::new();
-    let records = rig.records.len();
+    let records = rig.written();
     let bad = [
         ("14 CARD NUMBER", Request { card_valid: false, ..rig.balance_of() }),
         ("54 EXPIRED", Request { expiry: Some(2001), ..rig.balance_of() }),
@@ -53,7 +53,7 @@ fn r_record_refusals_of_balance_enquiries_are_no_records() {
     rig.sign_off(B);
     let balance = rig.balance_of();
     let ticket = rig.send(balance);
-    assert_eq!((rig.said(ticket).as_str(), rig.records.len()), ("91 ISSUER DOWN", records));
+    assert_eq!((rig.said(ticket).as_str(), rig.written()), ("91 ISSUER DOWN", records));
 }
 
 #[test]

@@ -62,9 +62,9 @@ fn r_crash_every_prefix_of_the_records() {
             assert_eq!(owed, [code("68")]);
         }
         // Replaying what recovery itself has written changes nothing more.
-        let resolved = after.records.len();
+        let resolved = after.written();
         after.crash();
-        assert_eq!(after.records.len(), resolved, "kept {kept}");
+        assert_eq!(after.written(), resolved, "kept {kept}");
     }
 }
 
@@ -135,6 +135,10 @@ fn r_crash_the_window_keeps_its_order() {
         let other = rig.purchase();
         rig.pay(&other);
     }
+    if crate::WINDOW.is_some() {
+        // What was let go has no order here.
+        return;
+    }
     let order = |rig: &Rig| -> Vec<_> {
         let seen = &rig.payment(old).seen;
         let payments = rig.hub.state().payments();
@@ -174,19 +178,31 @@ fn r_crash_a_snapshot_of_an_earlier_version_is_restored() {
     rig.pay(&first);
     let open = rig.purchase();
     rig.send(open);
-    let mut body = Vec::new();
-    rig.hub.snapshot(&mut body);
-    // Version 3 ends with two numbers, version 2 with three lists.
+    // Written by the release that wrote version 3: it ends with two numbers, version 2 with three
+    // lists.
+    let mut body = include_bytes!("../fixtures/hub-snapshot-3.bin").to_vec();
     let lists = body.split_off(body.len() - 20);
     assert_eq!((&body[..2], &lists[..]), ([3, 0].as_slice(), [0; 20].as_slice()));
     let mut again = switch::Hub::new(crate::rig::config());
-    for (version, length) in [(2, 12), (1, 0)] {
+    for (version, length) in [(3, 20), (2, 12), (1, 0)] {
         body[0] = version;
         again.restore(&[&body[..], &lists[..length]].concat()).unwrap();
-        assert_eq!(again.state_hash(), rig.hub.state_hash());
+        for payment in rig.hub.state().payments().iter() {
+            assert_eq!(again.state().payments().get(payment.id), Some(payment));
+        }
+        if crate::WINDOW.is_none() {
+            assert_eq!(again.state_hash(), rig.hub.state_hash());
+        }
+        // And it goes on as a snapshot of this release.
+        let mut newest = Vec::new();
+        again.snapshot(&mut newest);
+        assert_eq!(newest[..2], [4, 0]);
+        let mut once_more = switch::Hub::new(crate::rig::config());
+        once_more.restore(&newest).unwrap();
+        assert_eq!(once_more.state_hash(), again.state_hash());
     }
     // A newer one is refused, and so is one that ends early or late.
-    for (version, cut) in [(4, 0), (1, 1), (2, 0), (3, 0)] {
+    for (version, cut) in [(5, 0), (4, 0), (1, 1), (2, 0), (3, 0)] {
         body[0] = version;
         assert!(again.restore(&body[..body.len() - cut]).is_err(), "{version} {cut}");
     }

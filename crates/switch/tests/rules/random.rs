@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use scheme::{Processing, Timestamp};
 use switch::Request;
-use switch::hub::{Input, Status};
+use switch::hub::{Input, Payment, Status};
 use switch::record::Fact;
 
 use crate::rig::{
@@ -408,10 +408,10 @@ impl Day {
     /// Nothing comes of an enquiry.
     fn enquire(&mut self) {
         let balance = self.rig.balance_of();
-        let records = self.rig.records.len();
+        let records = self.rig.written();
         let due = self.rig.hub.next_timeout().is_some_and(|at| at <= self.rig.now);
         self.rig.send(balance);
-        assert!(due || self.rig.records.len() == records);
+        assert!(due || self.rig.written() == records);
     }
 
     fn acknowledge(&mut self) {
@@ -497,10 +497,13 @@ impl Day {
         let mut nets: BTreeMap<u64, i128> = [(A, 0), (B, 0), (C, 0)].into();
         for (key, known) in &self.known {
             let request = &known.request;
-            let payments = self.rig.hub.state().payments();
-            let flows = self.rig.hub.state().flows();
-            let found: Vec<_> =
-                payments.by_stan(request.acquirer, request.terminal, request.stan).collect();
+            let trace = (request.acquirer, request.terminal, request.stan);
+            let all = self.rig.by_stan(trace);
+            let found: Vec<_> = all.iter().map(|kept| &kept.payment).collect();
+            let posted_of = |payment: &Payment| {
+                let done = all[0].preauth.and_then(|preauth| preauth.completion);
+                done.map_or(payment.seen.amount, |done| done.amount).minor()
+            };
             let left = known.stays() - self.refunded(*key);
             match (known.end, &found[..]) {
                 (End::Buried, []) | (End::Refused, []) => {}
@@ -508,7 +511,7 @@ impl Day {
                 (End::Held(_), [payment]) if payment.status == Status::Pending => {}
                 (End::Expired(_), [payment]) if payment.status == Status::Voided => {}
                 (End::Posted(posted), [payment])
-                    if flows.posted(payment).minor() == posted
+                    if posted_of(payment) == posted
                         && posted - payment.returned.minor() == left
                         && (payment.status == Status::Posted
                             || payment.status == Status::Reversed

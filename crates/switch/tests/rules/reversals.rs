@@ -57,12 +57,12 @@ fn r_reversal_twice_moves_nothing() {
     rig.pay(&first);
     let undo = rig.reversal(&first);
     rig.send(undo.clone());
-    let records = rig.records.len();
+    let records = rig.written();
     for number in [420, 421, 400] {
         let ticket = rig.send(Request { mti: mti(number), ..rig.again(&undo) });
         assert_eq!(rig.said(ticket), "00");
     }
-    assert_eq!((rig.nets(), rig.records.len(), rig.advices.len()), ([0, 0, 0], records, 1));
+    assert_eq!((rig.nets(), rig.written(), rig.advices.len()), ([0, 0, 0], records, 1));
 }
 
 #[test]
@@ -185,13 +185,13 @@ fn r_reversal_of_a_declined_or_voided_payment_moves_nothing() {
     rig.pass(15 * SECOND);
     let refused = Request { card_valid: false, ..rig.purchase() };
     rig.send(refused.clone());
-    let records = rig.records.len();
+    let records = rig.written();
     for request in [declined, voided, refused] {
         let undo = rig.reversal(&request);
         let ticket = rig.send(undo);
         assert_eq!(rig.said(ticket), "00");
     }
-    assert_eq!((rig.records.len(), rig.nets()), (records, [0, 0, 0]));
+    assert_eq!((rig.written(), rig.nets()), (records, [0, 0, 0]));
     assert_eq!(rig.advices.len(), 1, "only the voided one was ever owed");
 }
 

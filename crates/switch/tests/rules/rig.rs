@@ -4,7 +4,7 @@
 //! whole and through snapshots, and everything that must be equal is compared.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ledger::{AccountStatus, Books, TransferStatus, chart};
 use scheme::{
@@ -12,7 +12,10 @@ use scheme::{
     PaymentId, PaymentSeed, Processing, ResponseCode, RetailerId, Rrn, Sealed, Stan, StationId,
     TerminalId, Timestamp, Token, Zone, transfer_id_of_record,
 };
-use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input, IssuerAnswer, Payment, Status};
+use switch::history::{self, Gather, HistoryKey, Indexed, Mark};
+use switch::hub::{
+    AdviceKind, Count, Effect, HubConfig, Input, IssuerAnswer, Kept, Payment, Status,
+};
 use switch::record::{self, Fact, FindingKind, Seen};
 use switch::{
     Answer, Carried, Hub, OriginalRef, PeerId, Record, ReplyTo, Request, Text25, Timers, Trace,
@@ -106,6 +109,12 @@ pub(crate) struct Rig {
     pub(crate) events: Vec<Event>,
     next_ticket: u64,
     next_stan: u32,
+    /// How many inputs are being worked on, one within the other.
+    depth: u32,
+    /// What was asked of history.
+    look_ups: VecDeque<(u64, Vec<HistoryKey>, Timestamp)>,
+    /// Inputs so far: history covers what there is after every third.
+    inputs: u64,
 }
 
 thread_local! {
@@ -127,6 +136,7 @@ pub(crate) fn config() -> HubConfig {
         cutover_s: 22 * 3600,
         net_at_cutover: true,
         in_flight_max: 100,
+        window_payments: crate::WINDOW.unwrap_or(usize::MAX),
         cash: true,
     }
 }
@@ -227,6 +237,9 @@ impl Rig {
             events: Vec::new(),
             next_ticket: 1,
             next_stan: 1,
+            depth: 0,
+            look_ups: VecDeque::new(),
+            inputs: 0,
         }
     }
 
@@ -251,10 +264,91 @@ impl Rig {
     /// One input, as `host` does it: the engine is asked at once, in the order of effects.
     pub(crate) fn drive(&mut self, input: Input) {
         let mut effects = Vec::new();
+        self.depth += 1;
         self.hub.handle(self.now, input, &mut effects);
         for effect in effects {
             self.effect(effect);
         }
+        self.depth -= 1;
+        if self.depth == 0 {
+            self.answer_look_ups();
+            self.inputs += 1;
+            if crate::WINDOW.is_some() && self.inputs.is_multiple_of(3) {
+                self.cover();
+            }
+        }
+    }
+
+    /// What was asked of history is answered when everything before it has been dealt with.
+    fn answer_look_ups(&mut self) {
+        self.depth += 1;
+        while let Some((number, keys, since)) = self.look_ups.pop_front() {
+            let found = Some(self.in_history(&keys, since));
+            self.drive(Input::FoundInHistory { number, found });
+        }
+        self.depth -= 1;
+    }
+
+    /// History has everything up to now.
+    fn cover(&mut self) {
+        let covered = usize::try_from(self.hub.state().payments().covered()).unwrap();
+        let mut indexed = Indexed { record: self.records.len() as u64, ..Indexed::default() };
+        for record in &self.records[covered..] {
+            history::marks(&record.fact, |at| config().zone.local(at), &mut |mark| match mark {
+                Mark::Recent(key) => indexed.keys.push(key.hash()),
+                Mark::At(latest) => indexed.latest = indexed.latest.and(latest),
+                Mark::Key(_) | Mark::Participant(_) => {}
+            });
+        }
+        self.depth += 1;
+        self.drive(Input::Indexed(indexed));
+        self.depth -= 1;
+    }
+
+    /// What history has by one of these keys, through the bytes of its records.
+    fn in_history(&self, keys: &[HistoryKey], since: Timestamp) -> Vec<Kept> {
+        let covered = usize::try_from(self.hub.state().payments().covered()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        for record in self.records[..covered].iter().filter(|record| record.at >= since) {
+            let mut wanted = false;
+            history::marks(&record.fact, |at| config().zone.local(at), &mut |mark| {
+                if let Mark::Key(key) | Mark::Recent(key) = mark {
+                    wanted |= keys.contains(&key);
+                }
+            });
+            if wanted && let Some(id) = id_of(&record.fact) {
+                ids.insert(id);
+            }
+        }
+        let found = ids.into_iter().filter_map(|id| self.gathered(id));
+        found.filter(|kept| keys.iter().any(|key| key.is_of(kept))).collect()
+    }
+
+    /// All that there is of this terminal and trace number, in memory and in history.
+    pub(crate) fn by_stan(&self, key: (ParticipantId, TerminalId, Stan)) -> Vec<Kept> {
+        let (acquirer, terminal, stan) = key;
+        let state = self.hub.state();
+        let here = state.payments().by_stan(acquirer, terminal, stan);
+        let mut all: Vec<_> = here.filter_map(|payment| state.kept(payment.id)).collect();
+        let key = HistoryKey::Stan(acquirer, terminal, stan);
+        for kept in self.in_history(&[key], Timestamp::default()) {
+            let own = kept.payment.seen.stan == stan;
+            if own && all.iter().all(|known| known.payment.id != kept.payment.id) {
+                all.push(kept);
+            }
+        }
+        all
+    }
+
+    fn gathered(&self, id: PaymentId) -> Option<Kept> {
+        let covered = usize::try_from(self.hub.state().payments().covered()).unwrap();
+        let mut gather = Gather::default();
+        for (n, record) in self.records[..covered].iter().enumerate().rev() {
+            if history::is_of(&record.fact, id) && gather.take(n as u64 + 1, record.clone()) {
+                break;
+            }
+        }
+        gather.finish()
     }
 
     fn effect(&mut self, effect: Effect) {
@@ -266,8 +360,11 @@ impl Rig {
             }
             Effect::Record(record) => {
                 make_accounts(&self.hub, &mut self.books, &record);
+                let covered = matches!(record.fact, Fact::Covered { .. });
                 self.records.push(record);
-                self.events.push(Event::Record);
+                if !covered {
+                    self.events.push(Event::Record);
+                }
             }
             Effect::Answer { to, answer } => {
                 self.events.push(Event::Answer(to.ticket));
@@ -309,6 +406,9 @@ impl Rig {
                     actual,
                     repeat,
                 });
+            }
+            Effect::FindInHistory { number, keys, since } => {
+                self.look_ups.push_back((number, keys, since));
             }
             Effect::Count(count) => self.counts.push(count),
         }
@@ -471,6 +571,7 @@ impl Rig {
         for effect in first.into_iter().chain(last) {
             self.effect(effect);
         }
+        self.answer_look_ups();
     }
 
     pub(crate) fn answered(&self, ticket: u64) -> Option<&Answer> {
@@ -525,8 +626,10 @@ impl Rig {
         self.drive(Input::AdviceAnswer { bank: issuer, trace, code: code(code_) });
     }
 
-    pub(crate) fn payment(&self, id: PaymentId) -> &Payment {
-        self.hub.state().payments().get(id).unwrap()
+    /// A payment, wherever it is.
+    pub(crate) fn payment(&self, id: PaymentId) -> Payment {
+        let here = self.hub.state().payments().get(id).cloned();
+        here.or_else(|| self.gathered(id).map(|kept| kept.payment)).unwrap()
     }
 
     pub(crate) fn status(&self, id: PaymentId) -> Status {
@@ -564,6 +667,14 @@ impl Rig {
         self.hub.state().business_date()
     }
 
+    /// How many decisions were recorded, without what history itself needs.
+    pub(crate) fn written(&self) -> usize {
+        let own = |fact: &Fact| {
+            matches!(fact, Fact::Covered { .. } | Fact::Recalled(_) | Fact::Retired(_))
+        };
+        self.records.iter().filter(|record| !own(&record.fact)).count()
+    }
+
     /// Everything that holds after any scenario.
     pub(crate) fn verify(&self) {
         sound(&self.hub, &self.books);
@@ -587,6 +698,18 @@ impl Drop for Rig {
         if !std::thread::panicking() {
             self.verify();
         }
+    }
+}
+
+fn id_of(fact: &Fact) -> Option<PaymentId> {
+    match fact {
+        Fact::Opened(opened) => Some(opened.id),
+        Fact::Declined(declined) => Some(declined.id),
+        Fact::Closed(closed) => Some(closed.id),
+        Fact::Reversed(reversed) => Some(reversed.id),
+        Fact::Completed(completed) => Some(completed.id),
+        Fact::Recalled(kept) | Fact::Retired(kept) => Some(kept.payment.id),
+        _ => None,
     }
 }
 

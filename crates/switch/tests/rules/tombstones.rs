@@ -145,13 +145,13 @@ fn r_tomb_a_repeat_of_the_reversal_makes_no_second() {
     let made = rig.hub.state().tombstone_count(first.acquirer, first.terminal);
     assert_eq!((made, rig.found(FindingKind::UnknownOriginal)), (1, 1));
     // The original's own repeats are refused too, and leave no record.
-    let before = rig.records.len();
+    let before = rig.written();
     for number in [200, 201] {
         let again = Request { mti: mti(number), ..rig.again(&first) };
         let ticket = rig.send(again);
         assert_eq!(rig.said(ticket), BURIED);
     }
-    assert_eq!(rig.records.len(), before);
+    assert_eq!(rig.written(), before);
 }
 
 /// A purchase that the hub never saw, and its reversal without a card: only DE11 and DE7 of DE90,

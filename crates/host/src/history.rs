@@ -1,0 +1,339 @@
+//! The hub's history on a disk: makes the indexes of sealed segments, and reads payments back.
+//!
+//! Driven by a shell on a thread of its own, beside the one that writes the journal; never by the
+//! event loop. [`History::step`] does one bounded piece of what is to be done, [`History::find`]
+//! answers one question. What bounds it: [`WARM_BYTES`], and the limits of a look-up in `switch`.
+//! It only reads the journal; what it writes are indexes, which are made again if they are lost.
+
+use std::collections::BTreeMap;
+
+use journal::index::{self, Build, Index, IndexError, Keys, KeysOf, Progress};
+use journal::{Disk, DiskError, RecordView};
+use scheme::{PaymentId, Timestamp, Zone};
+use switch::Record;
+use switch::history::{self, Gather, HistoryKey, Indexed, KEYS_VERSION, Latest, Mark};
+use switch::hub::Kept;
+use switch::limits::{FOUND_BY_LOOK_UP_MAX, GONE_GENERATIONS, GONE_KEYS_OF_GENERATION};
+use switch::record;
+
+use crate::config::Config;
+use crate::limits::WARM_BYTES;
+
+/// What the records of a hub are found by.
+#[derive(Clone, Debug)]
+pub struct HubKeys {
+    zone: Zone,
+}
+
+impl HubKeys {
+    /// Those of a nation.
+    pub fn new(config: &Config) -> Self {
+        Self { zone: config.zone.clone() }
+    }
+}
+
+impl KeysOf for HubKeys {
+    fn version(&self) -> u16 {
+        KEYS_VERSION
+    }
+
+    fn keys_of(&self, view: &RecordView<'_>, keys: &mut Keys) {
+        // One that cannot be read is found by nothing; `ledger verify` names it.
+        let Ok(fact) = record::decode(view.kind, view.version, view.payload) else { return };
+        history::marks(&fact, |at| self.zone.local(at), &mut |mark| match mark {
+            Mark::Key(key) => keys.key(key.hash()),
+            Mark::Recent(key) => keys.recent(key.hash()),
+            Mark::At(latest) => {
+                keys.span(0, latest.received);
+                keys.span(1, latest.local);
+            }
+            Mark::Participant(participant) => keys.tag(participant.get()),
+        });
+    }
+}
+
+/// What is asked of history.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ask {
+    /// The asker's number of the question.
+    pub number: u64,
+    /// By any of these.
+    pub keys: Vec<HistoryKey>,
+    /// Among what was recorded at this time or later.
+    pub since: Timestamp,
+}
+
+/// What a step came to.
+#[derive(Debug)]
+pub enum Step {
+    /// Nothing is to be done until another segment is sealed.
+    Idle,
+    /// There is more to do.
+    More,
+    /// A segment can be read back: to be told to the hub.
+    Indexed(Indexed),
+}
+
+/// The history of one hub.
+#[derive(Debug)]
+pub struct History<D> {
+    disk: D,
+    keys: HubKeys,
+    /// The segment in use, when it was last looked at.
+    active: u64,
+    /// Sealed segments and the last record of each.
+    sealed: BTreeMap<u64, u64>,
+    indexes: BTreeMap<u64, Index>,
+    build: Option<Build>,
+    warm: u64,
+    /// What the hub was told can be read back.
+    covered: u64,
+}
+
+impl<D: Disk> History<D> {
+    /// Looks at what there is. `covered`: the last record that the hub takes to be readable.
+    pub fn open(disk: D, keys: HubKeys, covered: u64) -> Result<Self, DiskError> {
+        let mut history = Self {
+            disk,
+            keys,
+            active: 0,
+            sealed: BTreeMap::new(),
+            indexes: BTreeMap::new(),
+            build: None,
+            warm: 0,
+            covered,
+        };
+        history.refresh()?;
+        for number in history.sealed.keys().copied().collect::<Vec<_>>() {
+            if let Some(index) = Index::open(&mut history.disk, number, KEYS_VERSION)? {
+                history.indexes.insert(number, index);
+            }
+        }
+        Ok(history)
+    }
+
+    /// What the hub's filter is to know of what it takes to be readable: the times of what is not
+    /// told one by one, and the rest, the oldest first.
+    pub fn remembered(&mut self) -> Result<(Option<Latest>, Vec<Indexed>), IndexError> {
+        let (mut told, mut rest, mut keys) = (Vec::new(), None, 0u64);
+        let most = (GONE_GENERATIONS * GONE_KEYS_OF_GENERATION) as u64;
+        let covered = self.covered_segments();
+        for number in covered.iter().rev() {
+            let Some(index) = self.indexes.get(number) else {
+                // It may hold anything until it has an index again.
+                rest = Some(Latest::EVER);
+                continue;
+            };
+            let (record, latest) = (index.summary().last_record, latest_of(index));
+            keys = keys.saturating_add(index.summary().recent);
+            if keys > most {
+                rest = Some(rest.unwrap_or_default().and(latest));
+                continue;
+            }
+            let keys = index.recent(&mut self.disk)?;
+            told.push(Indexed { record, latest, keys });
+        }
+        told.reverse();
+        // What archives have and this disk has not any more is of no message of these days.
+        let removed = self.covered > 0 && self.sealed.first_key_value().is_none_or(|(n, _)| *n > 1);
+        if removed {
+            rest = Some(rest.unwrap_or_default());
+        }
+        Ok((rest, told))
+    }
+
+    /// The sealed segments that the hub takes to be readable, the oldest first.
+    fn covered_segments(&self) -> Vec<u64> {
+        let sealed = self.sealed.iter();
+        sealed.take_while(|(_, last)| **last <= self.covered).map(|(number, _)| *number).collect()
+    }
+
+    /// Does one bounded piece of what is to be done.
+    pub fn step(&mut self) -> Result<Step, IndexError> {
+        if let Some(build) = &mut self.build {
+            let segment = build.segment();
+            let progress = match build.step(&mut self.disk, &self.keys) {
+                Ok(progress) => progress,
+                Err(error) => {
+                    self.build = None;
+                    return Err(error);
+                }
+            };
+            if progress == Progress::More {
+                return Ok(Step::More);
+            }
+            self.build = None;
+            return self.built(segment);
+        }
+        self.refresh()?;
+        let missing = self.sealed.keys().find(|number| !self.indexes.contains_key(number));
+        if let Some(number) = missing.copied() {
+            self.build = Some(Build::start(&mut self.disk, number, &self.keys)?);
+            return Ok(Step::More);
+        }
+        self.warm_one()
+    }
+
+    fn built(&mut self, number: u64) -> Result<Step, IndexError> {
+        let Some(index) = Index::open(&mut self.disk, number, KEYS_VERSION)? else {
+            return Ok(Step::More);
+        };
+        let (latest, keys) = (latest_of(&index), index.recent(&mut self.disk)?);
+        self.indexes.insert(number, index);
+        // Segments are indexed in their order, but for one that was lost: then more is readable.
+        let whole = self.sealed.iter().take_while(|(number, _)| self.indexes.contains_key(number));
+        let record = whole.last().map_or(0, |(_, last)| *last);
+        self.covered = self.covered.max(record);
+        Ok(Step::Indexed(Indexed { record: self.covered, latest, keys }))
+    }
+
+    /// Filters of the newest stay in memory.
+    fn warm_one(&mut self) -> Result<Step, IndexError> {
+        let cold = self.indexes.values_mut().rev().find(|index| !index.is_warm());
+        let Some(index) = cold else { return Ok(Step::Idle) };
+        let bytes = index.warm_bytes();
+        if self.warm.saturating_add(bytes) <= WARM_BYTES {
+            self.warm = self.warm.saturating_add(bytes);
+            index.warm(&mut self.disk)?;
+            return Ok(Step::More);
+        }
+        let number = index.summary().segment;
+        // A newer one takes the place of the oldest.
+        let oldest = self.indexes.values_mut().find(|index| index.is_warm());
+        let Some(oldest) = oldest.filter(|oldest| oldest.summary().segment < number) else {
+            return Ok(Step::Idle);
+        };
+        self.warm = self.warm.saturating_sub(oldest.warm_bytes());
+        oldest.cool();
+        Ok(Step::More)
+    }
+
+    /// Sees which segments are sealed, if another one is in use.
+    fn refresh(&mut self) -> Result<(), DiskError> {
+        let active = index::active(&mut self.disk)?;
+        if active != self.active {
+            let sealed = index::sealed(&mut self.disk)?;
+            self.sealed = sealed.iter().map(|one| (one.number, one.last_record)).collect();
+            self.active = active;
+            let sealed = &self.sealed;
+            self.indexes.retain(|number, _| sealed.contains_key(number));
+            self.warm = self.indexes.values().filter(|i| i.is_warm()).map(Index::warm_bytes).sum();
+        }
+        Ok(())
+    }
+
+    /// The payments that a question means, those that came last first, so many at most. An index
+    /// that does not hold is made again, once.
+    pub fn find(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
+        self.mend()?;
+        match self.look(ask) {
+            Err(IndexError::Damaged { file, .. }) if index::index_number(&file).is_some() => {
+                let number = index::index_number(&file).unwrap_or_default();
+                self.indexes.remove(&number);
+                Index::remove(&mut self.disk, number)?;
+                self.mend()?;
+                self.look(ask)
+            }
+            Err(IndexError::Disk(error)) if error.kind == journal::DiskErrorKind::NotFound => {
+                // A segment has gone to the archive meanwhile.
+                self.active = 0;
+                self.refresh()?;
+                self.look(ask)
+            }
+            found => found,
+        }
+    }
+
+    /// Makes what is missing among what the hub takes to be readable: before that no answer is
+    /// whole.
+    fn mend(&mut self) -> Result<(), IndexError> {
+        while self.covered_segments().iter().any(|number| !self.indexes.contains_key(number)) {
+            self.step()?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
+        let mut ids = Vec::new();
+        for index in self.indexes.values().rev() {
+            if index.summary().times.last < ask.since.0 || ids.len() >= FOUND_BY_LOOK_UP_MAX {
+                break;
+            }
+            for key in &ask.keys {
+                ids_of(&mut self.disk, index, key, &mut ids)?;
+            }
+        }
+        let mut found = Vec::new();
+        for id in ids {
+            found.extend(self.gather(id)?);
+        }
+        found.retain(|kept| ask.keys.iter().any(|key| key.is_of(kept)));
+        Ok(found)
+    }
+
+    /// A payment out of its records, the newest first.
+    fn gather(&mut self, id: PaymentId) -> Result<Option<Kept>, IndexError> {
+        let (mut gather, key) = (Gather::default(), HistoryKey::Id(id).hash());
+        for index in self.indexes.values().rev() {
+            let mut places = Vec::new();
+            index.find(&mut self.disk, key, usize::MAX, &mut places)?;
+            for place in places.into_iter().rev() {
+                let mut records = Vec::new();
+                index.frame(&mut self.disk, place, &mut |view| {
+                    if history::speaks_of(view.kind, view.payload, id)
+                        && let Ok(fact) = record::decode(view.kind, view.version, view.payload)
+                    {
+                        let at = Timestamp(view.time_ns);
+                        records.push((view.number, Record { at, fact }));
+                    }
+                })?;
+                for (number, record) in records.into_iter().rev() {
+                    if gather.take(number, record) {
+                        return Ok(gather.finish());
+                    }
+                }
+            }
+        }
+        Ok(gather.finish())
+    }
+}
+
+/// Adds the payments that a segment has by a key, the newest first.
+fn ids_of<D: Disk>(
+    disk: &mut D,
+    index: &Index,
+    key: &HistoryKey,
+    ids: &mut Vec<PaymentId>,
+) -> Result<(), IndexError> {
+    let mut places = Vec::new();
+    index.find(disk, key.hash(), usize::MAX, &mut places)?;
+    for place in places.into_iter().rev() {
+        if ids.len() >= FOUND_BY_LOOK_UP_MAX {
+            return Ok(());
+        }
+        let mut here = Vec::new();
+        index.frame(disk, place, &mut |view| {
+            if let HistoryKey::Id(id) = key {
+                if history::speaks_of(view.kind, view.payload, *id) {
+                    here.push(*id);
+                }
+            } else if history::says_keys(view.kind)
+                && let Ok(fact) = record::decode(view.kind, view.version, view.payload)
+                && let Some(id) = history::named_by(&fact, key)
+            {
+                here.push(id);
+            }
+        })?;
+        for id in here.into_iter().rev() {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn latest_of(index: &Index) -> Latest {
+    let [received, local, _] = index.summary().spans;
+    Latest { received: received.last, local: local.last }
+}

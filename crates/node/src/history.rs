@@ -1,0 +1,148 @@
+//! The thread of a hub's history: it makes the indexes of sealed segments and reads payments back.
+//!
+//! How things flow: the loop's adapter asks through a bounded queue, the thread answers through
+//! another and wakes the loop; between questions it does one bounded piece of work, standing back
+//! behind payments. It only reads the journal; an error costs look-ups and memory, never a payment.
+//! What bounds it: [`crate::limits::HISTORY_ASKED`].
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use host::Level;
+use host::history::{Ask, History, Step};
+use journal::Disk;
+use mio::Waker;
+use switch::history::Indexed;
+use switch::hub::Kept;
+
+use crate::error::RunError;
+use crate::limits::{HISTORY_ASKED, HISTORY_LOOK, HISTORY_NICE, HISTORY_RETRY};
+use crate::logging::Log;
+
+/// What the thread tells the loop.
+#[derive(Debug)]
+pub(crate) enum Told {
+    /// The answer to a question.
+    Found {
+        /// Its number.
+        number: u64,
+        /// What was found, or why nothing can be.
+        found: Result<Vec<Kept>, String>,
+    },
+    /// A segment can be read back.
+    Indexed(Indexed),
+}
+
+/// The loop's end of the thread.
+#[derive(Debug)]
+pub(crate) struct Historian {
+    asks: Option<SyncSender<Ask>>,
+    told: Receiver<Told>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Historian {
+    /// Starts the thread. `waker` tells the loop that something was told.
+    pub(crate) fn spawn<D: Disk + Send + 'static>(
+        history: History<D>,
+        waker: Arc<Waker>,
+        log: Arc<Log>,
+    ) -> Result<Self, RunError> {
+        let (asks, receiver) = sync_channel(HISTORY_ASKED);
+        let (sender, told) = sync_channel(HISTORY_ASKED);
+        let reader = Reader { history, told: sender, waker, log, failed: false };
+        let thread = std::thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || reader.run(&receiver))
+            .map_err(|error| RunError::system("start the history thread", error))?;
+        Ok(Self { asks: Some(asks), told, thread: Some(thread) })
+    }
+
+    /// Asks; an error if the thread has too much to do, or is gone.
+    pub(crate) fn ask(&self, ask: Ask) -> Result<(), String> {
+        let sent = self.asks.as_ref().map(|asks| asks.try_send(ask));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("the history thread is gone".to_owned()),
+        }
+    }
+
+    /// What was told, if anything.
+    pub(crate) fn told(&self) -> Option<Told> {
+        self.told.try_recv().ok()
+    }
+}
+
+impl Drop for Historian {
+    fn drop(&mut self) {
+        // Without its asker it ends after the piece that it is at; nobody hears it any more.
+        self.asks = None;
+        while self.told.try_recv().is_ok() {}
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Reader<D> {
+    history: History<D>,
+    told: SyncSender<Told>,
+    waker: Arc<Waker>,
+    log: Arc<Log>,
+    failed: bool,
+}
+
+impl<D: Disk> Reader<D> {
+    fn run(mut self, asks: &Receiver<Ask>) {
+        // Where the system refuses, it competes with payments like any other thread.
+        let _ = rustix::process::setpriority_process(None, HISTORY_NICE);
+        let mut pause = Duration::ZERO;
+        loop {
+            match asks.recv_timeout(pause) {
+                Ok(ask) => {
+                    let found = self.history.find(&ask).map_err(|error| error.to_string());
+                    if !self.tell(Told::Found { number: ask.number, found }) {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => match self.work() {
+                    Some(next) => pause = next,
+                    None => return,
+                },
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One piece; how long until the next. None when nobody listens any more.
+    fn work(&mut self) -> Option<Duration> {
+        match self.history.step() {
+            Ok(Step::Idle) => Some(HISTORY_LOOK),
+            Ok(Step::More) => Some(Duration::ZERO),
+            Ok(Step::Indexed(indexed)) => {
+                self.failed = false;
+                let record = indexed.record;
+                self.log.say(Level::Info, "segment_indexed", &[("record", record.into())]);
+                self.tell(Told::Indexed(indexed)).then_some(Duration::ZERO)
+            }
+            Err(error) => {
+                // Said once, until it goes on.
+                if !std::mem::replace(&mut self.failed, true) {
+                    let values = [("why", error.to_string().into())];
+                    self.log.say(Level::Error, "segment_not_indexed", &values);
+                }
+                Some(HISTORY_RETRY)
+            }
+        }
+    }
+
+    fn tell(&self, told: Told) -> bool {
+        let heard = self.told.send(told).is_ok();
+        // A loop that cannot be woken finds it later.
+        let _ = self.waker.wake();
+        heard
+    }
+}
