@@ -57,8 +57,9 @@ fn the_hub_loses_power_in_the_middle_of_a_write() {
 #[test]
 fn the_hubs_disk_fails() {
     // An error that its history meets costs look-ups; one that a commit meets stops the role.
-    let fault = Fault::DiskError { place: HUB, ops: 0 };
-    check(&[(1_500, fault), (2_500, fault), (3_500, fault), (4_500, fault)], |outcome| {
+    let faults: Vec<_> =
+        (0..7u64).map(|n| (1_000 + 430 * n, Fault::DiskError { place: HUB, ops: n })).collect();
+    check(&faults, |outcome| {
         assert!(outcome.coverage.contains_key("role halted"));
     });
 }
