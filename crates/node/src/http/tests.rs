@@ -300,7 +300,8 @@ fn has_answer(stream: &mut UnixStream) -> bool {
 fn a_full_desk_refuses_at_once() {
     let rig = start_with(2 * PATIENCE);
     let mut asked = ask_in_vain(&rig, 100);
-    // As many wait in the loop as on the desk; everybody else is told.
+    // The desk is full, and the loop has taken as many as it may, or some of them, if it was late;
+    // everybody else is told.
     let wait = 2 * crate::limits::QUESTIONS_MAX;
     eventually("all that do not fit are refused", || {
         asked.retain_mut(|stream| {
@@ -312,7 +313,7 @@ fn a_full_desk_refuses_at_once() {
         });
         asked.len() <= wait
     });
-    assert_eq!(asked.len(), wait);
+    assert!(asked.len() >= crate::limits::QUESTIONS_MAX, "{} wait", asked.len());
     // Those who go leave room.
     drop(asked);
     eventually("an answer", || client::get(&rig.socket, "/healthz").unwrap().0 == 200);
