@@ -3,11 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside test functions")]
 mod support;
 
-use journal::index::{Index, Keys, KeysOf, build, check as check_index, key};
+use journal::index::{Index, Keys, KeysOf, build, check as check_index};
 use journal::sim_disk::SimDisk;
 use journal::{Block, Disk, Extent, HeadFound, Options, RecordView, Replay, anchor, retire};
 use std::path::{Path, PathBuf};
-use support::{append, check, options, reopen};
+use support::{append, check, key, options, reopen};
 
 /// One fixture: `v1` is a journal, `v1-away` one of whose segments the first was put away behind an
 /// anchor, with the index that it had.

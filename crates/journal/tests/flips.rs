@@ -24,7 +24,7 @@ impl KeysOf for ByNumber {
         1
     }
     fn keys_of(&self, record: &RecordView<'_>, keys: &mut Keys) {
-        keys.key(journal::index::key(1, &[record.number]));
+        keys.key(support::key(1, &[record.number]));
         keys.span(0, record.time_ns);
         keys.tag(u64::from(record.kind));
     }
@@ -85,8 +85,8 @@ fn journal() -> SimDisk {
     }
     while writer.maintain().unwrap() == Work::More {}
     let mut disk = writer.stop(1).unwrap();
-    for number in sealed(&mut disk).unwrap() {
-        build(&mut disk, number, &ByNumber).unwrap();
+    for segment in sealed(&mut disk).unwrap() {
+        build(&mut disk, segment.number, &ByNumber).unwrap();
     }
     disk
 }

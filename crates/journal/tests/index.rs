@@ -7,15 +7,7 @@ use std::collections::BTreeMap;
 use journal::index::{Index, IndexError, Keys, KeysOf, build, check, list, sealed};
 use journal::sim_disk::{Plan, SimDisk};
 use journal::{Block, RecordView};
-use support::{append, filled, options, record, reopen};
-
-/// Something evenly spread.
-fn key(kind: u64, words: &[u64]) -> u64 {
-    words.iter().fold(kind, |hash, word| {
-        let mixed = (hash ^ word).wrapping_add(1).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        (mixed ^ (mixed >> 29)).wrapping_mul(0xc4ce_b9fe_1a85_ec53)
-    })
-}
+use support::{append, filled, key, options, record, reopen};
 
 /// A record is found by its number, by its kind, and, every third, by a key that it alone has.
 struct Numbers;

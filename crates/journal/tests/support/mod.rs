@@ -120,3 +120,16 @@ pub(crate) fn filled(block: Block, frames: u64, snapshots: bool) -> Writer<SimDi
 pub(crate) fn seeds(few: u64) -> u64 {
     std::env::var("JOURNAL_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(few)
 }
+
+/// A key of an index as the first release of `scheme::key_hash` makes it: fixtures hold such keys.
+pub(crate) fn key(kind: u8, words: &[u64]) -> u64 {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let mixed = (hash ^ word).wrapping_mul(MULTIPLIER);
+        mixed ^ (mixed >> 32)
+    };
+    let hash = words.iter().fold(mix(MULTIPLIER, u64::from(kind)), |hash, word| mix(hash, *word));
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
