@@ -220,14 +220,22 @@ impl Rig {
         Err(RunError::new(RunErrorKind::Child, message, role.to_string(), "see its words above"))
     }
 
-    /// Kills the hub as a power cut would, starts it again, and says how long it took from the
-    /// start of the process until it was ready.
+    /// Kills the hub as a power cut would, takes its snapshots away, so that every record is read,
+    /// starts it again, and says how long it took from the start of the process until it was ready.
     pub fn hub_again(&mut self) -> Result<Duration, RunError> {
         let Some(place) = self.roles.iter().position(|(role, _)| *role == RoleName::Hub) else {
             return Ok(Duration::ZERO);
         };
         let (role, child) = self.roles.remove(place);
         drop(Ending(child));
+        let failed = |error| RunError::system("take the snapshots away", error);
+        let journal = Layout::new(self.dir.path()).journal(&role);
+        for file in std::fs::read_dir(journal).map_err(failed)? {
+            let path = file.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "snap") {
+                std::fs::remove_file(path).map_err(failed)?;
+            }
+        }
         let began = Instant::now();
         self.role(role, &self.dir.path().join(CONFIG))?;
         Ok(began.elapsed())
