@@ -78,9 +78,10 @@ impl Historian {
 
 impl Drop for Historian {
     fn drop(&mut self) {
-        // Without its asker it ends after the piece that it is at; nobody hears it any more.
+        // Without its asker it answers what was asked and ends: heard until then, or it would wait
+        // for room to tell.
         self.asks = None;
-        while self.told.try_recv().is_ok() {}
+        while self.told.recv().is_ok() {}
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
