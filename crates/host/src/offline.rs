@@ -3,6 +3,7 @@
 
 mod audit;
 mod check;
+mod indexes;
 mod state;
 mod transfers;
 
@@ -27,6 +28,7 @@ use crate::view::{AccountView, PaymentFilter, PaymentView};
 pub(crate) use audit::Audit;
 pub(crate) use check::Broken;
 pub use check::{Check, Checked};
+pub use indexes::check_indexes;
 pub use transfers::{PaymentRow, Step, TransferView, account_id};
 
 /// A hub as its journal tells it.

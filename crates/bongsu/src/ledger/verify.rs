@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use host::offline::{Check, DamageView, Step, VerifyReport};
+use host::offline::{Check, DamageView, Step, VerifyReport, check_indexes};
+use journal::Disk;
+use node::RoleName;
 use serde_json::{Map, Value, json};
 
-use super::archive::Proof;
-use super::{damage, is_running, read, read_steps};
+use super::archive::{Proof, layered};
+use super::{damage, disk, is_running, read, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Paint, Progress};
@@ -15,9 +17,10 @@ use crate::output::{self, Format, FormatArg, Paint, Progress};
 /// Recompute every balance from the journal, and check every invariant
 ///
 /// Chain (checksums, hashes, segments, head), records, conservation of money by two reckonings,
-/// limits at every transfer, pairing of holds with their ends, what each payment has come to, and
-/// snapshots against what the records make. Beside a running hub it reads what the hub has
-/// published as durable. Ends with 1 if anything is wrong, and names check, file and record.
+/// limits at every transfer, pairing of holds with their ends, what each payment has come to,
+/// snapshots against what the records make, and indexes against their segments. Beside a running
+/// hub it reads what the hub has published as durable. Ends with 1 if anything is wrong, and names
+/// check, file and record.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -39,11 +42,18 @@ impl Verify {
     }
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let layout = self.place.layout();
+        let journal = disk(&layout, &layout.journal(&RoleName::Hub))?;
         let report = match &self.archive {
-            Some(archive) => self.with_archive(archive)?,
-            None => read(&self.place, is_running(&self.place)?)?.report().clone(),
+            Some(archive) => {
+                self.with_indexes(self.with_archive(archive)?, layered(journal, archive)?)
+            }
+            None => {
+                let offline = read(&self.place, is_running(&self.place)?)?;
+                self.with_indexes(offline.report().clone(), journal)
+            }
         };
-        let report = &report;
+        let report = &report?;
         match self.format.format {
             Format::Json => output::json(&verdict(report))?,
             Format::Text => output::text(&page(report))?,
@@ -65,6 +75,22 @@ impl Verify {
         let offline = read_steps(&self.place, &config, is_running, Some(archive), visit)?;
         let mut report = offline.report().clone();
         proof.finish(&mut report)?;
+        Ok(report)
+    }
+}
+
+impl Verify {
+    fn with_indexes(
+        &self,
+        mut report: VerifyReport,
+        mut disk: impl Disk,
+    ) -> Result<VerifyReport, Failure> {
+        let checked = check_indexes(&self.place.config()?, &mut disk, &mut report);
+        checked.map_err(|error| {
+            Failure::new("unreadable", error.to_string())
+                .at(self.place.layout().journal(&RoleName::Hub).display().to_string())
+                .todo("check the disk; indexes are made again when they are deleted")
+        })?;
         Ok(report)
     }
 }

@@ -82,6 +82,7 @@ fn put_away(nation: &Nation) {
     assert!(last > 2 && (last as usize) < all, "{kept} of {all}");
     assert_eq!((segments(nation), &kept["removed_segments"]), (all, &json!(0)));
     assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
+    indexes(nation, dir);
     // What a killed run left beside it means nothing.
     std::fs::create_dir(to.join(".0000000001-0000000002.7.tmp")).unwrap();
     let gone = archive(&["--before", "2140-01-01"], 0);
@@ -104,6 +105,38 @@ fn put_away(nation: &Nation) {
     assert_eq!((&rest["first_record"], &rest["complete"]), (&json!(first), &json!(true)));
     tables(&to, &transfers, first);
     altered(nation, &to);
+}
+
+/// An index that is not what its segment makes is named, beside the journal and in an archive, and
+/// none is none the worse.
+fn indexes(nation: &Nation, archive: &str) {
+    let config = std::fs::read_to_string(nation.dir.join("nation.toml")).unwrap();
+    let config = host::Config::parse(&config, "nation.toml").unwrap();
+    let mut disk = FileDisk::open(&nation.dir.join("hub/journal")).unwrap();
+    let sealed = journal::index::sealed(&mut disk).unwrap();
+    let number = sealed.last().unwrap().number;
+    let keys = host::history::HubKeys::new(&config);
+    journal::index::build(&mut disk, number, &keys).unwrap();
+    let name = journal::index::index_name(number);
+    let path = nation.dir.join("hub/journal").join(&name);
+    let own = std::fs::read(&path).unwrap();
+    for arguments in [&["ledger", "verify"][..], &["ledger", "verify", "--archive", archive]] {
+        let whole = nation.json(arguments, 0);
+        assert_eq!(check(&whole, "indexes")["looked_at"], 1, "{whole}");
+        let mut other = own.clone();
+        other[own.len() - 9] ^= 1;
+        std::fs::write(&path, &other).unwrap();
+        let report = nation.json(arguments, 1);
+        let [damage] = report["damage"].as_array().unwrap().as_slice() else { panic!("{report}") };
+        let named = (damage["check"].as_str(), damage["file"].as_str());
+        assert_eq!(named, (Some("indexes"), Some(name.as_str())), "{report}");
+        let page = nation.run(arguments);
+        assert!(page.text().contains("WRONG") && page.text().contains("delete it"), "{report}");
+        std::fs::write(&path, &own).unwrap();
+    }
+    std::fs::remove_file(&path).unwrap();
+    let report = nation.json(&["ledger", "verify"], 0);
+    assert_eq!(check(&report, "indexes")["looked_at"], 0, "{report}");
 }
 
 fn the_part(to: &Path) -> PathBuf {

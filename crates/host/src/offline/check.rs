@@ -17,13 +17,15 @@ pub enum Check {
     Payments,
     /// Every snapshot holds the state that the records before it make.
     Snapshots,
+    /// Every index beside a segment is what the segment makes.
+    Indexes,
     /// Files of an archive are those that were made, and its tables are what its records say.
     Archive,
 }
 
 impl Check {
     /// All of them, in the order in which they are reported.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Chain,
         Self::Records,
         Self::Conservation,
@@ -31,6 +33,7 @@ impl Check {
         Self::Pairing,
         Self::Payments,
         Self::Snapshots,
+        Self::Indexes,
         Self::Archive,
     ];
 
@@ -44,6 +47,7 @@ impl Check {
             Self::Pairing => "pairing",
             Self::Payments => "payments",
             Self::Snapshots => "snapshots",
+            Self::Indexes => "indexes",
             Self::Archive => "archive",
         }
     }
@@ -58,6 +62,7 @@ impl Check {
             Self::Pairing => "holds",
             Self::Payments => "payments",
             Self::Snapshots => "snapshots",
+            Self::Indexes => "indexes",
             Self::Archive => "files",
         }
     }
@@ -80,6 +85,8 @@ pub struct Checked {
     pub payments: u64,
     /// Snapshots, and other states that were kept.
     pub snapshots: u64,
+    /// Indexes.
+    pub indexes: u64,
     /// Files of an archive.
     pub files: u64,
     /// Records about payments that had ended too long before to be judged.
@@ -97,6 +104,7 @@ impl Checked {
             Check::Pairing => self.holds,
             Check::Payments => self.payments,
             Check::Snapshots => self.snapshots,
+            Check::Indexes => self.indexes,
             Check::Archive => self.files,
         }
     }

@@ -16,10 +16,10 @@ const CARD: &str = "9408020000000015";
 
 /// A hub's records, to be changed and written again.
 #[derive(Clone)]
-struct Tale(Vec<(Timestamp, Fact)>);
+pub(crate) struct Tale(Vec<(Timestamp, Fact)>);
 
 impl Tale {
-    fn of(disk: &SimDisk) -> Self {
+    pub(crate) fn of(disk: &SimDisk) -> Self {
         let mut facts = Vec::new();
         journal::verify(disk.clone(), Extent::All, &mut |view| {
             let fact = record::decode(view.kind, view.version, view.payload).unwrap();
@@ -33,8 +33,16 @@ impl Tale {
     /// A journal of these records as a hub writes one, in frames of seven; and after so many of
     /// them a snapshot that holds this.
     fn written(&self, snapshot: Option<(u64, &[u8])>) -> SimDisk {
+        self.in_segments(64 * 1024, snapshot)
+    }
+
+    pub(crate) fn in_segments(
+        &self,
+        segment_bytes: u64,
+        snapshot: Option<(u64, &[u8])>,
+    ) -> SimDisk {
         let node = NodeId::from_name("hub").unwrap();
-        let options = Options { segment_bytes: 64 * 1024, ..Options::new(node) };
+        let options = Options { segment_bytes, ..Options::new(node) };
         let (mut writer, _) = journal::open(SimDisk::new(3), options, 0, &mut |_| Ok(())).unwrap();
         writer.start_epoch(1, 0).unwrap();
         for frame in self.0.chunks(7) {

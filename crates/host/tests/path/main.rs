@@ -8,6 +8,7 @@ mod channels;
 mod damage;
 mod fires;
 mod forged;
+mod indexes;
 mod kinds;
 mod limits;
 mod links;

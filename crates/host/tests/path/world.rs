@@ -36,7 +36,7 @@ struct Pipe {
 }
 
 pub(crate) struct World {
-    config: Config,
+    pub(crate) config: Config,
     now: u64,
     machines: Vec<Option<Machine>>,
     pipes: BTreeMap<u64, Pipe>,

@@ -176,6 +176,12 @@ impl Summary {
         (summary.to_page() == page).then_some(summary)
     }
 
+    /// Whether it is a header that holds, of another version of the format or of the caller's keys.
+    pub(crate) fn is_other(page: &[u8], keys: u16) -> bool {
+        let versions = |page: &[u8]| (u16_at(page, VERSION), u16_at(page, KEYS));
+        holds(page) && page[..4] == MAGIC && versions(page) != (FORMAT_VERSION, keys)
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         let entries = self.entries.div_ceil(ENTRIES_OF_PAGE as u64);
         Layout {
@@ -270,7 +276,8 @@ pub(crate) fn holds(page: &[u8]) -> bool {
 }
 
 /// The file of a segment's index.
-pub(crate) fn index_name(number: u64) -> String {
+#[must_use]
+pub fn index_name(number: u64) -> String {
     format!("{number:010}.idx")
 }
 

@@ -14,12 +14,13 @@ mod format;
 mod read;
 
 pub use build::{Build, Progress};
-pub use format::{Span, Summary, index_number};
+pub use format::{Span, Summary, index_name, index_number};
 pub use read::{Index, IndexError};
 
 use crate::disk::{Disk, DiskError};
 use crate::format::{RecordView, segment_name};
 use crate::walk::{HeadRead, SegmentFile, load_segments, read_head};
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// The name while an index is written.
@@ -129,6 +130,15 @@ pub fn build<D: Disk>(disk: &mut D, number: u64, keys: &dyn KeysOf) -> Result<Su
             return Ok(summary);
         }
     }
+}
+
+/// Whether an index is of another version, of the format or of the caller's keys: it is no damage,
+/// and is built again.
+pub fn is_other<D: Disk>(disk: &mut D, number: u64, version: u16) -> Result<bool, DiskError> {
+    let name = format::index_name(number);
+    let mut page = vec![0; format::PAGE_BYTES];
+    let there = disk.len(&name)?.is_some() && disk.read(&name, 0, &mut page)? == page.len();
+    Ok(there && Summary::is_other(&page, version))
 }
 
 /// Whether the index of a segment is, byte for byte, what its segment makes.

@@ -1,0 +1,144 @@
+//! Indexes beside a hub's journal: whatever is not what its segment makes is named, a missing one
+//! is no damage.
+
+use host::history::HubKeys;
+use host::offline::{Check, VerifyReport, check_indexes};
+use journal::RecordView;
+use journal::index::{self, Keys, KeysOf};
+use journal::sim_disk::SimDisk;
+
+use crate::CARD;
+use crate::forged::Tale;
+use crate::world::{World, field};
+
+/// Sixty purchases in segments of 8 KiB, each sealed one with its index.
+fn indexed() -> (World, SimDisk, Vec<u64>) {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    for stan in 101..161 {
+        let message = world.purchase(&format!("{stan:06}"), CARD, "000000001000");
+        assert_eq!(field(&world.ask(terminal, &message), 39), "00");
+    }
+    world.pass(1000);
+    let (disk, _) = world.take_hub(true);
+    let mut disk = Tale::of(&disk).in_segments(8 * 1024, None);
+    let keys = HubKeys::new(&world.config);
+    let sealed = index::sealed(&mut disk).unwrap();
+    let numbers: Vec<u64> = sealed.iter().map(|one| one.number).collect();
+    let build = |number: &u64| index::build(&mut disk, *number, &keys).unwrap();
+    let entries: Vec<u64> = numbers.iter().map(build).map(|summary| summary.entries).collect();
+    assert!(entries.len() > 2 && entries[1..].iter().all(|entries| *entries > 50), "{entries:?}");
+    (world, disk, numbers)
+}
+
+fn checked(world: &World, disk: &mut SimDisk) -> VerifyReport {
+    let mut report = world.verify(disk);
+    check_indexes(&world.config, disk, &mut report).unwrap();
+    report
+}
+
+/// What is wrong is this index and nothing else.
+fn only(report: &VerifyReport, number: u64, what: &str) {
+    let [damage] = report.damage.as_slice() else { panic!("{what}: {report:?}") };
+    let file = format!("{number:010}.idx");
+    assert_eq!((damage.check, &damage.file), (Check::Indexes, &file), "{damage:?}");
+    assert!(damage.what.starts_with(&file) && damage.what.contains(what), "{damage:?}");
+    assert!(damage.what.contains("delete it"), "{damage:?}");
+    assert!(!report.ok && report.of(Check::Indexes).0 == 1);
+}
+
+#[test]
+fn a_flipped_byte_of_an_index_is_found_and_its_file_is_named() {
+    let (world, mut disk, numbers) = indexed();
+    let report = checked(&world, &mut disk);
+    assert!(report.ok && report.of(Check::Indexes) == (0, numbers.len() as u64), "{report:?}");
+    let clean = world.verify(&mut disk);
+    let name = index::index_name(2);
+    let own = disk.contents(&name).unwrap().to_vec();
+    // Some hundred of each page; `journal --test flips` takes every byte.
+    for at in (0..own.len()).step_by(41) {
+        let mut other = own.clone();
+        other[at] ^= 1 << (at % 8);
+        disk.put(&name, other);
+        // What the journal itself says is the same each time.
+        let mut report = clean.clone();
+        check_indexes(&world.config, &mut disk, &mut report).unwrap();
+        only(&report, 2, "is not what its segment makes");
+    }
+    disk.put(&name, own);
+    assert!(checked(&world, &mut disk).ok);
+}
+
+#[test]
+fn the_records_of_a_damaged_index_are_those_of_its_segment() {
+    let (world, mut disk, numbers) = indexed();
+    let sealed = index::sealed(&mut disk).unwrap();
+    for (place, number) in numbers.iter().enumerate() {
+        let name = index::index_name(*number);
+        let own = disk.contents(&name).unwrap().to_vec();
+        disk.put(&name, own[..own.len() - 1].to_vec());
+        let report = checked(&world, &mut disk);
+        only(&report, *number, "is not what");
+        let first = if place == 0 { 1 } else { sealed[place - 1].last_record + 1 };
+        let damage = &report.damage[0];
+        let last = Some(sealed[place].last_record);
+        assert_eq!((damage.from_record, damage.to_record), (first, last));
+        // A byte more than there should be.
+        disk.put(&name, [&own[..], &[0]].concat());
+        only(&checked(&world, &mut disk), *number, "is not what");
+        disk.put(&name, own);
+    }
+}
+
+#[test]
+fn a_missing_index_is_no_damage_and_is_made_again() {
+    let (world, mut disk, numbers) = indexed();
+    let name = index::index_name(1);
+    let own = disk.contents(&name).unwrap().to_vec();
+    index::Index::remove(&mut disk, 1).unwrap();
+    let report = checked(&world, &mut disk);
+    assert!(report.ok && report.of(Check::Indexes).1 + 1 == numbers.len() as u64, "{report:?}");
+    // By the hub's own history, and it is the same again.
+    let keys = HubKeys::new(&world.config);
+    let mut history = host::history::History::open(&mut disk, keys, 0).unwrap();
+    while !matches!(history.step().unwrap(), host::history::Step::Idle) {}
+    drop(history);
+    assert_eq!(disk.contents(&name).unwrap(), own);
+    assert_eq!(checked(&world, &mut disk).of(Check::Indexes), (0, numbers.len() as u64));
+}
+
+#[test]
+fn an_index_of_another_segment_or_of_none_is_named() {
+    let (world, mut disk, numbers) = indexed();
+    let one = disk.contents(&index::index_name(1)).unwrap().to_vec();
+    let two = disk.contents(&index::index_name(2)).unwrap().to_vec();
+    disk.put(&index::index_name(2), one.clone());
+    only(&checked(&world, &mut disk), 2, "is not what its segment makes");
+    disk.put(&index::index_name(2), two);
+    let none = numbers.len() as u64 + 7;
+    disk.put(&index::index_name(none), one);
+    only(&checked(&world, &mut disk), none, "has no segment any more");
+}
+
+#[test]
+fn an_index_of_another_version_is_made_again_and_is_no_damage() {
+    struct Later(HubKeys);
+    impl KeysOf for Later {
+        fn version(&self) -> u16 {
+            self.0.version() + 1
+        }
+
+        fn keys_of(&self, record: &RecordView<'_>, keys: &mut Keys) {
+            self.0.keys_of(record, keys);
+        }
+    }
+    let (world, mut disk, _) = indexed();
+    index::build(&mut disk, 1, &Later(HubKeys::new(&world.config))).unwrap();
+    assert!(checked(&world, &mut disk).ok);
+    // Its own bytes do not hold either: then it is no version at all.
+    let name = index::index_name(1);
+    let mut own = disk.contents(&name).unwrap().to_vec();
+    own[6] ^= 1;
+    disk.put(&name, own);
+    only(&checked(&world, &mut disk), 1, "is not what");
+}
