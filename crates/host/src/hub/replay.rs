@@ -3,7 +3,7 @@
 
 use journal::RecordView;
 use ledger::{Books, TransferStatus};
-use scheme::Timestamp;
+use scheme::{PaymentId, Timestamp};
 use switch::record::{self, Fact};
 use switch::{Hub, Record, legs};
 
@@ -48,14 +48,14 @@ impl<'a> Replay<'a> {
         let fact = record::decode(view.kind, view.version, view.payload)
             .map_err(|error| broken(error.to_string()))?;
         let at = Timestamp(view.time_ns);
-        self.is_true(&fact).map_err(broken)?;
         self.accounts.clear();
         legs::accounts(self.hub.state(), &fact, &mut self.accounts);
         self.implied.clear();
         legs::transfers(self.hub.state(), &fact, &mut self.implied);
         if let Some(audit) = &mut self.audit {
-            audit.take(at, &fact, &self.accounts, &self.implied)?;
+            audit.take((view.number, at), &fact, &self.accounts, &self.implied)?;
         }
+        self.is_true(&fact)?;
         self.move_books(at)?;
         let record = Record { at, fact };
         self.hub.apply(&record);
@@ -113,13 +113,33 @@ fn broken(what: String) -> Broken {
 
 impl Replay<'_> {
     /// What a record says of a whole payment is what its records have made of it, where that is
-    /// known.
-    fn is_true(&self, fact: &Fact) -> Result<(), String> {
-        let (Fact::Recalled(said) | Fact::Retired(said)) = fact else { return Ok(()) };
-        let Some(made) = self.hub.state().kept(said.payment.id) else { return Ok(()) };
-        let same = (&made.payment, made.preauth, made.original)
-            == (&said.payment, said.preauth, said.original);
-        if same { Ok(()) } else { Err(format!("payment {} was another", said.payment.id)) }
+    /// known; and whatever only history had was recalled before it changes.
+    fn is_true(&self, fact: &Fact) -> Result<(), Broken> {
+        let wrong = |id: PaymentId, what: &str| {
+            let what = format!("payment {id} {what}");
+            Err(Broken { check: Check::Payments, what })
+        };
+        let state = self.hub.state();
+        let is_cold = |id: PaymentId| state.payments().is_cold(id);
+        if let Fact::Recalled(said) | Fact::Retired(said) = fact {
+            let id = said.payment.id;
+            let Some(made) = state.kept(id) else { return Ok(()) };
+            let same = (&made.payment, made.preauth, made.original)
+                == (&said.payment, said.preauth, said.original);
+            // A hub that began with an older snapshot counts from there.
+            if !same || said.opened > made.opened {
+                return wrong(id, "was another");
+            }
+            let is_recalled = matches!(fact, Fact::Recalled(_));
+            if is_recalled != is_cold(id) {
+                return wrong(id, "is recalled while in hand, or retired while it is not");
+            }
+        }
+        let changed = state.changed_by(fact);
+        match changed.into_iter().flatten().find(|id| is_cold(*id)) {
+            Some(id) => wrong(id, "changes, and was not recalled"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 //! that is wrong, and by the name of the rule that it breaks.
 //!
 //! What bounds it: what is open, accounts, and [`AUDIT_ENDED_MAX`] payments that have ended; a
-//! record about one that ended before those is let through and counted. Deliberately absent: the
+//! record about one that ended before those is let through and counted. So is what a `recalled`
+//! record says of a payment whose own records were put away; from there on it is judged by that. Deliberately absent: the
 //! ledger's other rules, which `Books` keeps beside it, and who was right to ask for what.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -14,7 +15,7 @@ use hashbrown::HashMap;
 use ledger::{Account, AccountFlags, Books, Transfer, TransferFlags, chart};
 use scheme::{Amount, Currency, PaymentId, PaymentSeed, Timestamp};
 use switch::Hub;
-use switch::hub::{Payment, Status};
+use switch::hub::{Kept, Payment, Status};
 use switch::legs::Implied;
 use switch::record::{Closed, Completed, Fact, Opened, Outcome, Reversed, Seen};
 
@@ -89,6 +90,44 @@ impl Known {
         }
     }
 
+    /// As a record says that a payment stands that is over.
+    fn told(kept: &Kept) -> Self {
+        let Kept { payment, preauth, .. } = kept;
+        let completed = preauth.and_then(|preauth| preauth.completion);
+        let amount = payment.seen.amount.minor();
+        let stand = match payment.status {
+            Status::Pending if preauth.is_some() => Stand::Held,
+            Status::Pending => Stand::Asked,
+            Status::Posted => Stand::Posted,
+            Status::Voided => Stand::Voided,
+            Status::Declined => Stand::Declined,
+            Status::Reversed => Stand::Reversed,
+        };
+        let is_posted = match stand {
+            Stand::Posted => true,
+            // Of what was posted, or in flight.
+            Stand::Reversed => !payment.returned.is_zero(),
+            Stand::Asked | Stand::Held | Stand::Voided | Stand::Declined => false,
+        };
+        let posted = completed.map_or(amount, |completion| completion.amount.minor());
+        Self {
+            stand,
+            is_preauth: payment.seen.is_preauth(),
+            is_reversed: payment.reversed,
+            amount,
+            posted: if is_posted { posted } else { 0 },
+            returned: payment.returned.minor(),
+            refunding: 0,
+        }
+    }
+
+    /// Whether these are one payment as it stands.
+    fn is_as(&self, other: &Self) -> bool {
+        let sums = |known: &Self| (known.amount, known.posted, known.returned);
+        let is = |known: &Self| (known.stand, known.is_preauth, known.is_reversed);
+        is(self) == is(other) && sums(self) == sums(other)
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.stand, Stand::Asked | Stand::Held)
     }
@@ -108,15 +147,20 @@ pub(crate) struct Audit {
     originals: HashMap<u128, u128, FixedState>,
     /// Payments that have ended, the first of them first.
     ended: VecDeque<u128>,
-    /// Whether payments may have been forgotten, or ended before the first record that is read.
+    /// Whether payments may have been forgotten here.
     is_partial: bool,
+    /// Whether payments may have ended before the first record that is read.
+    is_continued: bool,
+    /// Up to which record everything is said to be readable from indexes.
+    covered: u64,
     pub(crate) counts: Checked,
 }
 
 impl Audit {
     /// Goes on from a state that stands before the first record that is read.
     pub(crate) fn from_state(hub: &Hub, books: &Books) -> Self {
-        let mut audit = Self { is_partial: true, ..Self::default() };
+        let covered = hub.state().payments().covered();
+        let mut audit = Self { is_continued: true, covered, ..Self::default() };
         for account in books.accounts() {
             audit.accounts.insert(account.id, Sums::of(&account));
         }
@@ -165,7 +209,7 @@ impl Audit {
     /// Takes a record and what it implies, before anybody else does.
     pub(crate) fn take(
         &mut self,
-        at: Timestamp,
+        (number, at): (u64, Timestamp),
         fact: &Fact,
         accounts: &[Account],
         legs: &[Implied],
@@ -173,7 +217,7 @@ impl Audit {
         for account in accounts {
             self.accounts.entry(account.id).or_default();
         }
-        self.judge(at, fact)?;
+        self.judge((number, at), fact)?;
         for leg in legs {
             if leg.refused {
                 self.refused(&leg.transfer)?;
@@ -186,7 +230,7 @@ impl Audit {
     }
 
     /// What a record says of its payment must follow from what that has come to.
-    fn judge(&mut self, at: Timestamp, fact: &Fact) -> Result<(), Broken> {
+    fn judge(&mut self, (number, at): (u64, Timestamp), fact: &Fact) -> Result<(), Broken> {
         match fact {
             Fact::Opened(opened) => self.opened(at, opened),
             Fact::Declined(declined) => {
@@ -200,6 +244,9 @@ impl Audit {
             Fact::Closed(closed) => self.closed(closed),
             Fact::Completed(completed) => self.completed(completed),
             Fact::Reversed(reversed) => self.reversed(reversed),
+            Fact::Covered { record } => self.covered(number, *record),
+            Fact::Recalled(kept) => self.told(number, kept, true),
+            Fact::Retired(kept) => self.told(number, kept, false),
             Fact::Nation { .. }
             | Fact::Station { .. }
             | Fact::Participant { .. }
@@ -216,9 +263,6 @@ impl Audit {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
-            | Fact::Covered { .. }
-            | Fact::Recalled(_)
-            | Fact::Retired(_)
             | Fact::Netted { .. } => Ok(()),
         }
     }
@@ -365,6 +409,48 @@ impl Audit {
         if known.stand == Stand::Reversed {
             known.stand = Stand::Posted;
         }
+    }
+
+    /// What can be read back was written before, and becomes more.
+    fn covered(&mut self, number: u64, record: u64) -> Result<(), Broken> {
+        if record >= number || record <= self.covered {
+            let what = format!("record {record} is covered, after {} was", self.covered);
+            return Err(Broken { check: Check::Payments, what });
+        }
+        self.covered = record;
+        Ok(())
+    }
+
+    /// A record that says all of a payment says what has become of it, and that it is over. One
+    /// whose own records were put away is from here on what it says.
+    fn told(&mut self, number: u64, kept: &Kept, is_recalled: bool) -> Result<(), Broken> {
+        let how = if is_recalled { "recalled" } else { "retired" };
+        let id = kept.payment.id;
+        let said = Known::told(kept);
+        let wrong = |what: String| Err(payments(id, &what));
+        if said.is_open() || kept.opened >= number {
+            return wrong(format!("is {how}, and {} since record {}", said.said(), kept.opened));
+        }
+        let Some(known) = self.payments.get(&id.get()).copied() else {
+            if self.is_continued && is_recalled {
+                self.counts.unjudged = self.counts.unjudged.saturating_add(1);
+            } else {
+                self.unknown(id, &format!("is {how}, and was never opened"))?;
+            }
+            self.payments.insert(id.get(), said);
+            self.ended.push_back(id.get());
+            self.originals.extend(kept.original.map(|original| (id.get(), original.get())));
+            return Ok(());
+        };
+        if known.refunding > 0 {
+            return wrong(format!("is {how}, and a part of it is being refunded"));
+        }
+        let original = self.originals.get(&id.get()).copied();
+        let is_same = known.is_as(&said) && original == kept.original.map(PaymentId::get);
+        if is_same {
+            return Ok(());
+        }
+        wrong(format!("is {how} as one that {}, and {}", said.said(), known.said()))
     }
 
     /// A record about a payment that is not known here.

@@ -89,7 +89,7 @@ pub struct Checked {
     pub indexes: u64,
     /// Files of an archive.
     pub files: u64,
-    /// Records about payments that had ended too long before to be judged.
+    /// Records about payments that had ended too long before to be judged, or whose own were put away.
     pub unjudged: u64,
 }
 

@@ -16,7 +16,7 @@ const CARD: &str = "9408020000000015";
 
 /// A hub's records, to be changed and written again.
 #[derive(Clone)]
-pub(crate) struct Tale(Vec<(Timestamp, Fact)>);
+pub(crate) struct Tale(pub(crate) Vec<(Timestamp, Fact)>);
 
 impl Tale {
     pub(crate) fn of(disk: &SimDisk) -> Self {
@@ -60,16 +60,16 @@ impl Tale {
         writer.stop(0).unwrap()
     }
 
-    fn place(&self, of: impl Fn(&Fact) -> bool) -> usize {
+    pub(crate) fn place(&self, of: impl Fn(&Fact) -> bool) -> usize {
         self.0.iter().position(|(_, fact)| of(fact)).unwrap()
     }
 
     /// Where a payment of this amount was opened.
-    fn opened(&self, minor: u64) -> usize {
+    pub(crate) fn opened(&self, minor: u64) -> usize {
         self.place(|fact| matches!(fact, Fact::Opened(o) if o.seen.amount.minor() == minor))
     }
 
-    fn open(&mut self, place: usize) -> &mut Opened {
+    pub(crate) fn open(&mut self, place: usize) -> &mut Opened {
         match &mut self.0[place].1 {
             Fact::Opened(opened) => opened,
             other => panic!("{other:?}"),
@@ -77,7 +77,7 @@ impl Tale {
     }
 
     /// The end of the payment that was opened there.
-    fn close(&mut self, opened: usize) -> (usize, &mut Closed) {
+    pub(crate) fn close(&mut self, opened: usize) -> (usize, &mut Closed) {
         let id = self.open(opened).id;
         let place = self.place(|fact| matches!(fact, Fact::Closed(closed) if closed.id == id));
         match &mut self.0[place].1 {
@@ -86,7 +86,7 @@ impl Tale {
         }
     }
 
-    fn reversal(&mut self) -> (usize, &mut Reversed) {
+    pub(crate) fn reversal(&mut self) -> (usize, &mut Reversed) {
         let place = self.place(|fact| matches!(fact, Fact::Reversed(_)));
         match &mut self.0[place].1 {
             Fact::Reversed(reversed) => (place, reversed),
@@ -103,9 +103,9 @@ impl Tale {
 }
 
 /// A day: a purchase of 10.00 that was reversed, one of 20.00 of which 5.00 were refunded, one of
-/// 0.30 that was declined, a pre-authorisation of 100.00 that was completed with 80.00, and one of
-/// 40.00 that stands.
-fn day() -> (World, Tale) {
+/// 0.30 that was declined, a pre-authorisation of 100.00 that was completed with 80.00, one of
+/// 40.00 that stands, and a purchase of 7.00 and nothing more.
+pub(crate) fn day() -> (World, Tale) {
     let mut world = World::start();
     let terminal = world.terminal();
     let mut ask = |stan: &str, mti: u16, amount: &str, more: &[(u8, &str)]| {
@@ -129,6 +129,7 @@ fn day() -> (World, Tale) {
     let (_, done) = ask("000106", 220, "000000008000", &[(38, &held)]);
     assert_eq!(field(&done, 39), "00");
     ask("000107", 100, "000000004000", &[]);
+    ask("000109", 200, "000000000700", &[]);
     let reversal = world.reversal_of(&first, "000108");
     assert_eq!(field(&world.ask(terminal, &reversal), 39), "00");
     world.pass(1000);
@@ -144,12 +145,12 @@ fn day() -> (World, Tale) {
 }
 
 /// The one thing that is wrong, and the record that is wrong.
-fn refused(world: &World, tale: &Tale, check: Check, record: usize, what: &str) {
+pub(crate) fn refused(world: &World, tale: &Tale, check: Check, record: usize, what: &str) {
     let report = world.verify(&mut tale.written(None));
     only(&report, check, record as u64 + 1, what);
 }
 
-fn only(report: &VerifyReport, check: Check, record: u64, what: &str) {
+pub(crate) fn only(report: &VerifyReport, check: Check, record: u64, what: &str) {
     let [damage] = report.damage.as_slice() else { panic!("{what}: {report:?}") };
     assert!(damage.what.contains(what), "{what:?} is not in {:?}", damage.what);
     assert_eq!((damage.check, damage.from_record), (check, record), "{}", damage.what);

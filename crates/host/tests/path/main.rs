@@ -14,6 +14,7 @@ mod limits;
 mod links;
 mod poison;
 mod probe;
+mod recalled;
 mod story;
 mod world;
 

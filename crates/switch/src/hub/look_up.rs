@@ -308,14 +308,7 @@ impl Hub {
 
     /// Says all of what a fact is about to change and only history has.
     pub(super) fn recall_for(&mut self, fact: &Fact, out: &mut Effects) {
-        let flows = self.state.flows();
-        let ids = match fact {
-            Fact::Opened(opened) => [opened.original, None],
-            Fact::Closed(closed) => [Some(closed.id), flows.original_of(closed.id)],
-            Fact::Reversed(reversed) => [Some(reversed.id), flows.original_of(reversed.id)],
-            Fact::Completed(completed) => [Some(completed.id), None],
-            _ => [None, None],
-        };
+        let ids = self.state.changed_by(fact);
         for id in ids.into_iter().flatten() {
             if self.state.payments().is_cold(id)
                 && let Some(kept) = self.state.kept(id)

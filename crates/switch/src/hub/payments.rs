@@ -272,7 +272,7 @@ impl Payments {
     }
 
     /// Whether history alone has a payment, which is to be recalled before it changes.
-    pub(crate) fn is_cold(&self, id: PaymentId) -> bool {
+    pub fn is_cold(&self, id: PaymentId) -> bool {
         self.table.life(id).is_some_and(|(life, _)| self.cold(life))
     }
 

@@ -510,6 +510,18 @@ impl State {
         self.tombstones.push(tombstone);
     }
 
+    /// The payments that a decision changes, which must be in memory.
+    pub fn changed_by(&self, fact: &Fact) -> [Option<PaymentId>; 2] {
+        let flows = self.flows.get();
+        match fact {
+            Fact::Opened(opened) => [opened.original, None],
+            Fact::Closed(closed) => [Some(closed.id), flows.original_of(closed.id)],
+            Fact::Reversed(reversed) => [Some(reversed.id), flows.original_of(reversed.id)],
+            Fact::Completed(completed) => [Some(completed.id), None],
+            _ => [None, None],
+        }
+    }
+
     /// Pre-authorisations and refunds.
     pub fn flows(&self) -> &Flows {
         self.flows.get()
