@@ -5,8 +5,9 @@
 //!
 //! What bounds it: what is open, accounts, and [`AUDIT_ENDED_MAX`] payments that have ended; a
 //! record about one that ended before those is let through and counted. So is what a `recalled`
-//! record says of a payment whose own records were put away; from there on it is judged by that. Deliberately absent: the
-//! ledger's other rules, which `Books` keeps beside it, and who was right to ask for what.
+//! record says of a payment whose own records were put away; from there on it is judged by that.
+//! Deliberately absent: the ledger's other rules, which `Books` keeps beside it, and who was right
+//! to ask for what.
 
 use std::collections::{BTreeMap, VecDeque};
 

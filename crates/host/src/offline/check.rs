@@ -89,7 +89,8 @@ pub struct Checked {
     pub indexes: u64,
     /// Files of an archive.
     pub files: u64,
-    /// Records about payments that had ended too long before to be judged, or whose own were put away.
+    /// Records about payments that had ended too long before to be judged, or whose own records
+    /// were put away.
     pub unjudged: u64,
 }
 
