@@ -162,7 +162,7 @@ impl Engine for TigerBeetle {
         Ok(self.accounts(&[id])?.first().copied())
     }
 
-    fn transfer(&self, id: u128) -> Result<Option<Transfer>, TigerBeetleError> {
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, TigerBeetleError> {
         Ok(self.transfers(&[id])?.first().copied())
     }
 }

@@ -370,6 +370,20 @@ impl<D: Disk> Writer<D> {
         self.mark
     }
 
+    /// The segment in use.
+    #[must_use]
+    pub fn segment(&self) -> u64 {
+        self.active.header.number
+    }
+
+    /// Whether the segments before the one in use are sealed for good: the head names a frame in
+    /// it (see [`crate::index::sealed`]).
+    #[must_use]
+    pub fn seals_earlier(&self) -> bool {
+        let Active { header, .. } = self.active;
+        self.head.segment == header.number && self.head.frame >= header.first_frame
+    }
+
     /// The error that stopped this writer, if one did.
     #[must_use]
     pub fn failed(&self) -> Option<&DiskError> {

@@ -37,8 +37,9 @@ pub trait Engine {
     /// An account as it stands.
     fn account(&self, id: u128) -> Result<Option<Account>, Self::Error>;
 
-    /// A transfer as it happened; `None` also for one that was refused.
-    fn transfer(&self, id: u128) -> Result<Option<Transfer>, Self::Error>;
+    /// A transfer as it happened; `None` also for one that was refused. An engine may have to
+    /// read its disk for it.
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, Self::Error>;
 }
 
 impl Engine for Books {
@@ -68,7 +69,7 @@ impl Engine for Books {
         Ok(Books::account(self, id))
     }
 
-    fn transfer(&self, id: u128) -> Result<Option<Transfer>, Infallible> {
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, Infallible> {
         Ok(Books::transfer(self, id))
     }
 }

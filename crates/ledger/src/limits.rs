@@ -22,6 +22,25 @@ pub const ROWS_OF_PIECE: usize = 1_024;
 /// while a batch is under way; what is older the hub's own matching knows (R-MATCH).
 pub const WINDOW_TRANSFERS: usize = 1_500_000;
 
+/// Ids of transfers that an embedded ledger remembers besides those of segments that have no index
+/// yet, at some 76 bytes each. A batch is asked about most often a moment after it was made.
+pub const WINDOW_EMBEDDED: usize = 500_000;
+
+/// Filters of an embedded ledger's indexes that are kept in memory, bytes: those of some
+/// 70,000,000 transfers. A look into another costs a read of the disk.
+pub const INDEX_WARM_BYTES: u64 = 96 << 20;
+
+/// Rows replayed from one look at what may be forgotten to the next.
+pub const ROWS_OF_LOOK: u64 = 1_024;
+
+/// How much faster the index of a segment is built than the next segment is filled: so it is done
+/// when that is half full, and never more than two segments are without.
+pub const INDEX_PACE: u64 = 2;
+
+/// Pieces of an index beside those that the length of its segment makes: parts of entries, which
+/// are 64, and the ends.
+pub const INDEX_PIECES: u64 = 70;
+
 /// Nanoseconds of a second, the unit of a transfer's timeout.
 pub const NS_PER_S: u64 = 1_000_000_000;
 

@@ -252,7 +252,7 @@ impl NaiveModel {
         let resolves = t.flags.contains(T::POST_PENDING) || t.flags.contains(T::VOID_PENDING);
         if let Some(status) = refusal {
             status
-        } else if let Some(there) = self.transfer(t.id) {
+        } else if let Some(there) = NaiveModel::transfer(self, t.id) {
             self.compare(t, &there)
         } else if self.failed_ids.contains(&t.id) {
             S::IdAlreadyFailed
@@ -514,7 +514,7 @@ impl Engine for NaiveModel {
         Ok(NaiveModel::account(self, id))
     }
 
-    fn transfer(&self, id: u128) -> Result<Option<Transfer>, Infallible> {
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, Infallible> {
         Ok(NaiveModel::transfer(self, id))
     }
 }

@@ -98,7 +98,7 @@ impl Engine for Lane {
         Ok(self.accounts(&[id])?.first().copied())
     }
 
-    fn transfer(&self, id: u128) -> Result<Option<Transfer>, TigerBeetleError> {
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, TigerBeetleError> {
         Ok(self.transfers(&[id])?.first().copied())
     }
 }

@@ -17,8 +17,8 @@ pub(super) enum Undo {
     Account { row: u32, before: Account },
     /// An account was added.
     NewAccount,
-    /// A transfer was remembered when there were that many rows of user data.
-    NewTransfer { users: usize },
+    /// A transfer was remembered.
+    NewTransfer,
     /// A pending transfer was posted or voided.
     Resolved { row: u32 },
 }
@@ -211,7 +211,7 @@ impl Books {
                         self.rows.remove(&row.account.id);
                     }
                 }
-                Undo::NewTransfer { users } => self.forget_newest(users),
+                Undo::NewTransfer => self.forget_newest(),
                 Undo::Resolved { row } => {
                     self.memory.set_state(row, State::Pending);
                     self.hold(row);
@@ -220,13 +220,13 @@ impl Books {
         }
     }
 
-    /// Forgets the newest transfer and the user data kept since there were `users` rows of it.
-    fn forget_newest(&mut self, users: usize) {
+    /// Forgets the newest transfer.
+    fn forget_newest(&mut self) {
         let newest = self.memory.newest();
         let entry = *self.memory.get(newest);
         if entry.state == State::Pending {
             self.release(newest, &entry);
         }
-        self.memory.pop(users);
+        self.memory.pop();
     }
 }

@@ -1,8 +1,9 @@
 //! The transfers whose ids are remembered: what duplicates, posts and look-ups need, 64 bytes each.
 //!
-//! With a window, the oldest go once there are more than it holds, a piece at a time. Of what went,
-//! those stay apart that are open, and pending ones as long as what resolved them is in the window.
-//! Everything outside asks by id or by row and keeps rows only for pending transfers that are open.
+//! With a window, the oldest go once there are more than it holds, but for those that the owner
+//! keeps. Of what went, those stay apart that are open, and pending ones as long as what resolved
+//! them is in the window. Everything outside asks by id or by row and keeps rows only for pending
+//! transfers that are open.
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
@@ -55,7 +56,7 @@ pub(super) struct Entry {
     /// Of a pending transfer its timeout in seconds, of a post or void the row of its pending
     /// transfer: no transfer has both.
     pub(super) link: u32,
-    /// Row of its user data plus one, 0 when all three are 0.
+    /// Place of its user data in its piece plus one, 0 when all three are 0.
     pub(super) user: u32,
     pub(super) code: u16,
     pub(super) flags: TransferFlags,
@@ -95,20 +96,38 @@ pub(super) struct UserData {
 /// Nothing in it is moved as it grows: rows stand in pieces, ids in an index of many parts.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
-    /// The newest transfers, by their rows from `first` on.
-    pieces: VecDeque<Vec<Entry>>,
+    /// The newest transfers, by their rows from `first` on; all pieces but the last are full.
+    pieces: VecDeque<Piece>,
     /// The first row of the pieces. Rows are numbered around: those in memory are far fewer.
     first: u32,
+    /// Rows of the first piece that went already.
+    gone: usize,
     /// What stays of those before.
-    old: BTreeMap<u32, Entry>,
-    /// Most pieces; none: all stay.
+    old: BTreeMap<u32, (Entry, UserData)>,
+    /// Most rows of the pieces; none: all stay.
     window: Option<usize>,
+    /// Rows from this one on stay whatever the window, where one is named.
+    kept_from: Option<u32>,
     /// Pieces for those to come, their memory in hand.
-    spare: Vec<Vec<Entry>>,
-    users: Vec<UserData>,
+    spare: Vec<Piece>,
     rows: SpreadTable,
     recent: Recent,
     hasher: FixedState,
+}
+
+/// Some transfers in the order in which they happened, and the user data of those that have any.
+#[derive(Clone, Debug, Default)]
+struct Piece {
+    entries: Vec<Entry>,
+    users: Vec<UserData>,
+}
+
+impl Piece {
+    /// The user data of one of its entries.
+    fn user_of(&self, entry: &Entry) -> UserData {
+        let row = entry.user.checked_sub(1);
+        row.and_then(|row| self.users.get(row as usize)).copied().unwrap_or_default()
+    }
 }
 
 impl Default for Memory {
@@ -124,11 +143,12 @@ impl Memory {
         Self {
             pieces: VecDeque::new(),
             first: 0,
+            gone: 0,
             old: BTreeMap::new(),
             window: None,
+            kept_from: None,
             spare: Vec::new(),
             recent: Recent::default(),
-            users: Vec::new(),
             rows,
             hasher: FixedState::default(),
         }
@@ -138,16 +158,21 @@ impl Memory {
     pub(super) fn make_room(&mut self, transfers: usize) {
         self.rows.make_room(transfers);
         for _ in 0..transfers.div_ceil(ROWS_OF_PIECE) {
-            let mut piece = Vec::with_capacity(ROWS_OF_PIECE);
-            piece.resize(ROWS_OF_PIECE, Entry::failed(0));
-            piece.clear();
-            self.spare.push(piece);
+            let mut entries = Vec::with_capacity(ROWS_OF_PIECE);
+            entries.resize(ROWS_OF_PIECE, Entry::failed(0));
+            entries.clear();
+            self.spare.push(Piece { entries, users: Vec::new() });
         }
     }
 
-    /// Keeps the ids of about so many transfers, the newest; those of open ones always.
+    /// Keeps the ids of so many transfers, the newest; those of open ones always.
     pub(super) fn set_window(&mut self, transfers: usize) {
-        self.window = Some(transfers.div_ceil(ROWS_OF_PIECE).max(1));
+        self.window = Some(transfers);
+    }
+
+    /// Keeps the rows from this one on, whatever the window.
+    pub(super) fn keep_from(&mut self, row: u32) {
+        self.kept_from = Some(row);
     }
 
     /// How many are remembered.
@@ -156,13 +181,18 @@ impl Memory {
     }
 
     fn in_pieces(&self) -> usize {
-        let last = self.pieces.back().map_or(0, Vec::len);
+        self.rows_of_pieces().saturating_sub(self.gone)
+    }
+
+    /// Rows of the pieces, those that went included.
+    fn rows_of_pieces(&self) -> usize {
+        let last = self.pieces.back().map_or(0, |piece| piece.entries.len());
         self.pieces.len().saturating_sub(1).saturating_mul(ROWS_OF_PIECE).saturating_add(last)
     }
 
     /// The row of the next transfer.
-    fn next_row(&self) -> u32 {
-        self.first.wrapping_add(row_number(self.in_pieces()))
+    pub(super) fn next_row(&self) -> u32 {
+        self.first.wrapping_add(row_number(self.rows_of_pieces()))
     }
 
     /// The row of the newest transfer.
@@ -172,28 +202,53 @@ impl Memory {
 
     /// Lets the oldest go that are beyond the window. Not within a chain, which may be taken back.
     pub(super) fn forget(&mut self) {
-        while self.window.is_some_and(|window| self.pieces.len() > window) {
-            let Some(mut piece) = self.pieces.pop_front() else { return };
-            for entry in piece.drain(..) {
-                let row = self.first;
-                self.first = row.wrapping_add(1);
-                match entry.state {
-                    State::Pending | State::Posted | State::Voided => {
-                        self.old.insert(row, entry);
-                    }
-                    State::Final | State::Expired | State::Failed => self.unname(row, entry.id),
-                }
-                if entry.flags.intersects(RESOLVING) && entry.state == State::Final {
-                    self.forget_old(entry.link);
-                }
+        let Some(window) = self.window else { return };
+        while self.in_pieces() > window && self.oldest_may_go() {
+            self.forget_oldest();
+        }
+    }
+
+    /// Whether the oldest row of the pieces is none of those that stay.
+    fn oldest_may_go(&self) -> bool {
+        let Some(kept_from) = self.kept_from else { return true };
+        let before = kept_from.wrapping_sub(self.oldest());
+        (1..=ROWS_MAX / 2).contains(&before)
+    }
+
+    /// The oldest row of the pieces.
+    fn oldest(&self) -> u32 {
+        self.first.wrapping_add(row_number(self.gone))
+    }
+
+    fn forget_oldest(&mut self) {
+        let row = self.oldest();
+        let Some(piece) = self.pieces.front() else { return };
+        let Some(entry) = piece.entries.get(self.gone).copied() else { return };
+        let user = piece.user_of(&entry);
+        match entry.state {
+            State::Pending | State::Posted | State::Voided => {
+                self.old.insert(row, (entry, user));
             }
+            State::Final | State::Expired | State::Failed => self.unname(row, entry.id),
+        }
+        if entry.flags.intersects(RESOLVING) && entry.state == State::Final {
+            self.forget_old(entry.link);
+        }
+        self.gone = self.gone.saturating_add(1);
+        if self.gone == ROWS_OF_PIECE
+            && let Some(mut piece) = self.pieces.pop_front()
+        {
+            self.first = self.first.wrapping_add(row_number(ROWS_OF_PIECE));
+            self.gone = 0;
+            piece.entries.clear();
+            piece.users.clear();
             self.spare.push(piece);
         }
     }
 
     /// One that stayed though it was old is over.
     pub(super) fn forget_old(&mut self, row: u32) {
-        if let Some(entry) = self.old.remove(&row) {
+        if let Some((entry, _)) = self.old.remove(&row) {
             self.unname(row, entry.id);
         }
     }
@@ -205,18 +260,16 @@ impl Memory {
 
     /// All of them with their rows, in the order in which they happened.
     pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &Entry)> {
-        let newer = self.pieces.iter().flatten().zip(0u32..);
-        let newer = newer.map(|(entry, n)| (self.first.wrapping_add(n), entry));
-        self.old.iter().map(|(row, entry)| (*row, entry)).chain(newer)
+        let newer = self.pieces.iter().flat_map(|piece| &piece.entries).zip(0u32..);
+        let newer = newer.skip(self.gone).map(|(entry, n)| (self.first.wrapping_add(n), entry));
+        self.old.iter().map(|(row, (entry, _))| (*row, entry)).chain(newer)
     }
 
-    /// All of them, in the order in which they happened.
-    pub(super) fn entries(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.old.values().chain(self.pieces.iter().flatten())
-    }
-
-    pub(super) fn users(&self) -> &[UserData] {
-        &self.users
+    /// Whether a row is this one or a later one.
+    pub(super) fn is_from(&self, from: u32, row: u32) -> bool {
+        let next = self.next_row();
+        let since = next.wrapping_sub(from);
+        (1..=since).contains(&next.wrapping_sub(row))
     }
 
     /// The row of an id.
@@ -233,84 +286,90 @@ impl Memory {
 
     /// The transfer of a row that may not be there.
     pub(super) fn row(&self, row: u32) -> Option<&Entry> {
+        match self.place(row) {
+            Some((piece, place)) => self.pieces.get(piece)?.entries.get(place),
+            None => self.old.get(&row).map(|(entry, _)| entry),
+        }
+    }
+
+    /// The piece of a row and the place in it, if it is one of those in the pieces.
+    fn place(&self, row: u32) -> Option<(usize, usize)> {
         let place = row.wrapping_sub(self.first) as usize;
-        let entry =
-            self.pieces.get(place / ROWS_OF_PIECE).and_then(|p| p.get(place % ROWS_OF_PIECE));
-        entry.or_else(|| self.old.get(&row))
+        let there = place >= self.gone && place < self.rows_of_pieces();
+        there.then_some((place / ROWS_OF_PIECE, place % ROWS_OF_PIECE))
     }
 
     pub(super) fn set_state(&mut self, row: u32, state: State) {
-        let place = row.wrapping_sub(self.first) as usize;
-        let piece = self.pieces.get_mut(place / ROWS_OF_PIECE);
-        let entry = piece.and_then(|piece| piece.get_mut(place % ROWS_OF_PIECE));
-        if let Some(entry) = entry.or_else(|| self.old.get_mut(&row)) {
+        let entry = match self.place(row) {
+            Some((piece, place)) => {
+                self.pieces.get_mut(piece).and_then(|piece| piece.entries.get_mut(place))
+            }
+            None => self.old.get_mut(&row).map(|(entry, _)| entry),
+        };
+        if let Some(entry) = entry {
             entry.state = state;
         }
     }
 
-    /// The user data of an entry's `user`.
-    pub(super) fn user(&self, user: u32) -> UserData {
-        user.checked_sub(1)
-            .and_then(|row| self.users.get(row as usize))
-            .copied()
-            .unwrap_or_default()
+    /// The user data of a row.
+    pub(super) fn user(&self, row: u32) -> UserData {
+        let Some((piece, place)) = self.place(row) else {
+            return self.old.get(&row).map(|(_, user)| *user).unwrap_or_default();
+        };
+        let piece = self.pieces.get(piece);
+        let user = piece.and_then(|piece| Some(piece.user_of(piece.entries.get(place)?)));
+        user.unwrap_or_default()
     }
 
-    /// Keeps user data and gives its row plus one; nothing is kept of nothing.
-    pub(super) fn push_user(&mut self, user: UserData) -> u32 {
-        if user == UserData::default() {
-            return 0;
-        }
-        self.users.push(user);
-        row_number(self.users.len())
-    }
-
-    /// Remembers a transfer whose id is new.
-    pub(super) fn push(&mut self, entry: Entry) -> u32 {
+    /// Remembers a transfer whose id is new, with its user data; nothing is kept of nothing.
+    pub(super) fn push(&mut self, mut entry: Entry, user: UserData) -> u32 {
         let row = self.next_row();
         let hash = self.hasher.hash_one(entry.id);
-        match self.pieces.back_mut().filter(|piece| piece.len() < ROWS_OF_PIECE) {
-            Some(piece) => piece.push(entry),
-            None => {
-                let mut piece = self.spare.pop().unwrap_or_default();
-                piece.reserve_exact(ROWS_OF_PIECE);
-                piece.push(entry);
-                self.pieces.push_back(piece);
+        if self.pieces.back().is_none_or(|piece| piece.entries.len() == ROWS_OF_PIECE) {
+            let mut piece = self.spare.pop().unwrap_or_default();
+            piece.entries.reserve_exact(ROWS_OF_PIECE);
+            self.pieces.push_back(piece);
+        }
+        if let Some(piece) = self.pieces.back_mut() {
+            entry.user = 0;
+            if user != UserData::default() {
+                piece.users.push(user);
+                entry.user = row_number(piece.users.len());
             }
+            piece.entries.push(entry);
         }
         self.rows.insert(hash, row);
         self.recent.put(hash, row);
         row
     }
 
-    /// Forgets the newest transfer, as its chain was broken, and the user data kept since there
-    /// were `users` of them.
-    pub(super) fn pop(&mut self, users: usize) {
+    /// Forgets the newest transfer, as its chain was broken.
+    pub(super) fn pop(&mut self) {
         let Some(piece) = self.pieces.back_mut() else {
             return;
         };
-        let Some(entry) = piece.pop() else {
+        let Some(entry) = piece.entries.pop() else {
             return;
         };
-        if piece.is_empty() {
+        if entry.user != 0 {
+            piece.users.pop();
+        }
+        if piece.entries.is_empty() {
             self.pieces.pop_back();
         }
         let row = self.next_row();
-        let hash = self.hasher.hash_one(entry.id);
-        self.rows.remove(hash, row);
-        self.users.truncate(users);
+        self.unname(row, entry.id);
     }
 
     /// Remembers an id as failed.
     pub(super) fn fail(&mut self, id: u128) {
-        self.push(Entry::failed(id));
+        self.push(Entry::failed(id), UserData::default());
     }
 
-    /// Begins again with the user data of a snapshot and room for its transfers.
-    pub(super) fn restore(&mut self, transfers: usize, users: Vec<UserData>) {
+    /// Begins again with room for the transfers of a snapshot.
+    pub(super) fn restore(&mut self, transfers: usize) {
         let window = self.window;
         *self = Self { window, ..Self::with_capacity(transfers) };
-        self.users = users;
     }
 }
 

@@ -10,6 +10,7 @@ mod hash;
 mod memory;
 mod movement;
 mod open;
+mod recall;
 mod replay;
 mod resolution;
 mod snapshot;
@@ -82,9 +83,8 @@ impl Books {
         }
     }
 
-    /// Books that remember the ids of about so many transfers, the newest, and of all open ones: of
-    /// what is older the caller makes sure that it does not come again. What user data the
-    /// transfers have stays for ever; a window is for books without.
+    /// Books that remember the ids of so many transfers, the newest, and of all open ones: of what
+    /// is older the caller makes sure that it does not come again, or brings it back before.
     pub fn with_window(transfers: usize) -> Self {
         let mut books = Self::default();
         books.set_window(transfers);
@@ -149,14 +149,14 @@ impl Books {
     /// A transfer as it happened: with the amount that moved, and, of a post or void, with what it
     /// took from its pending transfer. `None` also for an id that failed.
     pub fn transfer(&self, id: u128) -> Option<Transfer> {
-        let entry = self.memory.get(self.memory.find(id)?);
-        (entry.state != State::Failed).then(|| self.unfold(entry))
+        let row = self.memory.find(id)?;
+        (self.memory.get(row).state != State::Failed).then(|| self.unfold(row))
     }
 
     /// The open pending transfers, in the order in which they happened.
     pub fn pending(&self) -> impl Iterator<Item = Transfer> {
-        let entries = self.memory.entries();
-        entries.filter(|entry| entry.state == State::Pending).map(|entry| self.unfold(entry))
+        let rows = self.memory.rows();
+        rows.filter(|(_, entry)| entry.state == State::Pending).map(|(row, _)| self.unfold(row))
     }
 
     /// How many pending transfers are open.
@@ -182,9 +182,10 @@ impl Books {
         self.accounts_hash.wrapping_add(self.pending_hash.rotate_left(64))
     }
 
-    fn unfold(&self, entry: &Entry) -> Transfer {
+    fn unfold(&self, row: u32) -> Transfer {
+        let entry = self.memory.get(row);
         let debit = &self.accounts[entry.debit as usize].account;
-        let user = self.memory.user(entry.user);
+        let user = self.memory.user(row);
         let resolves = entry.flags.intersects(RESOLVING);
         Transfer {
             id: entry.id,
@@ -233,10 +234,10 @@ impl Books {
     }
 
     /// The share of an open pending transfer in the state hash.
-    fn pending_share(&self, entry: &Entry) -> u128 {
+    fn pending_share(&self, row: u32, entry: &Entry) -> u128 {
         hash::pending(
             entry,
-            self.memory.user(entry.user),
+            self.memory.user(row),
             self.account_at(entry.debit).id,
             self.account_at(entry.credit).id,
             expires_at(entry),
@@ -249,7 +250,7 @@ impl Books {
         if let Some(at) = expires_at(&entry) {
             self.expiries.insert((at, row));
         }
-        self.pending_hash = self.pending_hash.wrapping_add(self.pending_share(&entry));
+        self.pending_hash = self.pending_hash.wrapping_add(self.pending_share(row, &entry));
         self.open_pending = self.open_pending.saturating_add(1);
     }
 
@@ -258,7 +259,7 @@ impl Books {
         if let Some(at) = expires_at(entry) {
             self.expiries.remove(&(at, row));
         }
-        self.pending_hash = self.pending_hash.wrapping_sub(self.pending_share(entry));
+        self.pending_hash = self.pending_hash.wrapping_sub(self.pending_share(row, entry));
         self.open_pending = self.open_pending.saturating_sub(1);
     }
 

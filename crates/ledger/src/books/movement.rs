@@ -113,16 +113,12 @@ impl Books {
         self.set_account(pair.credit_row, pair.credit);
     }
 
-    /// Remembers a transfer with its user data; `entry.user` may name rows that hold the same.
-    pub(super) fn remember(&mut self, mut entry: Entry, user: UserData) -> u32 {
-        let users = self.memory.users().len();
-        if self.memory.user(entry.user) != user {
-            entry.user = self.memory.push_user(user);
-        }
+    /// Remembers a transfer with its user data.
+    pub(super) fn remember(&mut self, entry: Entry, user: UserData) -> u32 {
         if self.in_chain {
-            self.undo.push(Undo::NewTransfer { users });
+            self.undo.push(Undo::NewTransfer);
         }
-        self.memory.push(entry)
+        self.memory.push(entry, user)
     }
 
     /// How a transfer that has the wanted id differs from the one wanted.
@@ -131,7 +127,7 @@ impl Books {
         if entry.state == State::Failed {
             return TransferStatus::IdAlreadyFailed;
         }
-        let there = self.unfold(entry);
+        let there = self.unfold(row);
         if wanted.flags != there.flags {
             return TransferStatus::ExistsWithDifferentFlags;
         }

@@ -21,7 +21,7 @@ impl Books {
             .ok_or(TransferStatus::PendingTransferNotFound)?;
         let hold = *self.memory.get(row);
         let filled = self.with_defaults(wanted, row);
-        self.check_same(&filled, &hold)?;
+        self.check_same(&filled, row)?;
         check_unresolved(&hold, timestamp)?;
         let voids = wanted.flags.contains(TransferFlags::VOID_PENDING);
         let mut pair = self.pair_at(hold.debit, hold.credit);
@@ -37,7 +37,7 @@ impl Books {
                 debit: hold.debit,
                 credit: hold.credit,
                 link: row,
-                user: hold.user,
+                user: 0,
                 code: hold.code,
                 flags: wanted.flags,
                 state: State::Final,
@@ -75,7 +75,7 @@ impl Books {
 
     /// A post or void with everything that it left open taken from its pending transfer.
     pub(super) fn with_defaults(&self, wanted: &Transfer, row: u32) -> Transfer {
-        let hold = self.unfold(self.memory.get(row));
+        let hold = self.unfold(row);
         let or = |own: u128, other: u128| if own == 0 { other } else { own };
         let whole = if wanted.flags.contains(TransferFlags::VOID_PENDING) { 0 } else { u128::MAX };
         let user_data_64 = match wanted.user_data_64 {
@@ -100,11 +100,11 @@ impl Books {
     }
 
     /// Refuses a post or void that says other things than its pending transfer.
-    fn check_same(&self, filled: &Transfer, hold: &Entry) -> Result<(), TransferStatus> {
-        if !hold.flags.contains(TransferFlags::PENDING) {
+    fn check_same(&self, filled: &Transfer, row: u32) -> Result<(), TransferStatus> {
+        let there = self.unfold(row);
+        if !there.flags.contains(TransferFlags::PENDING) {
             return Err(TransferStatus::PendingTransferNotPending);
         }
-        let there = self.unfold(hold);
         let voids = filled.flags.contains(TransferFlags::VOID_PENDING);
         if filled.debit_account_id != there.debit_account_id {
             Err(TransferStatus::PendingTransferHasDifferentDebitAccountId)

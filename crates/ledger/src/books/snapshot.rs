@@ -3,7 +3,7 @@
 //! Reading trusts nothing: whatever a batch relies on - rows that are there, sums that hold every
 //! open pending transfer, ids that are unique - is checked, so that no bytes make `Books` panic.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -72,24 +72,54 @@ impl core::error::Error for SnapshotError {}
 impl Books {
     /// Appends the books as bytes: little-endian, self-contained, the same for the same books.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        self.encode_those(|_| true, out);
+        self.encode_those(&self.memory.rows().collect::<Vec<_>>(), out);
     }
 
     /// The same with the open pending transfers alone, of all that are remembered.
     pub fn encode_open(&self, out: &mut Vec<u8>) {
-        self.encode_those(|entry| entry.state == State::Pending, out);
+        self.encode_from(self.memory.next_row(), out);
     }
 
-    fn encode_those(&self, which: impl Fn(&Entry) -> bool, out: &mut Vec<u8>) {
-        let users = self.memory.users();
-        let entries = || self.memory.rows().filter(|(_, entry)| which(entry));
-        // Rows are numbered anew, as who reads them will number them.
-        let rows: BTreeMap<u32, u32> = entries().map(|(row, _)| row).zip(0..).collect();
+    /// The same with the transfers from a row on; of those before it the open pending ones, and
+    /// those that a transfer from it on has resolved.
+    pub(crate) fn encode_from(&self, row: u32, out: &mut Vec<u8>) {
+        let is_new = |other: u32| self.memory.is_from(row, other);
+        let newer = self.memory.rows().filter(|(other, _)| is_new(*other));
+        let resolved: BTreeSet<u32> = newer.filter_map(|(_, entry)| link_of(entry)).collect();
+        let those = self.memory.rows().filter(|(other, entry)| {
+            entry.state == State::Pending || is_new(*other) || resolved.contains(other)
+        });
+        self.encode_those(&those.collect::<Vec<_>>(), out);
+    }
+
+    fn encode_those(&self, entries: &[(u32, &Entry)], out: &mut Vec<u8>) {
+        // Rows are numbered anew, as who reads them will number them; a hold and its end that have
+        // the same user data name one row of it.
+        let rows: BTreeMap<u32, u32> = entries.iter().map(|(row, _)| *row).zip(0..).collect();
+        let mut users: Vec<UserData> = Vec::new();
+        let mut those: Vec<Entry> = Vec::with_capacity(entries.len());
+        for (row, entry) in entries {
+            let mut entry = **entry;
+            let user = self.memory.user(*row);
+            let hold = link_of(&entry).and_then(|link| rows.get(&link)).copied();
+            let same = hold.and_then(|hold| those.get(hold as usize));
+            let same = same.map_or(0, |hold| hold.user);
+            entry.link = hold.unwrap_or(entry.link);
+            entry.user = if user == UserData::default() {
+                0
+            } else if named(&users, same) == Some(user) {
+                same
+            } else {
+                users.push(user);
+                row_number(users.len())
+            };
+            those.push(entry);
+        }
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.last.to_le_bytes());
-        for count in [self.accounts.len(), users.len(), entries().count()] {
+        for count in [self.accounts.len(), users.len(), those.len()] {
             out.extend_from_slice(&row_number(count).to_le_bytes());
         }
         for row in &self.accounts {
@@ -100,12 +130,8 @@ impl Books {
             out.extend_from_slice(&user.long.to_le_bytes());
             out.extend_from_slice(&user.short.to_le_bytes());
         }
-        for (_, entry) in entries() {
-            let mut entry = *entry;
-            if entry.flags.intersects(RESOLVING) {
-                entry.link = rows.get(&entry.link).copied().unwrap_or(entry.link);
-            }
-            put_entry(out, &entry);
+        for entry in &those {
+            put_entry(out, entry);
         }
     }
 
@@ -131,10 +157,12 @@ impl Books {
             books.read_account(&mut rows).ok_or(SnapshotError::Account { row })?;
         }
         let users: Vec<UserData> = (0..users).map(|_| get_user(&mut rows)).collect();
-        books.memory.restore(entries as usize, users);
+        books.memory.restore(entries as usize);
         let mut held = Vec::from_iter((0..accounts).map(|_| (0, 0)));
         for row in 0..entries {
-            books.read_entry(&mut rows, &mut held).ok_or(SnapshotError::Transfer { row })?;
+            books
+                .read_entry(&mut rows, &users, &mut held)
+                .ok_or(SnapshotError::Transfer { row })?;
         }
         for (row, sums) in held.into_iter().enumerate() {
             let row = row_number(row);
@@ -159,13 +187,19 @@ impl Books {
     }
 
     /// Reads one remembered transfer and adds what it holds to the sums of its accounts.
-    fn read_entry(&mut self, bytes: &mut Bytes<'_>, held: &mut [(u128, u128)]) -> Option<()> {
+    fn read_entry(
+        &mut self,
+        bytes: &mut Bytes<'_>,
+        users: &[UserData],
+        held: &mut [(u128, u128)],
+    ) -> Option<()> {
         let entry = get_entry(bytes)?;
+        let user = if entry.user == 0 { UserData::default() } else { named(users, entry.user)? };
         let unique = !matches!(entry.id, 0 | u128::MAX) && self.memory.find(entry.id).is_none();
         if !unique || !self.is_sound(&entry) {
             return None;
         }
-        let row = self.memory.push(entry);
+        let row = self.memory.push(entry, user);
         if entry.state == State::Pending {
             let debits = &mut held.get_mut(entry.debit as usize)?.0;
             *debits = debits.checked_add(entry.amount)?;
@@ -200,9 +234,18 @@ impl Books {
             && debit.ledger == credit.ledger
             && pending == (entry.state != State::Final)
             && !entry.flags.has_reserved()
-            && entry.user as usize <= self.memory.users().len()
             && (1..=self.last).contains(&entry.timestamp)
     }
+}
+
+/// The row of the pending transfer that a transfer has resolved.
+fn link_of(entry: &Entry) -> Option<u32> {
+    entry.flags.intersects(RESOLVING).then_some(entry.link)
+}
+
+/// The user data of a row plus one, as an entry names it.
+fn named(users: &[UserData], user: u32) -> Option<UserData> {
+    users.get(user.checked_sub(1)? as usize).copied()
 }
 
 /// How long a snapshot of that many accounts, user data and transfers is.

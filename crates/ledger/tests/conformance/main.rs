@@ -9,8 +9,8 @@ mod script;
 use journal::sim_disk::SimDisk;
 use journal::{NodeId, Options};
 use ledger::{
-    Account, AccountStatus, Books, Embedded, Engine, NaiveModel, Transfer, TransferFlags,
-    TransferStatus,
+    Account, AccountStatus, Books, Embedded, EmbeddedError, Engine, NaiveModel, Transfer,
+    TransferFlags, TransferStatus,
 };
 use scheme::Timestamp;
 use script::{Clock, Seen};
@@ -34,13 +34,103 @@ fn books_conform() {
     conforms(Books::new);
 }
 
+fn options(segment_bytes: u64) -> Options {
+    let node = NodeId::from_name("ledger").unwrap();
+    Options { segment_bytes, head_every_ns: 0, ..Options::new(node) }
+}
+
 #[test]
 fn embedded_conforms() {
-    conforms(|| {
-        let node = NodeId::from_name("ledger").unwrap();
-        let options = Options { segment_bytes: 64 << 10, ..Options::new(node) };
-        Embedded::open(SimDisk::new(1), options, Timestamp(1)).unwrap().0
-    });
+    conforms(|| Embedded::open(SimDisk::new(1), options(64 << 10), Timestamp(1)).unwrap().0);
+}
+
+/// An embedded ledger that has nothing in memory but what is open: before each batch so much else
+/// happens, between accounts of nobody, that the batch before is in a sealed segment and its index.
+struct Forgetful {
+    ledger: Embedded<SimDisk>,
+    /// The ids of the batch before.
+    before: Vec<u128>,
+    others: u128,
+}
+
+/// Ids of nobody's accounts and transfers.
+const NOBODY: u128 = 1 << 100;
+
+impl Forgetful {
+    fn new() -> Self {
+        let opened = Embedded::open_with_window(SimDisk::new(1), options(4 << 10), 0, Timestamp(1));
+        let mut ledger = opened.unwrap().0;
+        let account = |id: u128| Account { id, ledger: 1, code: 1, ..Account::default() };
+        let accounts = [account(NOBODY), account(NOBODY + 1)];
+        ledger.create_accounts(Timestamp(0), &accounts, &mut Vec::new()).unwrap();
+        Self { ledger, before: Vec::new(), others: NOBODY }
+    }
+
+    /// Lets so much happen that the batch before is history, but for what is open.
+    fn go_by(&mut self) {
+        let ids = core::mem::take(&mut self.before);
+        let in_memory = |ledger: &Embedded<SimDisk>| {
+            let books = ledger.books();
+            let open: Vec<u128> = books.pending().map(|hold| hold.id).collect();
+            ids.iter().any(|id| books.transfer(*id).is_some() && !open.contains(id))
+        };
+        let mut rounds = 0;
+        while in_memory(&self.ledger) {
+            rounds += 1;
+            assert!(rounds < 20, "{ids:?} do not become history");
+            let first = self.others + 1;
+            self.others += 16;
+            let other = |id: u128| Transfer {
+                id,
+                debit_account_id: NOBODY,
+                credit_account_id: NOBODY + 1,
+                ledger: 1,
+                code: 1,
+                ..Transfer::default()
+            };
+            let others: Vec<Transfer> = (first..=self.others).map(other).collect();
+            let now = self.ledger.books().last();
+            self.ledger.create_transfers(now, &others, &mut Vec::new()).unwrap();
+        }
+    }
+}
+
+impl Engine for Forgetful {
+    type Error = EmbeddedError;
+
+    fn create_accounts(
+        &mut self,
+        now: Timestamp,
+        events: &[Account],
+        out: &mut Vec<AccountStatus>,
+    ) -> Result<(), EmbeddedError> {
+        self.go_by();
+        self.ledger.create_accounts(now, events, out)
+    }
+
+    fn create_transfers(
+        &mut self,
+        now: Timestamp,
+        events: &[Transfer],
+        out: &mut Vec<TransferStatus>,
+    ) -> Result<(), EmbeddedError> {
+        self.go_by();
+        self.before.extend(events.iter().map(|event| event.id));
+        self.ledger.create_transfers(now, events, out)
+    }
+
+    fn account(&self, id: u128) -> Result<Option<Account>, EmbeddedError> {
+        self.ledger.account(id)
+    }
+
+    fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, EmbeddedError> {
+        self.ledger.transfer(id)
+    }
+}
+
+#[test]
+fn embedded_conforms_when_all_is_history() {
+    conforms(Forgetful::new);
 }
 
 /// TigerBeetle 0.16.78: 27 and 69 statuses, numbered without gaps, named in snake case.

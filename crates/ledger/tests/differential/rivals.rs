@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use journal::sim_disk::SimDisk;
 use journal::{NodeId, Options};
-use ledger::limits::BATCH_MAX;
+use ledger::limits::{BATCH_MAX, WINDOW_EMBEDDED};
 use ledger::{Account, Books, Embedded, Engine, NaiveModel, Transfer};
 use scheme::Timestamp;
 
@@ -23,6 +23,9 @@ pub(crate) trait Rival {
     /// Those of these transfers that happened, in the order of the ids.
     fn transfers(&mut self, ids: &[u128]) -> Vec<Transfer>;
 }
+
+/// Bytes of journal that a transfer may take, its envelope included.
+const BYTES_OF_TRANSFER: u64 = 152;
 
 /// An engine in this process.
 pub(crate) struct Local<E> {
@@ -59,35 +62,55 @@ impl<E: Engine> Rival for Local<E> {
     }
 }
 
-/// The embedded ledger, stopped and opened again now and then: what it answers must not depend on
-/// that.
+/// The embedded ledger, stopped or killed and opened again now and then: what it answers must not
+/// depend on that, nor on how much of it is in memory.
 struct Reopened {
+    name: &'static str,
     ledger: Option<Local<Embedded<SimDisk>>>,
     batches: u64,
     last: Timestamp,
     segment_bytes: u64,
+    window: usize,
 }
 
 impl Reopened {
-    /// `widest` is the most events of a batch: a frame is smaller than a segment.
+    /// One that keeps all ids in memory. `widest` is the most events of a batch: a frame is smaller
+    /// than a segment.
     fn new(widest: usize) -> Self {
         let segment_bytes = if widest > 100 { 2 << 20 } else { 64 << 10 };
-        let mut reopened = Self { ledger: None, batches: 0, last: Timestamp(1), segment_bytes };
+        Self::begin("embedded", segment_bytes, WINDOW_EMBEDDED)
+    }
+
+    /// One that keeps as few as it can, with segments as small as its batches allow.
+    fn forgetful(widest: usize) -> Self {
+        let frame = (widest as u64 * BYTES_OF_TRANSFER).next_multiple_of(1 << 10);
+        Self::begin("embedded with history", frame + (3 << 10), 0)
+    }
+
+    fn begin(name: &'static str, segment_bytes: u64, window: usize) -> Self {
+        let last = Timestamp(1);
+        let mut reopened = Self { name, ledger: None, batches: 0, last, segment_bytes, window };
         reopened.open(SimDisk::new(1));
         reopened
     }
 
     fn open(&mut self, disk: SimDisk) {
         let node = NodeId::from_name("ledger").unwrap();
-        let options = Options { segment_bytes: self.segment_bytes, ..Options::new(node) };
-        let (engine, _) = Embedded::open(disk, options, self.last).unwrap();
-        self.ledger = Some(Local { name: "embedded", engine });
+        let options = Options {
+            segment_bytes: self.segment_bytes,
+            // So that a segment is sealed by the first frame of the next.
+            head_every_ns: 0,
+            ..Options::new(node)
+        };
+        let opened = Embedded::open_with_window(disk, options, self.window, self.last);
+        let (engine, _) = opened.unwrap();
+        self.ledger = Some(Local { name: self.name, engine });
     }
 }
 
 impl Rival for Reopened {
     fn name(&self) -> &'static str {
-        "embedded"
+        self.name
     }
 
     fn give(&mut self, now: Timestamp, batch: &Batch) -> Vec<u32> {
@@ -95,7 +118,12 @@ impl Rival for Reopened {
         self.batches += 1;
         self.last = self.last.max(now);
         if self.batches.is_multiple_of(13) {
-            let disk = self.ledger.take().unwrap().engine.stop(self.last).unwrap();
+            let engine = self.ledger.take().unwrap().engine;
+            let disk = if self.batches.is_multiple_of(2) {
+                engine.stop(self.last).unwrap()
+            } else {
+                engine.into_disk()
+            };
             self.open(disk);
         }
         statuses
@@ -116,6 +144,7 @@ pub(crate) fn ours(widest: usize) -> Vec<Box<dyn Rival>> {
         Box::new(Local { name: "naive model", engine: NaiveModel::new() }),
         Box::new(Local { name: "books", engine: Books::new() }),
         Box::new(Reopened::new(widest)),
+        Box::new(Reopened::forgetful(widest)),
     ]
 }
 

@@ -9,15 +9,15 @@ use ledger::{Account, AccountFlags, Books, Embedded, EmbeddedError, Engine, Tran
 use ledger::{TransferFlags, TransferStatus};
 use scheme::Timestamp;
 
-use super::{options, told};
+use super::{open, told};
 
 const PAYMENTS: u128 = 2_000;
 const ACCOUNTS: u128 = 12;
 /// Batches from one snapshot to the next.
 const SNAPSHOT_EVERY: usize = 170;
 
-/// A state that a ledger may be found in: accounts, pending transfers, hash, ids remembered.
-type Told = (Vec<Account>, Vec<Transfer>, u128, usize);
+/// A state that a ledger may be found in: accounts, pending transfers, hash.
+type Told = (Vec<Account>, Vec<Transfer>, u128);
 
 pub(crate) struct Script {
     accounts: Vec<Account>,
@@ -102,7 +102,7 @@ impl Script {
     /// What a crash left: all that was answered, and the batch in flight wholly or not at all; it
     /// is given again, as whoever waited would, and happens once. Returns which it was.
     fn judge(&self, disk: SimDisk, answered: usize, case: &str) -> usize {
-        let opened = Embedded::open(disk, options(), now(0));
+        let opened = open(disk, now(0));
         let (mut ledger, _) = opened.unwrap_or_else(|error| unreachable!("{case}: {error}"));
         let found = told(ledger.books());
         if answered == 0 && found.0.is_empty() {
@@ -111,6 +111,25 @@ impl Script {
         let after = self.states.get(answered + 1).filter(|state| **state == found);
         let at = if after.is_some() { answered + 1 } else { answered };
         assert_eq!(found, self.states[at], "{case}: {answered} batches were answered");
+        // What happened before is not forgotten, whether memory has it or history: given again, it
+        // happens no second time, and is there as it happened.
+        for old in [0, answered / 2, answered * 7 / 11].into_iter().filter(|old| *old < answered) {
+            let mut again = Vec::new();
+            ledger.create_transfers(now(answered), &self.batches[old], &mut again).unwrap();
+            for (event, (status, answer)) in
+                self.batches[old].iter().zip(again.iter().zip(&self.answers[old]))
+            {
+                let there = if answer.is_ok() {
+                    TransferStatus::Exists
+                } else {
+                    TransferStatus::IdAlreadyFailed
+                };
+                // An end of a hold that failed is refused as such the second time too.
+                assert_eq!(*status, there, "{case}: batch {old} again");
+                let kept = ledger.transfer(event.id).unwrap();
+                assert_eq!(kept.is_some(), answer.is_ok(), "{case}: batch {old}");
+            }
+        }
         let Some(batch) = self.batches.get(answered) else { return at };
         let mut again = Vec::new();
         ledger.create_transfers(now(answered + 1), batch, &mut again).unwrap();
@@ -170,7 +189,7 @@ fn a_power_cut_at_any_operation_of_2000_payments() {
     let script = Script::new(PAYMENTS);
     let (sample, seeds, _) = extent();
     let (disk, cuts) = CutDisk::new(SimDisk::new(3), sample);
-    let (mut ledger, _) = Embedded::open(disk, options(), now(0)).unwrap();
+    let (mut ledger, _) = open(disk, now(0)).unwrap();
     let (mut judged, mut kept, mut recoveries) = (0u64, 0u64, 0u64);
     let mut look = |answered: usize| {
         for cut in cuts.take() {
@@ -203,7 +222,7 @@ fn a_power_cut_at_any_operation_of_2000_payments() {
          {judged} cut, {recoveries} recoveries, {kept} with the batch in flight"
     );
     assert!(changes > 1_500 && judged > 20 && kept > 5, "{changes} {judged} {kept}");
-    let (ledger, _) = Embedded::open(disk.into_disk(), options(), now(0)).unwrap();
+    let (ledger, _) = open(disk.into_disk(), now(0)).unwrap();
     assert_eq!(told(ledger.books()), last);
 }
 
@@ -212,7 +231,7 @@ fn an_error_of_any_call_stops_the_ledger_and_loses_nothing() {
     let script = Script::new(PAYMENTS);
     let (_, _, every) = extent();
     let mut whole = SimDisk::new(3);
-    let (mut ledger, _) = Embedded::open(&mut whole, options(), now(0)).unwrap();
+    let (mut ledger, _) = open(&mut whole, now(0)).unwrap();
     script.run(&mut ledger, 0, &mut |_| {});
     drop(ledger);
     let (mut tried, mut told) = (0, 0);
@@ -228,7 +247,7 @@ fn an_error_of_any_call_stops_the_ledger_and_loses_nothing() {
             disk.plan.failed_sync = FailedSync::Cache;
         }
         tried += 1;
-        let answered = match Embedded::open(&mut disk, options(), now(0)) {
+        let answered = match open(&mut disk, now(0)) {
             Err(OpenError::Disk(error)) => {
                 assert_eq!(error.kind, kind, "{case}");
                 told += 1;
