@@ -12,15 +12,16 @@ pub const TIMESTAMP_MAX: u64 = u64::MAX >> 1;
 /// move in under a millisecond.
 pub const SPREAD_PARTS: usize = 256;
 
-/// Rows that are looked at before an index: eight times what a busy hub has under way, 16 KiB.
-pub const RECENT_ROWS: usize = 4096;
+/// Rows that are looked at before an index: eight times what a busy hub has under way, 256 KiB.
+pub const RECENT_ROWS: usize = 32_768;
 
 /// Rows of one piece of a table that grows without being moved: 64 KiB of 64-byte rows.
 pub const ROWS_OF_PIECE: usize = 1_024;
 
-/// Ids of transfers that a hub's books remember, at some 76 bytes each: 115 MB. Far more than come
-/// while a batch is under way; what is older the hub's own matching knows (R-MATCH).
-pub const WINDOW_TRANSFERS: usize = 1_500_000;
+/// Ids of transfers that a hub's books remember, at some 76 bytes each: 10 MB, which is near the
+/// processor. Holds and posts of all that can be under way; what is older the hub's own matching
+/// knows (R-MATCH).
+pub const WINDOW_TRANSFERS: usize = 131_072;
 
 /// Ids of transfers that an embedded ledger remembers besides those of segments that have no index
 /// yet, at some 76 bytes each. A batch is asked about most often a moment after it was made.

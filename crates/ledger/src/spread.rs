@@ -68,6 +68,27 @@ impl SpreadTable {
         }
     }
 
+    /// Puts rows and their hashes in the order of the parts that they belong to: many rows at once
+    /// are best put in part by part, as one part is near the processor and the whole is not.
+    pub fn by_parts(rows: &[(u64, u32)], sorted: &mut Vec<(u64, u32)>) {
+        let mut ends = [0usize; SPREAD_PARTS];
+        for (hash, _) in rows {
+            ends[part_of(*hash)] = ends[part_of(*hash)].saturating_add(1);
+        }
+        let mut end = 0usize;
+        for share in &mut ends {
+            end = end.saturating_add(*share);
+            *share = end;
+        }
+        sorted.clear();
+        sorted.resize(rows.len(), (0, 0));
+        for row in rows.iter().rev() {
+            let place = &mut ends[part_of(row.0)];
+            *place = place.saturating_sub(1);
+            sorted[*place] = *row;
+        }
+    }
+
     /// Takes a row out.
     pub fn remove(&mut self, hash: u64, row: u32) {
         let tag = tag_of(hash);
@@ -79,28 +100,30 @@ impl SpreadTable {
 }
 
 /// The rows that came last, before the index of all: what is settled was opened a moment ago, and
-/// an index of millions is far from the processor. It only ever guesses; the row itself tells.
+/// an index of millions is far from the processor. It only ever guesses; the row itself tells,
+/// which is not touched unless the tag of its hash is the same.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    rows: Vec<u32>,
+    rows: Vec<(u32, u32)>,
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { rows: alloc::vec![u32::MAX; RECENT_ROWS] }
+        Self { rows: alloc::vec![(0, u32::MAX); RECENT_ROWS] }
     }
 }
 
 impl Recent {
     /// The row of that hash, if it is the one.
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        self.rows.get(place_of(hash)).copied().filter(|row| is_it(*row))
+        let (tag, row) = self.rows.get(place_of(hash)).copied()?;
+        (tag == tag_of(hash) && is_it(row)).then_some(row)
     }
 
     /// Puts a row before others of its place.
     pub fn put(&mut self, hash: u64, row: u32) {
         if let Some(place) = self.rows.get_mut(place_of(hash)) {
-            *place = row;
+            *place = (tag_of(hash), row);
         }
     }
 }
@@ -171,6 +194,18 @@ mod tests {
         table.make_room(100_000);
         assert!(room(&table) >= 110_000);
         assert!((0..10_000).all(|row| table.find(hash(row), |known| known == row).is_some()));
+    }
+
+    #[test]
+    fn rows_by_parts_are_all_rows_each_part_in_its_order() {
+        let rows: Vec<_> = (0..5_000).map(|row| (hash(row * 7), row)).collect();
+        let mut expected = rows.clone();
+        expected.sort_by_key(|(hash, _)| part_of(*hash));
+        let mut sorted = alloc::vec![(9, 9)];
+        SpreadTable::by_parts(&rows, &mut sorted);
+        assert_eq!(sorted, expected);
+        SpreadTable::by_parts(&[], &mut sorted);
+        assert_eq!(sorted, []);
     }
 
     /// No part holds much more than its share, or the pause would be as long as of one table.

@@ -12,6 +12,7 @@ use journal::{OpenError, RecordView};
 use ledger::limits::WINDOW_TRANSFERS;
 use ledger::{Account, Books, TransferStatus};
 use scheme::Timestamp;
+use switch::hub::Recovering;
 use switch::legs::Implied;
 use switch::{Hub, Record, legs, record};
 
@@ -21,11 +22,10 @@ use crate::limits::REPLAY_RECORDS;
 /// A hub, and records to be applied to it.
 #[derive(Debug)]
 pub struct Applying {
-    hub: Hub,
+    hub: Recovering,
     records: Vec<(u64, Record)>,
     moves: Vec<Move>,
     accounts: Vec<Account>,
-    implied: Vec<Implied>,
     /// Payments to make room for before the first comes.
     room: usize,
 }
@@ -47,7 +47,7 @@ enum Moved {
 impl Applying {
     fn new(hub: Hub) -> Self {
         let (records, moves) = (Vec::with_capacity(REPLAY_RECORDS), Vec::new());
-        Self { hub, records, moves, accounts: Vec::new(), implied: Vec::new(), room: 0 }
+        Self { hub: Recovering::new(hub), records, moves, accounts: Vec::new(), room: 0 }
     }
 
     /// Applies the records: what is to be done aside.
@@ -61,9 +61,8 @@ impl Applying {
             if !self.accounts.is_empty() {
                 self.moves.push(moved(Moved::Accounts(mem::take(&mut self.accounts))));
             }
-            legs::transfers(self.hub.state(), &record.fact, &mut self.implied);
-            self.moves.extend(self.implied.drain(..).map(|leg| moved(Moved::Leg(leg))));
-            self.hub.apply(&record);
+            let legs = self.hub.apply(&record);
+            self.moves.extend(legs.iter().map(|leg| moved(Moved::Leg(*leg))));
         }
     }
 }
@@ -164,7 +163,7 @@ impl<'a> Rebuild<'a> {
             work.hub.make_room(self.room);
             self.books.make_room(transfers_of(self.room));
         }
-        (work.hub, self.books)
+        (work.hub.end(), self.books)
     }
 
     /// An error of the journal's that names the record which is to blame.
@@ -207,7 +206,7 @@ impl<'a> Rebuild<'a> {
     }
 }
 
-/// A payment is a hold and its post.
+/// A payment is a hold and its post; the books remember no more than their window.
 fn transfers_of(payments: usize) -> usize {
-    payments.saturating_mul(2)
+    payments.saturating_mul(2).min(WINDOW_TRANSFERS)
 }

@@ -175,7 +175,6 @@ impl Books {
         self.in_chain = false;
         self.undo.clear();
         self.memory.forget();
-        self.refresh_hash();
     }
 
     /// What a batch asks of each event before the event's own rules. An import is refused as if
@@ -208,7 +207,7 @@ impl Books {
                 Undo::Account { row, before } => self.set_account(row, before),
                 Undo::NewAccount => {
                     if let Some(row) = self.accounts.pop() {
-                        self.rows.remove(&row.account.id);
+                        self.rows.remove(&row.id);
                     }
                 }
                 Undo::NewTransfer => self.forget_newest(),

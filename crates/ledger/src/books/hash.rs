@@ -1,5 +1,5 @@
-//! The state hash: a sum over hashes of accounts and open pending transfers, so that one change
-//! costs one row and the order in which rows came does not matter.
+//! The state hash: a sum over hashes of accounts and open pending transfers, so that the order in
+//! which rows came does not matter.
 //!
 //! It finds faults, it does not resist an attacker. It is our own function, so that the same books
 //! have the same hash on every machine and in every release.

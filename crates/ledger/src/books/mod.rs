@@ -42,7 +42,7 @@ pub struct Capacity {
 /// What it answers is a function of the sequence of batches and their `now` alone.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
-    accounts: Vec<Row>,
+    accounts: Vec<Account>,
     rows: HashMap<u128, u32, FixedState>,
     memory: Memory,
     /// Open pending transfers that have a timeout: when they expire, and their row.
@@ -52,19 +52,7 @@ pub struct Books {
     /// How to take back what the chain in progress did.
     undo: Vec<Undo>,
     in_chain: bool,
-    /// Accounts whose share of the state hash is out of date.
-    stale: Vec<u32>,
-    accounts_hash: u128,
-    pending_hash: u128,
     open_pending: u64,
-}
-
-/// An account with its share of the state hash.
-#[derive(Clone, Copy, Debug)]
-struct Row {
-    account: Account,
-    hash: u128,
-    stale: bool,
 }
 
 impl Books {
@@ -126,7 +114,6 @@ impl Books {
     /// it; alone it serves a caller that wants the balances to be true while nothing happens.
     pub fn expire(&mut self, now: Timestamp) {
         self.advance(now);
-        self.refresh_hash();
     }
 
     /// When the next pending transfer expires, if any has a timeout.
@@ -136,12 +123,12 @@ impl Books {
 
     /// An account as it stands.
     pub fn account(&self, id: u128) -> Option<Account> {
-        self.rows.get(&id).map(|row| self.accounts[*row as usize].account)
+        self.rows.get(&id).map(|row| self.accounts[*row as usize])
     }
 
     /// All accounts, in the order of their ids.
     pub fn accounts(&self) -> Vec<Account> {
-        let mut accounts: Vec<Account> = self.accounts.iter().map(|row| row.account).collect();
+        let mut accounts = self.accounts.clone();
         accounts.sort_unstable_by_key(|account| account.id);
         accounts
     }
@@ -174,23 +161,27 @@ impl Books {
         Timestamp(self.last)
     }
 
-    /// A hash of all accounts and all open pending transfers, kept up to date as they change.
+    /// A hash of all accounts and all open pending transfers, reckoned when it is asked for.
     ///
     /// Timestamps are not part of it, but for when a hold expires: books replayed in other batches
     /// are the same books. It finds faults, it does not resist an attacker.
     pub fn state_hash(&self) -> u128 {
-        self.accounts_hash.wrapping_add(self.pending_hash.rotate_left(64))
+        let sum = |hashes: &mut dyn Iterator<Item = u128>| hashes.fold(0, u128::wrapping_add);
+        let pending = self.memory.rows().filter(|(_, entry)| entry.state == State::Pending);
+        let accounts = sum(&mut self.accounts.iter().map(hash::account));
+        let pending = sum(&mut pending.map(|(row, entry)| self.pending_hash(row, entry)));
+        accounts.wrapping_add(pending.rotate_left(64))
     }
 
     fn unfold(&self, row: u32) -> Transfer {
         let entry = self.memory.get(row);
-        let debit = &self.accounts[entry.debit as usize].account;
+        let debit = &self.accounts[entry.debit as usize];
         let user = self.memory.user(row);
         let resolves = entry.flags.intersects(RESOLVING);
         Transfer {
             id: entry.id,
             debit_account_id: debit.id,
-            credit_account_id: self.accounts[entry.credit as usize].account.id,
+            credit_account_id: self.accounts[entry.credit as usize].id,
             amount: entry.amount,
             pending_id: if resolves { self.memory.get(entry.link).id } else { 0 },
             user_data_128: user.wide,
@@ -206,35 +197,30 @@ impl Books {
 
     /// The account of a row, by copy: it is changed as a value and set as a whole.
     fn account_at(&self, row: u32) -> Account {
-        self.accounts[row as usize].account
+        self.accounts[row as usize]
     }
 
     /// The one place where an existing account changes.
     fn set_account(&mut self, row: u32, account: Account) {
         let place = &mut self.accounts[row as usize];
         if self.in_chain {
-            self.undo.push(Undo::Account { row, before: place.account });
+            self.undo.push(Undo::Account { row, before: *place });
         }
-        place.account = account;
-        if !place.stale {
-            place.stale = true;
-            self.stale.push(row);
-        }
+        *place = account;
     }
 
     /// Adds an account that is not there yet.
     fn add_account(&mut self, account: Account) {
         let row = row_number(self.accounts.len());
-        self.accounts.push(Row { account, hash: 0, stale: true });
+        self.accounts.push(account);
         self.rows.insert(account.id, row);
-        self.stale.push(row);
         if self.in_chain {
             self.undo.push(Undo::NewAccount);
         }
     }
 
     /// The share of an open pending transfer in the state hash.
-    fn pending_share(&self, row: u32, entry: &Entry) -> u128 {
+    fn pending_hash(&self, row: u32, entry: &Entry) -> u128 {
         hash::pending(
             entry,
             self.memory.user(row),
@@ -250,7 +236,6 @@ impl Books {
         if let Some(at) = expires_at(&entry) {
             self.expiries.insert((at, row));
         }
-        self.pending_hash = self.pending_hash.wrapping_add(self.pending_share(row, &entry));
         self.open_pending = self.open_pending.saturating_add(1);
     }
 
@@ -259,22 +244,7 @@ impl Books {
         if let Some(at) = expires_at(entry) {
             self.expiries.remove(&(at, row));
         }
-        self.pending_hash = self.pending_hash.wrapping_sub(self.pending_share(row, entry));
         self.open_pending = self.open_pending.saturating_sub(1);
-    }
-
-    /// Brings the state hash up to date with the accounts that changed.
-    fn refresh_hash(&mut self) {
-        while let Some(row) = self.stale.pop() {
-            // A row beyond the end was added and taken back by a broken chain.
-            let Some(place) = self.accounts.get_mut(row as usize) else {
-                continue;
-            };
-            let fresh = hash::account(&place.account);
-            self.accounts_hash = self.accounts_hash.wrapping_sub(place.hash).wrapping_add(fresh);
-            place.hash = fresh;
-            place.stale = false;
-        }
     }
 }
 

@@ -123,7 +123,7 @@ impl Books {
             out.extend_from_slice(&row_number(count).to_le_bytes());
         }
         for row in &self.accounts {
-            put_account(out, &row.account);
+            put_account(out, row);
         }
         for user in users {
             out.extend_from_slice(&user.wide.to_le_bytes());
@@ -171,7 +171,6 @@ impl Books {
                 return Err(SnapshotError::Pending { row });
             }
         }
-        books.refresh_hash();
         Ok(books)
     }
 
@@ -216,7 +215,7 @@ impl Books {
             let nothing = Entry { id: entry.id, ..Entry::failed(0) };
             return *entry == nothing;
         }
-        let account = |row: u32| self.accounts.get(row as usize).map(|row| row.account);
+        let account = |row: u32| self.accounts.get(row as usize).copied();
         let (Some(debit), Some(credit)) = (account(entry.debit), account(entry.credit)) else {
             return false;
         };

@@ -29,6 +29,7 @@ mod look_up;
 pub mod matching;
 pub mod payments;
 mod preauth;
+mod recovering;
 mod refund;
 mod reverse;
 mod snapshot;
@@ -48,6 +49,7 @@ use scheme::{
 
 pub use kept::Kept;
 pub use payments::{Payment, Payments, Status};
+pub use recovering::Recovering;
 pub use snapshot::SnapshotError;
 pub use state::{Advice, Position, State, Told};
 

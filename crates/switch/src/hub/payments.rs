@@ -182,6 +182,16 @@ impl Payments {
         self.table.make_room(payments);
     }
 
+    /// Leaves for later what no record needs: see [`Recovering`](super::Recovering).
+    pub(crate) fn leave_chains(&mut self) {
+        self.table.leave_chains();
+    }
+
+    /// Makes what was left.
+    pub(crate) fn make_chains(&mut self) {
+        self.table.make_chains();
+    }
+
     /// A payment by its id.
     pub fn get(&self, id: PaymentId) -> Option<&Payment> {
         self.table.get(id)
@@ -623,6 +633,52 @@ mod tests {
         hot.sort_unstable();
         expected.sort_unstable();
         assert_eq!(hot, expected);
+    }
+
+    /// Chains that are made at the end are those that were made on the way, those that came, went,
+    /// and stayed alike.
+    #[test]
+    fn r_match_chains_made_late_are_the_same() {
+        let (mut now, mut late) = (Payments::default(), Payments::default());
+        for step in 0..1_000u64 {
+            let stan = u32::try_from(step * step % 7).unwrap();
+            let new = payment(u128::from(step + 1), stan, b"000000000001", step);
+            if step == 10 {
+                late.leave_chains();
+            }
+            for payments in [&mut now, &mut late] {
+                payments.insert(new.clone(), step + 1, step.is_multiple_of(50));
+                payments.cover(step.saturating_sub(step % 40));
+                payments.forget(usize::from(step < 700) * 300, |_| false, |_| {});
+            }
+        }
+        late.make_chains();
+        let seen = payment(1, 0, b"000000000001", 0).seen;
+        let (bank, terminal, retailer) = (seen.acquirer, seen.terminal, seen.retailer);
+        let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();
+        let mut all = 0;
+        for stan in 0..7 {
+            let of = |payments: &Payments| {
+                let token = Token(u128::from(stan));
+                let by_stan = payments.by_stan(bank, terminal, Stan::new(stan).unwrap());
+                let by_card = payments.by_card(bank, retailer, token);
+                (ids(by_stan.collect()), ids(by_card.collect()))
+            };
+            assert_eq!(of(&now), of(&late));
+            all += of(&late).0.len();
+        }
+        assert!(all < 400 && all == late.len(), "{all} of {}", late.len());
+        let alike = |payments: &Payments| ids(payments.by_reference(bank, seen.rrn).collect());
+        assert_eq!(alike(&late).len(), all);
+        assert_eq!(alike(&now), alike(&late));
+        // They go on alike.
+        for payments in [&mut now, &mut late] {
+            payments.insert(payment(5_000, 3, b"000000000001", 2_000), 2_000, false);
+            payments.cover(1_900);
+            (0..500).for_each(|_| payments.forget(100, |_| false, |_| {}));
+        }
+        assert_eq!(alike(&now), alike(&late));
+        assert!(alike(&now).len() < 200);
     }
 
     fn agree(

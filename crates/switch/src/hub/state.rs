@@ -101,6 +101,7 @@ pub struct State {
     flows: Fingerprinted<Flows>,
     scalars: Fingerprinted<Scalars>,
     sets: Fingerprint,
+    /// What the last record moves.
     implied: Vec<Implied>,
 }
 
@@ -376,9 +377,10 @@ impl State {
 
     fn move_money(&mut self, fact: &Fact) {
         let mut implied = core::mem::take(&mut self.implied);
+        implied.clear();
         legs::transfers(self, fact, &mut implied);
-        for Implied { transfer, refused } in implied.drain(..) {
-            if refused {
+        for Implied { transfer, refused } in &implied {
+            if *refused {
                 continue;
             }
             let amount = i128::try_from(transfer.amount).unwrap_or(0);
@@ -401,6 +403,11 @@ impl State {
             }
         }
         self.implied = implied;
+    }
+
+    /// What the last record moves.
+    pub(super) fn implied(&self) -> &[Implied] {
+        &self.implied
     }
 
     /// A hold ends: `posted` of it, at most all, goes to the payee; the rest back to the payer.
@@ -535,6 +542,11 @@ impl State {
     /// Memory for so many more payments, in hand before they come.
     pub(super) fn make_room(&mut self, payments: usize) {
         self.payments.make_room(payments);
+    }
+
+    /// For those that take records alone.
+    pub(super) fn payments_mut(&mut self) -> &mut Payments {
+        &mut self.payments
     }
 
     /// Payments under way and in the match window.

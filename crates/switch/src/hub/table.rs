@@ -34,26 +34,43 @@ pub(super) enum Key {
     Card(ParticipantId, RetailerId, Option<Token>),
 }
 
-/// How many kinds of keys there are.
-const KEYS: usize = 4;
+/// A kind of keys: the place of its chain in a row, and of its index in the table.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Stan,
+    Rrn,
+    Reference,
+    Card,
+}
+
+/// All kinds, each in its place.
+const KINDS: [Kind; 4] = [Kind::Stan, Kind::Rrn, Kind::Reference, Kind::Card];
 
 impl Key {
-    fn all_of(payment: &Payment) -> [Self; KEYS] {
+    fn of(payment: &Payment, kind: Kind) -> Self {
         let seen = &payment.seen;
-        [
-            Self::Stan(seen.acquirer, seen.terminal, seen.stan),
-            Self::Rrn(seen.acquirer, seen.terminal, seen.rrn),
-            Self::Reference(seen.acquirer, seen.rrn),
-            Self::Card(seen.acquirer, seen.retailer, seen.card.map(|card| card.token)),
-        ]
+        match kind {
+            Kind::Stan => Self::Stan(seen.acquirer, seen.terminal, seen.stan),
+            Kind::Rrn => Self::Rrn(seen.acquirer, seen.terminal, seen.rrn),
+            Kind::Reference => Self::Reference(seen.acquirer, seen.rrn),
+            Kind::Card => {
+                Self::Card(seen.acquirer, seen.retailer, seen.card.map(|card| card.token))
+            }
+        }
     }
 
     fn hash(self) -> u64 {
         match self {
-            Self::Stan(acquirer, terminal, stan) => hash_of(&(acquirer, terminal, stan)),
-            Self::Rrn(acquirer, terminal, rrn) => hash_of(&(acquirer, terminal, rrn)),
-            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, rrn)),
-            Self::Card(acquirer, retailer, token) => hash_of(&(acquirer, retailer, token)),
+            Self::Stan(acquirer, terminal, stan) => {
+                hash_of(&(acquirer, number(terminal.bytes()), stan))
+            }
+            Self::Rrn(acquirer, terminal, rrn) => {
+                hash_of(&(acquirer, number(terminal.bytes()), number(rrn.bytes())))
+            }
+            Self::Reference(acquirer, rrn) => hash_of(&(acquirer, number(rrn.bytes()))),
+            Self::Card(acquirer, retailer, token) => {
+                hash_of(&(acquirer, number(retailer.bytes()), token))
+            }
         }
     }
 
@@ -72,15 +89,22 @@ impl Key {
         }
     }
 
-    /// The place of its chain in a row, and of its index in the table.
-    fn number(self) -> usize {
+    fn kind(self) -> Kind {
         match self {
-            Self::Stan(..) => 0,
-            Self::Rrn(..) => 1,
-            Self::Reference(..) => 2,
-            Self::Card(..) => 3,
+            Self::Stan(..) => Kind::Stan,
+            Self::Rrn(..) => Kind::Rrn,
+            Self::Reference(..) => Kind::Reference,
+            Self::Card(..) => Kind::Card,
         }
     }
+}
+
+/// A short text as a number, which is hashed at once and not byte by byte.
+fn number<const N: usize>(text: &[u8; N]) -> u128 {
+    const { assert!(N <= 16, "a number of 16 bytes holds the text") };
+    let mut bytes = [0; 16];
+    bytes[..N].copy_from_slice(text);
+    u128::from_le_bytes(bytes)
 }
 
 fn hash_of(key: &impl core::hash::Hash) -> u64 {
@@ -117,7 +141,7 @@ pub(super) struct Life {
 struct Row {
     payment: Option<Payment>,
     life: Life,
-    links: [Links; KEYS],
+    links: [Links; KINDS.len()],
 }
 
 /// The table.
@@ -138,10 +162,43 @@ pub(super) struct Table {
     /// Pieces for those to come, their memory in hand.
     spare: Vec<Vec<Row>>,
     /// The newest row of each chain.
-    chains: [SpreadTable; KEYS],
+    chains: [SpreadTable; KINDS.len()],
+    /// Whether chains are left for later.
+    unchained: bool,
 }
 
 impl Table {
+    /// From now on leaves all chains for later: nothing asks for them while records are read back,
+    /// some rows end before that is over, and made at once they cost a fraction.
+    pub(super) fn leave_chains(&mut self) {
+        self.unchained = true;
+        self.chains = Default::default();
+        for row in self.rows().collect::<Vec<_>>() {
+            KINDS.into_iter().for_each(|kind| self.set_links(row, kind, ALONE));
+        }
+    }
+
+    /// Makes all chains, and leaves none from now on.
+    pub(super) fn make_chains(&mut self) {
+        self.unchained = false;
+        let (mut hashes, mut by_parts) = (Vec::with_capacity(self.len()), Vec::new());
+        for kind in KINDS {
+            let hash = |row: u32| self.payment(row).map(|payment| Key::of(payment, kind).hash());
+            hashes.clear();
+            hashes.extend(self.rows().filter_map(|row| Some((hash(row)?, row))));
+            SpreadTable::by_parts(&hashes, &mut by_parts);
+            for (hash, row) in &by_parts {
+                self.link(*row, kind, *hash);
+            }
+        }
+    }
+
+    /// All rows in use.
+    fn rows(&self) -> impl Iterator<Item = u32> {
+        let found = self.found.iter().map(|(row, _)| row);
+        self.old.iter().chain(&self.order).chain(found).copied()
+    }
+
     /// Memory for so many more payments, in hand: see [`SpreadTable::make_room`].
     pub(super) fn make_room(&mut self, payments: usize) {
         self.by_id.make_room(payments);
@@ -155,7 +212,7 @@ impl Table {
         self.order = places;
         for _ in 0..payments.div_ceil(PAYMENTS_OF_PIECE) {
             let mut piece = Vec::with_capacity(PAYMENTS_OF_PIECE);
-            let nobody = Row { payment: None, life: Life::default(), links: [ALONE; KEYS] };
+            let nobody = Row { payment: None, life: Life::default(), links: [ALONE; KINDS.len()] };
             piece.resize(PAYMENTS_OF_PIECE, nobody);
             piece.clear();
             self.spare.push(piece);
@@ -211,8 +268,11 @@ impl Table {
 
     /// Those that share a key, the newest first.
     pub(super) fn chain(&self, key: Key) -> impl Iterator<Item = &Payment> {
-        let newest = self.newest(key);
-        core::iter::successors(newest, move |row| self.links(*row, key).map(|links| links.older))
+        assert!(!self.unchained, "nobody asks a hub that is on its way back");
+        let of_key = |row| self.payment(row).is_some_and(|payment| key.is_of(payment));
+        let newest = self.chains[key.kind() as usize].find(key.hash(), of_key);
+        let older = move |row: &u32| self.links(*row, key.kind()).map(|links| links.older);
+        core::iter::successors(newest, older)
             .take_while(|row| *row != NONE)
             .filter_map(|row| self.payment(row))
     }
@@ -257,10 +317,10 @@ impl Table {
     }
 
     fn put(&mut self, payment: Payment, life: Life) -> u32 {
-        let (id, keys) = (payment.id, Key::all_of(&payment));
-        let row = self.place(Row { payment: Some(payment), life, links: [ALONE; KEYS] });
-        for key in keys {
-            self.link(row, key);
+        let (id, hashes) = (payment.id, KINDS.map(|kind| Key::of(&payment, kind).hash()));
+        let row = self.place(Row { payment: Some(payment), life, links: [ALONE; KINDS.len()] });
+        if !self.unchained {
+            KINDS.into_iter().zip(hashes).for_each(|(kind, hash)| self.link(row, kind, hash));
         }
         let hash = hash_of(&id);
         self.by_id.insert(hash, row);
@@ -318,9 +378,8 @@ impl Table {
     }
 
     fn take(&mut self, row: u32) -> Option<Payment> {
-        let keys = Key::all_of(self.payment(row)?);
-        for key in keys {
-            self.unlink(row, key);
+        if !self.unchained {
+            KINDS.into_iter().for_each(|kind| self.unlink(row, kind));
         }
         let payment = row_mut(&mut self.pieces, row)?.payment.take()?;
         self.by_id.remove(hash_of(&payment.id), row);
@@ -334,17 +393,12 @@ impl Table {
         self.recent.find(hash, is_it).or_else(|| self.by_id.find(hash, is_it))
     }
 
-    fn newest(&self, key: Key) -> Option<u32> {
-        let of_key = |row| self.payment(row).is_some_and(|payment| key.is_of(payment));
-        self.chains[key.number()].find(key.hash(), of_key)
-    }
-
     fn payment(&self, row: u32) -> Option<&Payment> {
         at(&self.pieces, row)
     }
 
-    fn links(&self, row: u32, key: Key) -> Option<Links> {
-        row_at(&self.pieces, row).map(|row| row.links[key.number()])
+    fn links(&self, row: u32, kind: Kind) -> Option<Links> {
+        row_at(&self.pieces, row).map(|row| row.links[kind as usize])
     }
 
     /// A row for a payment: one that was given up, or a new one.
@@ -368,50 +422,60 @@ impl Table {
 
     /// Puts a row into its chain: before all others, for it came last (and if it did not, where it
     /// belongs).
-    fn link(&mut self, row: u32, key: Key) {
-        let came = |pieces: &[Vec<Row>], row| row_at(pieces, row).map(|row| row.life.opened);
-        let own = came(&self.pieces, row);
-        let Some(newest) = self.newest(key).filter(|newest| *newest != row) else {
-            return self.chains[key.number()].insert(key.hash(), row);
+    fn link(&mut self, row: u32, kind: Kind, hash: u64) {
+        let chain = &self.chains[kind as usize];
+        let Some(newest) = chain.find(hash, |other| self.is_alike(row, other, kind)) else {
+            return self.chains[kind as usize].insert(hash, row);
         };
+        let came = |row| row_at(&self.pieces, row).map(|row| row.life.opened);
+        let own = came(row);
         let (mut newer, mut older) = (NONE, newest);
-        while older != NONE && came(&self.pieces, older) > own {
+        while older != NONE && came(older) > own {
             newer = older;
-            older = self.links(older, key).map_or(NONE, |links| links.older);
+            older = self.links(older, kind).map_or(NONE, |links| links.older);
         }
-        self.set_links(row, key, Links { newer, older });
-        self.join(newer, row, key);
-        self.join(row, older, key);
+        self.set_links(row, kind, Links { newer, older });
+        self.join(newer, row, kind);
+        self.join(row, older, kind);
         if newer == NONE {
-            self.chains[key.number()].replace(key.hash(), newest, row);
+            self.chains[kind as usize].replace(hash, newest, row);
         }
     }
 
-    fn unlink(&mut self, row: u32, key: Key) {
-        let Some(Links { newer, older }) = self.links(row, key) else { return };
+    /// Whether another row has the same key.
+    fn is_alike(&self, row: u32, other: u32, kind: Kind) -> bool {
+        let key = self.payment(row).map(|payment| Key::of(payment, kind));
+        row != other && key.zip(self.payment(other)).is_some_and(|(key, other)| key.is_of(other))
+    }
+
+    fn unlink(&mut self, row: u32, kind: Kind) {
+        let Some(Links { newer, older }) = self.links(row, kind) else { return };
         if newer != NONE {
-            return self.join(newer, older, key);
+            return self.join(newer, older, kind);
         }
+        let Some(hash) = self.payment(row).map(|payment| Key::of(payment, kind).hash()) else {
+            return;
+        };
         if older == NONE {
-            return self.chains[key.number()].remove(key.hash(), row);
+            return self.chains[kind as usize].remove(hash, row);
         }
-        self.join(NONE, older, key);
-        self.chains[key.number()].replace(key.hash(), row, older);
+        self.join(NONE, older, kind);
+        self.chains[kind as usize].replace(hash, row, older);
     }
 
     /// Makes two rows neighbours.
-    fn join(&mut self, newer: u32, older: u32, key: Key) {
+    fn join(&mut self, newer: u32, older: u32, kind: Kind) {
         if let Some(row) = row_mut(&mut self.pieces, newer) {
-            row.links[key.number()].older = older;
+            row.links[kind as usize].older = older;
         }
         if let Some(row) = row_mut(&mut self.pieces, older) {
-            row.links[key.number()].newer = newer;
+            row.links[kind as usize].newer = newer;
         }
     }
 
-    fn set_links(&mut self, row: u32, key: Key, links: Links) {
+    fn set_links(&mut self, row: u32, kind: Kind, links: Links) {
         if let Some(row) = row_mut(&mut self.pieces, row) {
-            row.links[key.number()] = links;
+            row.links[kind as usize] = links;
         }
     }
 }
