@@ -35,14 +35,16 @@ impl SpreadTable {
     pub fn make_room(&mut self, rows: usize) {
         let share = rows.div_ceil(SPREAD_PARTS);
         for part in &mut self.parts {
-            if !part.is_empty() {
-                part.reserve(share, |(tag, _)| mixed(*tag));
-                continue;
+            let room = part.len().saturating_add(share);
+            let mut roomy = HashTable::with_capacity(room);
+            for tag in (0..u32::MAX).take(room) {
+                roomy.insert_unique(mixed(tag), (tag, 0), |(tag, _)| mixed(*tag));
             }
-            for tag in (0..u32::MAX).take(share) {
-                part.insert_unique(mixed(tag), (tag, 0), |(tag, _)| mixed(*tag));
+            roomy.clear();
+            for (tag, row) in part.drain() {
+                roomy.insert_unique(mixed(tag), (tag, row), |(tag, _)| mixed(*tag));
             }
-            part.clear();
+            *part = roomy;
         }
     }
 

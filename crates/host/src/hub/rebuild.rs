@@ -26,8 +26,6 @@ pub struct Applying {
     records: Vec<(u64, Record)>,
     moves: Vec<Move>,
     accounts: Vec<Account>,
-    /// Payments to make room for before the first comes.
-    room: usize,
 }
 
 /// What a record moves in the books.
@@ -47,14 +45,11 @@ enum Moved {
 impl Applying {
     fn new(hub: Hub) -> Self {
         let (records, moves) = (Vec::with_capacity(REPLAY_RECORDS), Vec::new());
-        Self { hub: Recovering::new(hub), records, moves, accounts: Vec::new(), room: 0 }
+        Self { hub: Recovering::new(hub), records, moves, accounts: Vec::new() }
     }
 
     /// Applies the records: what is to be done aside.
     pub fn run(&mut self) {
-        if self.room > 0 {
-            self.hub.make_room(mem::take(&mut self.room));
-        }
         for (number, record) in self.records.drain(..) {
             let moved = |what| Move { record: number, at: record.at, what };
             legs::accounts(self.hub.state(), &record.fact, &mut self.accounts);
@@ -98,7 +93,7 @@ pub(crate) struct Rebuild<'a> {
     aside: &'a mut dyn Aside,
     /// While nothing is aside.
     home: Option<Box<Applying>>,
-    /// Payments to make room for before the first comes.
+    /// Payments to have memory for, those that come back among them.
     room: usize,
     gathered: Vec<(u64, Record)>,
     /// What the last handful moved, while it is booked.
@@ -110,7 +105,7 @@ pub(crate) struct Rebuild<'a> {
 }
 
 impl<'a> Rebuild<'a> {
-    /// From nothing; with room for so many payments before the first comes.
+    /// From nothing; in the end there is memory for so many payments.
     pub(crate) fn new(aside: &'a mut dyn Aside, hub: Hub, room: usize) -> Self {
         Self {
             aside,
@@ -157,13 +152,14 @@ impl<'a> Rebuild<'a> {
 
     /// The hub and its books, after [`Self::end`].
     pub(crate) fn into_parts(mut self) -> (Hub, Books) {
-        let mut work = self.fetch();
-        // A new journal gave nothing, so the room is still to be made.
-        if self.room > 0 {
-            work.hub.make_room(self.room);
-            self.books.make_room(transfers_of(self.room));
+        let work = self.fetch();
+        let (mut hub, mut books) = (work.hub.end(), self.books);
+        let more = self.room.saturating_sub(hub.state().payments().len());
+        if more > 0 {
+            hub.make_room(more);
+            books.make_room(transfers_of(more));
         }
-        (work.hub.end(), self.books)
+        (hub, books)
     }
 
     /// An error of the journal's that names the record which is to blame.
@@ -178,12 +174,7 @@ impl<'a> Rebuild<'a> {
         let mut work = self.fetch();
         mem::swap(&mut work.moves, &mut self.moved);
         mem::swap(&mut work.records, &mut self.gathered);
-        work.room = mem::take(&mut self.room);
-        let transfers = transfers_of(work.room);
         self.aside.begin(work);
-        if transfers > 0 {
-            self.books.make_room(transfers);
-        }
         self.book()
     }
 

@@ -17,11 +17,6 @@ impl Recovering {
         Self { hub }
     }
 
-    /// As [`Hub::make_room`].
-    pub fn make_room(&mut self, payments: usize) {
-        self.hub.make_room(payments);
-    }
-
     /// As [`Hub::apply`]; gives what the record moves.
     pub fn apply(&mut self, record: &Record) -> &[Implied] {
         self.hub.apply(record);
