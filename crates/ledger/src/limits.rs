@@ -12,6 +12,10 @@ pub const TIMESTAMP_MAX: u64 = u64::MAX >> 1;
 /// move in under a millisecond.
 pub const SPREAD_PARTS: usize = 256;
 
+/// What a part of a map has room for at least once it has been looked through for rows that are
+/// over: 256 of them are 16,384 rows, 150 KB.
+pub const PART_ROWS_MIN: usize = 64;
+
 /// Rows that are looked at before an index: eight times what a busy hub has under way, 256 KiB.
 pub const RECENT_ROWS: usize = 32_768;
 

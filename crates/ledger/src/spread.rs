@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use hashbrown::HashTable;
 
-use crate::limits::{RECENT_ROWS, SPREAD_PARTS};
+use crate::limits::{PART_ROWS_MIN, RECENT_ROWS, SPREAD_PARTS};
 
 /// Numbers of rows by the hash of what they hold. Beside each stands a part of its hash, so that no
 /// row is touched when a part grows, and hardly ever one that is not the one.
@@ -59,6 +59,19 @@ impl SpreadTable {
     pub fn insert(&mut self, hash: u64, row: u32) {
         let tag = tag_of(hash);
         self.parts[part_of(hash)].insert_unique(mixed(tag), (tag, row), |(tag, _)| mixed(*tag));
+    }
+
+    /// Adds a row where others end without being taken out: those that are not `alive` go when the
+    /// part would have to grow, all at once, so that the end of a row costs nothing.
+    pub fn insert_over(&mut self, hash: u64, row: u32, alive: impl Fn(u32) -> bool) {
+        let part = &mut self.parts[part_of(hash)];
+        if part.len() == part.capacity() {
+            part.retain(|(_, row)| alive(*row));
+            // Grown while half of it is alive, or it would be looked through too soon again.
+            let room = part.len().max(PART_ROWS_MIN);
+            part.reserve(room, |(tag, _)| mixed(*tag));
+        }
+        self.insert(hash, row);
     }
 
     /// Puts a row in the place of another of the same hash.
@@ -180,6 +193,21 @@ mod tests {
         let found = |row: u32| table.find(hash(row), |known| known == row || known == row * 10_000);
         assert_eq!((found(2), found(7), found(9)), (None, Some(7), Some(90_000)));
         assert_eq!((1..10_000).filter(|row| found(*row).is_some()).count(), 5_000);
+    }
+
+    /// Rows that are over go by themselves, no other does, and nothing grows beyond what is alive.
+    #[test]
+    fn rows_that_are_over_make_room() {
+        let mut table = SpreadTable::default();
+        for row in 0..100_000u32 {
+            let first = row.saturating_sub(10_000);
+            table.insert_over(hash(row), row, |row| row >= first);
+            let last = first + (row - first) / 2;
+            assert_eq!(table.find(hash(last), |known| known == last), Some(last));
+        }
+        let room: usize = table.parts.iter().map(HashTable::capacity).sum();
+        assert!(room < 60_000, "{room} for 10,000");
+        assert!((90_000..100_000).all(|row| table.find(hash(row), |known| known == row).is_some()));
     }
 
     #[test]

@@ -229,7 +229,8 @@ impl Memory {
             State::Pending | State::Posted | State::Voided => {
                 self.old.insert(row, (entry, user));
             }
-            State::Final | State::Expired | State::Failed => self.unname(row, entry.id),
+            // Its id goes from the index by itself: see `SpreadTable::insert_over`.
+            State::Final | State::Expired | State::Failed => {}
         }
         if entry.flags.intersects(RESOLVING) && entry.state == State::Final {
             self.forget_old(entry.link);
@@ -248,14 +249,7 @@ impl Memory {
 
     /// One that stayed though it was old is over.
     pub(super) fn forget_old(&mut self, row: u32) {
-        if let Some((entry, _)) = self.old.remove(&row) {
-            self.unname(row, entry.id);
-        }
-    }
-
-    fn unname(&mut self, row: u32, id: u128) {
-        let hash = self.hasher.hash_one(id);
-        self.rows.remove(hash, row);
+        self.old.remove(&row);
     }
 
     /// All of them with their rows, in the order in which they happened.
@@ -338,7 +332,10 @@ impl Memory {
             }
             piece.entries.push(entry);
         }
-        self.rows.insert(hash, row);
+        let (first, old) = (self.oldest(), &self.old);
+        let since = row.wrapping_sub(first);
+        let alive = |row: u32| row.wrapping_sub(first) <= since || old.contains_key(&row);
+        self.rows.insert_over(hash, row, alive);
         self.recent.put(hash, row);
         row
     }
@@ -358,7 +355,7 @@ impl Memory {
             self.pieces.pop_back();
         }
         let row = self.next_row();
-        self.unname(row, entry.id);
+        self.rows.remove(self.hasher.hash_one(entry.id), row);
     }
 
     /// Remembers an id as failed.
