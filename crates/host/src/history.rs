@@ -17,7 +17,7 @@ use switch::limits::{FOUND_BY_LOOK_UP_MAX, GONE_GENERATIONS, GONE_KEYS_OF_GENERA
 use switch::record;
 
 use crate::config::Config;
-use crate::limits::WARM_BYTES;
+use crate::limits::{KEYS_TOLD, WARM_BYTES};
 
 /// What the records of a hub are found by.
 #[derive(Clone, Debug)]
@@ -70,7 +70,8 @@ pub enum Step {
     Idle,
     /// There is more to do.
     More,
-    /// A segment can be read back: to be told to the hub.
+    /// To be told to the hub: a part of what a segment adds, and with the last part that it can be
+    /// read back.
     Indexed(Indexed),
 }
 
@@ -85,6 +86,8 @@ pub struct History<D> {
     sealed: BTreeMap<u64, u64>,
     indexes: BTreeMap<u64, Index>,
     build: Option<Build>,
+    /// Keys of a new index that the hub is not told yet, the last part first.
+    untold: Vec<Indexed>,
     warm: u64,
     /// What the hub was told can be read back.
     covered: u64,
@@ -100,6 +103,7 @@ impl<D: Disk> History<D> {
             sealed: BTreeMap::new(),
             indexes: BTreeMap::new(),
             build: None,
+            untold: Vec::new(),
             warm: 0,
             covered,
         };
@@ -150,6 +154,15 @@ impl<D: Disk> History<D> {
 
     /// Does one bounded piece of what is to be done.
     pub fn step(&mut self) -> Result<Step, IndexError> {
+        if let Some(part) = self.untold.pop() {
+            self.covered = self.covered.max(part.record);
+            return Ok(Step::Indexed(part));
+        }
+        self.advance()
+    }
+
+    /// The same, but for what the hub is to be told.
+    fn advance(&mut self) -> Result<Step, IndexError> {
         if let Some(build) = &mut self.build {
             let segment = build.segment();
             let progress = match build.step(&mut self.disk, &self.keys) {
@@ -183,8 +196,18 @@ impl<D: Disk> History<D> {
         // Segments are indexed in their order, but for one that was lost: then more is readable.
         let whole = self.sealed.iter().take_while(|(number, _)| self.indexes.contains_key(number));
         let record = whole.last().map_or(0, |(_, last)| *last);
-        self.covered = self.covered.max(record);
-        Ok(Step::Indexed(Indexed { record: self.covered, latest, keys }))
+        // Before the last part the hub hears of nothing new that can be read back.
+        let part = |keys: &[u64]| Indexed { record: self.covered, latest, keys: keys.to_vec() };
+        let mut parts: Vec<_> = keys.chunks(KEYS_TOLD).map(part).collect();
+        match parts.last_mut() {
+            Some(last) => last.record = record,
+            None => parts.push(Indexed { record, latest, keys }),
+        }
+        parts.reverse();
+        // Behind those of the index before.
+        parts.append(&mut self.untold);
+        self.untold = parts;
+        Ok(Step::More)
     }
 
     /// Filters of the newest stay in memory.
@@ -248,7 +271,7 @@ impl<D: Disk> History<D> {
     /// whole.
     fn mend(&mut self) -> Result<(), IndexError> {
         while self.covered_segments().iter().any(|number| !self.indexes.contains_key(number)) {
-            self.step()?;
+            self.advance()?;
         }
         Ok(())
     }

@@ -81,9 +81,19 @@ pub const QUERY_PAYMENTS_MAX: usize = 500;
 /// Payments that one query looks at in a walk of the window, for it is answered between payments: a
 /// few hundred microseconds. The next one goes on from there.
 pub const QUERY_ROWS_MAX: usize = 4096;
-/// A snapshot body larger than this is not taken: it is copied in one turn, which would keep
-/// payments waiting for more than some 30 ms. The next one is smaller, once more is in indexes.
-pub const SNAPSHOT_MAX: usize = 32 * 1024 * 1024;
+/// A snapshot body larger than this is not taken: the journal takes 64 MiB. The next one is
+/// smaller, once more is in indexes.
+pub const SNAPSHOT_MAX: usize = 56 * 1024 * 1024;
+/// Payments that are looked at in one turn for the snapshot under way: a tenth of a millisecond.
+pub const SNAPSHOT_PAYMENTS: usize = 256;
+/// A snapshot that is due is taken at once up to this size: a hundredth of a second of work. A
+/// larger one waits until more is in indexes, so that a busy hub does not copy the same payments
+/// again and again ...
+pub const SNAPSHOT_SMALL: usize = 4 * 1024 * 1024;
+/// ... but no longer than so many times as many records as it is due after.
+pub const SNAPSHOT_PATIENCE: u64 = 4;
+/// Keys of an index that are told to the hub at once: a tenth of a millisecond of its loop.
+pub const KEYS_TOLD: usize = 2_048;
 /// Bytes of a trunk connection that has not said who it is: one hello.
 pub const STRANGER_BYTES_MAX: usize = 1024;
 /// So many messages of a bank with a bad MAC close its connection (R-MAC) ...

@@ -16,7 +16,7 @@ use crate::history::{History, HubKeys};
 use crate::hub::HubRole;
 use crate::hub::rebuild::{Aside, AtOnce, Rebuild};
 use crate::hub::replay;
-use crate::limits::SNAPSHOT_MAX;
+use crate::limits::{SNAPSHOT_MAX, SNAPSHOT_PATIENCE, SNAPSHOT_PAYMENTS, SNAPSHOT_SMALL};
 use crate::pipeline::{Deferred, JournalNow, Pipeline};
 use crate::poison::{InHand, Poisons};
 use crate::station::{ProbeCard, StationRole};
@@ -112,6 +112,8 @@ pub struct Host {
     /// What history had then.
     snapshot_covered: u64,
     snapshot_every: u64,
+    /// The books' part of the snapshot under way, which is that of [`Self::snapshot`].
+    snapshot_books: Option<Vec<u8>>,
     stopping: bool,
     stopped: bool,
     cut: bool,
@@ -396,23 +398,37 @@ impl Host {
     /// A snapshot whenever more of history can be read back, which it leaves out, and every so many
     /// records; if it is small enough, else the journal is replayed from the older one.
     fn take_snapshot(&mut self) {
-        let Core::Hub(hub) = &self.core else { return };
+        let Core::Hub(hub) = &mut self.core else { return };
+        if let Some(ledger) = &self.snapshot_books {
+            if let Some(body) = hub.hub.copy_on(SNAPSHOT_PAYMENTS) {
+                let (record, body) = (self.snapshot, replay::end_snapshot(body, ledger));
+                self.snapshot_books = None;
+                self.pipeline.act(Action::Snapshot { record, body });
+            }
+            return;
+        }
         let record = self.pipeline.next_record().saturating_sub(1);
         let covered = hub.hub.state().payments().covered();
-        let due = record.saturating_sub(self.snapshot) >= self.snapshot_every;
-        if !due && covered <= self.snapshot_covered {
+        let since = record.saturating_sub(self.snapshot);
+        if since < self.snapshot_every && covered <= self.snapshot_covered {
+            return;
+        }
+        let bytes = replay::snapshot_bytes_about(&hub.hub, &hub.books);
+        let patience = self.snapshot_every.saturating_mul(SNAPSHOT_PATIENCE);
+        if bytes > SNAPSHOT_SMALL && covered <= self.snapshot_covered && since < patience {
             return;
         }
         (self.snapshot, self.snapshot_covered) = (record, covered);
-        if replay::snapshot_bytes_about(&hub.hub, &hub.books) <= SNAPSHOT_MAX {
-            let body = replay::snapshot(&hub.hub, &hub.books);
-            self.pipeline.act(Action::Snapshot { record, body });
+        if bytes <= SNAPSHOT_MAX {
+            self.snapshot_books = Some(replay::begin_snapshot(&mut hub.hub, &hub.books));
         }
     }
 
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
     pub fn next_timeout(&self) -> Option<u64> {
         let at = match &self.core {
+            // A snapshot under way goes on at once.
+            Core::Hub(hub) if self.snapshot_books.is_some() => Some(hub.now()),
             Core::Hub(hub) => hub.next_timeout(),
             Core::Station(station) => station.next_timeout(),
         }?;
@@ -494,6 +510,7 @@ fn open_hub<D: Disk>(
         snapshot,
         snapshot_covered,
         snapshot_every: config.journal.snapshot_records,
+        snapshot_books: None,
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),
@@ -555,6 +572,7 @@ fn open_station<D: Disk>(
         snapshot: 0,
         snapshot_covered: 0,
         snapshot_every: u64::MAX,
+        snapshot_books: None,
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),

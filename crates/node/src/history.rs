@@ -52,7 +52,8 @@ impl Historian {
     ) -> Result<Self, RunError> {
         let (asks, receiver) = sync_channel(HISTORY_ASKED);
         let (sender, told) = sync_channel(HISTORY_ASKED);
-        let reader = Reader { history, told: sender, waker, log, failed: false };
+        let (failed, record) = (false, 0);
+        let reader = Reader { history, told: sender, waker, log, failed, record };
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || reader.run(&receiver))
@@ -94,6 +95,8 @@ struct Reader<D> {
     waker: Arc<Waker>,
     log: Arc<Log>,
     failed: bool,
+    /// What can be read back, as it was said last.
+    record: u64,
 }
 
 impl<D: Disk> Reader<D> {
@@ -126,7 +129,10 @@ impl<D: Disk> Reader<D> {
             Ok(Step::Indexed(indexed)) => {
                 self.failed = false;
                 let record = indexed.record;
-                self.log.say(Level::Info, "segment_indexed", &[("record", record.into())]);
+                if record > self.record {
+                    self.record = record;
+                    self.log.say(Level::Info, "segment_indexed", &[("record", record.into())]);
+                }
                 self.tell(Told::Indexed(indexed)).then_some(Duration::ZERO)
             }
             Err(error) => {

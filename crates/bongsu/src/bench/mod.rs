@@ -1,6 +1,7 @@
 //! `bongsu bench`: measurements of the switch and its parts, each with its method printed.
 
 mod codec;
+mod history;
 mod ledger;
 mod recovery;
 mod switch;
@@ -33,6 +34,7 @@ enum What {
     Ledger(ledger::LedgerBench),
     Codec(codec::CodecBench),
     Recovery(recovery::RecoveryBench),
+    History(history::HistoryBench),
     Generate(switch::Generate),
 }
 
@@ -43,6 +45,7 @@ impl BenchCommand {
             What::Ledger(bench) => bench.format(),
             What::Codec(bench) => bench.format(),
             What::Recovery(bench) => bench.format(),
+            What::History(bench) => bench.format(),
             What::Generate(_) => Format::Text,
         }
     }
@@ -53,6 +56,7 @@ impl BenchCommand {
             What::Ledger(bench) => watched(|| bench.run()),
             What::Codec(bench) => watched(|| bench.run()),
             What::Recovery(bench) => watched(|| bench.run()),
+            What::History(bench) => watched(|| bench.run()),
             What::Generate(generate) => generate.run(),
         }
     }

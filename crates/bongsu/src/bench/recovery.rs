@@ -2,7 +2,7 @@
 
 use clap::Args;
 use node::bench::Orders;
-use node::bench::rig::{Rig, RigOptions};
+use node::bench::rig::{End, Rig, RigOptions};
 use serde_json::json;
 
 use super::{ScratchArg, decimals};
@@ -57,7 +57,7 @@ impl RecoveryBench {
         };
         let measured = rig.load(&orders, |_| Ok(()))?;
         let done = rig.done()?;
-        let seconds = rig.hub_again()?.as_secs_f64();
+        let seconds = rig.hub_again(End::KilledWithoutSnapshots)?.as_secs_f64();
         let per_s = done.records as f64 / seconds.max(1e-9);
         let (medium, _) = rig.scratch().medium();
         match self.format.format {

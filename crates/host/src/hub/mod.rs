@@ -201,6 +201,10 @@ impl HubRole {
         self.beacon.at(now, clock_off_ms);
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn timeout(&mut self, pipeline: &mut Pipeline) {
         self.drive(Input::Timeout, pipeline);
         self.tell_trunks(pipeline);

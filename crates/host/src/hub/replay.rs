@@ -152,6 +152,30 @@ pub(crate) fn snapshot_bytes_about(hub: &Hub, books: &Books) -> usize {
     payments.saturating_add(holds.saturating_mul(TRANSFER))
 }
 
+/// Bytes of the length that a snapshot begins with.
+const LENGTH: usize = 8;
+
+/// Begins a snapshot that is made a few payments at a time; gives the books' part of it.
+pub(crate) fn begin_snapshot(hub: &mut Hub, books: &Books) -> Vec<u8> {
+    // Memory that is not moved later, and is first touched when it is written to. The journal
+    // fills up its last block.
+    const BLOCK: usize = 8192;
+    let mut body = Vec::with_capacity(snapshot_bytes_about(hub, books).saturating_add(BLOCK));
+    body.extend_from_slice(&[0; LENGTH]);
+    hub.begin_copy(body);
+    let mut ledger = Vec::new();
+    books.encode_open(&mut ledger);
+    ledger
+}
+
+/// The whole body, out of what the hub has made behind the length, and the books' part.
+pub(crate) fn end_snapshot(mut body: Vec<u8>, ledger: &[u8]) -> Vec<u8> {
+    let length = body.len().saturating_sub(LENGTH) as u64;
+    body[..LENGTH].copy_from_slice(&length.to_le_bytes());
+    body.extend_from_slice(ledger);
+    body
+}
+
 /// The body of a hub's snapshot: the machine's, behind its length, then the books'.
 pub(crate) fn snapshot(hub: &Hub, books: &Books) -> Vec<u8> {
     let mut machine = Vec::new();

@@ -30,6 +30,8 @@ pub(crate) struct HostDriven {
     machine: Arc<Machine>,
     /// A hub's reader of its history.
     historian: Option<Historian>,
+    /// Whether it has told more than was heard in this turn.
+    untold: bool,
     /// Questions that it could not take.
     not_asked: VecDeque<(u64, String)>,
     /// What the host was last told of the machine.
@@ -58,6 +60,7 @@ impl HostDriven {
             ready,
             machine,
             historian,
+            untold: false,
             not_asked: VecDeque::new(),
             health,
         }
@@ -69,9 +72,13 @@ impl HostDriven {
         self
     }
 
-    /// What the reader of history has told meanwhile.
+    /// What the reader of history has told meanwhile: answers, and one part of an index a turn.
     fn hear_history(&mut self, out: &mut Vec<Action>) {
-        while let Some(told) = self.historian.as_ref().and_then(Historian::told) {
+        self.untold = false;
+        while !self.untold
+            && let Some(told) = self.historian.as_ref().and_then(Historian::told)
+        {
+            self.untold = matches!(told, Told::Indexed(_));
             let event = match told {
                 Told::Found { number, found } => host::Event::Found { number, found },
                 Told::Indexed(indexed) => host::Event::Indexed(indexed),
@@ -214,7 +221,7 @@ impl Driven for HostDriven {
     }
 
     fn next_timeout(&self) -> Option<u64> {
-        self.host.next_timeout()
+        if self.untold { Some(0) } else { self.host.next_timeout() }
     }
 
     fn in_hand(&self) -> Option<InHand> {

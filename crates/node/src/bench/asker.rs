@@ -94,12 +94,12 @@ pub(super) struct Who<'a> {
 }
 
 impl Asker {
-    /// At most `slots` payments are under way at once.
+    /// At most `slots` payments are under way at once; the first is the one of that number.
     pub(super) fn new(
         table: &Table,
         who: &Who<'_>,
         issuers: Vec<Vec<[u8; 16]>>,
-        slots: u16,
+        (slots, first): (u16, u64),
     ) -> Self {
         let acquirer = who.acquirer.to_string();
         let retailer = format!("{:<15}", who.retailer);
@@ -144,10 +144,15 @@ impl Asker {
             issuers,
             slots: vec![Slot::default(); usize::from(slots)],
             free: (0..slots).rev().collect(),
-            sequence: 0,
+            sequence: first,
             first_terminal: who.first_terminal,
             terminals: who.terminals,
         }
+    }
+
+    /// The number of the next payment.
+    pub(super) fn next(&self) -> u64 {
+        self.sequence
     }
 
     /// Appends the next payment; `false` if too many are under way.
@@ -261,7 +266,7 @@ mod tests {
             terminals: 3,
             mac: None,
         };
-        let asker = Asker::new(&table, &who, vec![cards("940802"), cards("940803")], 2);
+        let asker = Asker::new(&table, &who, vec![cards("940802"), cards("940803")], (2, 0));
         (table, asker)
     }
 

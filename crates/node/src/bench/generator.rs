@@ -158,7 +158,8 @@ impl<'o> Generator<'o> {
             };
             let depth = u16::try_from(orders.depth).unwrap_or(OPEN_DEPTH);
             let depth = if orders.rate.is_some() { OPEN_DEPTH } else { depth };
-            let asker = Asker::new(&generator.table, &who, issuers.collect(), depth);
+            let slots = (depth, orders.first);
+            let asker = Asker::new(&generator.table, &who, issuers.collect(), slots);
             generator.open(Some(asker), (!at_station).then_some(bank), protections)?;
         }
         for place in 0..orders.answering {
@@ -283,6 +284,7 @@ impl<'o> Generator<'o> {
             faults: seen.faults.iter().map(|(what, n)| ((*what).to_owned(), *n)).collect(),
             gaps: seen.gaps,
             answered: seen.answered,
+            next: self.askers.iter().flatten().map(Asker::next).max().unwrap_or(0),
             connections: self.lines.len(),
             cpu_ns,
         }

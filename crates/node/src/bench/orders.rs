@@ -37,6 +37,9 @@ pub struct Orders {
     pub answering: usize,
     /// Payments under way on each asking connection, in closed loop.
     pub depth: usize,
+    /// The number of each connection's first payment: a second load on the same nation goes on
+    /// where the first ended, or its payments would be taken for repeats.
+    pub first: u64,
     /// Terminals of one asking connection.
     pub terminals: u64,
     /// Payments/s in open loop.
@@ -80,6 +83,8 @@ pub struct Measured {
     pub gaps: u64,
     /// Payments answered in the whole run, before and after the window too.
     pub answered: u64,
+    /// The first number that no connection has used.
+    pub next: u64,
     /// Connections.
     pub connections: usize,
     /// Processor time of the generator in the window, ns.

@@ -52,6 +52,37 @@ pub struct RigOptions {
     pub no_snapshots: bool,
 }
 
+/// How a hub ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// As somebody stops it.
+    Stopped,
+    /// As a power cut ends it.
+    Killed,
+    /// The same, and its snapshots are lost, so that every record is read.
+    KilledWithoutSnapshots,
+}
+
+/// Memory of a process, bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Memory {
+    /// Resident now.
+    pub now: u64,
+    /// Resident at most since its start.
+    pub most: u64,
+}
+
+/// What a hub's journal has on the disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OnDisk {
+    /// Segments.
+    pub segments: u64,
+    /// Those that have an index.
+    pub indexes: u64,
+    /// Bytes of the indexes.
+    pub index_bytes: u64,
+}
+
 /// What a running nation has done so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Done {
@@ -114,6 +145,14 @@ impl Scratch {
         Ok(Self(path))
     }
 
+    /// A directory in this one, which must outlive it.
+    fn within(&self, name: &str) -> Result<Self, RunError> {
+        let path = self.0.join(name);
+        crate::layout::make_dir(&path)
+            .map_err(|error| RunError::file("make the directory", &path, &error))?;
+        Ok(Self(path))
+    }
+
     /// The directory.
     pub fn path(&self) -> &Path {
         &self.0
@@ -153,7 +192,15 @@ fn medium(mounts: &str, path: &Path) -> (String, bool) {
 impl Rig {
     /// Starts the nation and waits until it is ready.
     pub fn start(options: &RigOptions) -> Result<Self, RunError> {
-        let dir = Scratch::new(&options.scratch)?;
+        Self::start_in(Scratch::new(&options.scratch)?, options)
+    }
+
+    /// Another nation on the same disk, in this one's directory, and gone before it.
+    pub fn start_beside(&self, options: &RigOptions) -> Result<Self, RunError> {
+        Self::start_in(self.dir.within("beside")?, options)
+    }
+
+    fn start_in(dir: Scratch, options: &RigOptions) -> Result<Self, RunError> {
         let addresses = free_addresses()?;
         let text = configuration(options, &addresses);
         let config = dir.path().join(CONFIG);
@@ -220,25 +267,76 @@ impl Rig {
         Err(RunError::new(RunErrorKind::Child, message, role.to_string(), "see its words above"))
     }
 
-    /// Kills the hub as a power cut would, takes its snapshots away, so that every record is read,
-    /// starts it again, and says how long it took from the start of the process until it was ready.
-    pub fn hub_again(&mut self) -> Result<Duration, RunError> {
+    /// Ends the hub, starts it again, and says how long it took from the start of the process
+    /// until it was ready.
+    pub fn hub_again(&mut self, end: End) -> Result<Duration, RunError> {
         let Some(place) = self.roles.iter().position(|(role, _)| *role == RoleName::Hub) else {
             return Ok(Duration::ZERO);
         };
-        let (role, child) = self.roles.remove(place);
+        let (role, mut child) = self.roles.remove(place);
+        if end == End::Stopped {
+            stop(&mut child);
+        }
         drop(Ending(child));
-        let failed = |error| RunError::system("take the snapshots away", error);
-        let journal = Layout::new(self.dir.path()).journal(&role);
-        for file in std::fs::read_dir(journal).map_err(failed)? {
-            let path = file.map_err(failed)?.path();
-            if path.extension().is_some_and(|extension| extension == "snap") {
-                std::fs::remove_file(path).map_err(failed)?;
-            }
+        if end == End::KilledWithoutSnapshots {
+            self.remove_snapshots(&role)
+                .map_err(|error| RunError::system("take the snapshots away", error))?;
         }
         let began = Instant::now();
         self.role(role, &self.dir.path().join(CONFIG))?;
         Ok(began.elapsed())
+    }
+
+    fn remove_snapshots(&self, role: &RoleName) -> std::io::Result<()> {
+        for file in std::fs::read_dir(Layout::new(self.dir.path()).journal(role))? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "snap") {
+                std::fs::remove_file(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the hub's journal, and of the indexes beside it, in whole files.
+    pub fn on_disk(&self) -> Result<OnDisk, RunError> {
+        let journal = Layout::new(self.dir.path()).journal(&RoleName::Hub);
+        let measure = || -> std::io::Result<OnDisk> {
+            let mut found = OnDisk::default();
+            for file in std::fs::read_dir(&journal)? {
+                let file = file?;
+                match file.path().extension().and_then(|extension| extension.to_str()) {
+                    Some("seg") => found.segments += 1,
+                    Some("idx") => {
+                        found.indexes += 1;
+                        found.index_bytes += file.metadata()?.len();
+                    }
+                    _ => {}
+                }
+            }
+            Ok(found)
+        };
+        measure().map_err(|error| RunError::file("look into", &journal, &error))
+    }
+
+    /// What the hub's process holds of memory.
+    pub fn memory(&self) -> Result<Memory, RunError> {
+        let hub = self.roles.iter().find(|(role, _)| *role == RoleName::Hub);
+        let Some((_, child)) = hub else { return Ok(Memory::default()) };
+        let status = format!("/proc/{}/status", child.id());
+        let text = std::fs::read_to_string(&status)
+            .map_err(|error| RunError::file("read", Path::new(&status), &error))?;
+        Ok(Memory { now: kib(&text, "VmRSS:") * 1024, most: kib(&text, "VmHWM:") * 1024 })
+    }
+
+    /// Asks the hub at its socket, as `bongsu` does, and gives its answer's body.
+    pub fn ask(&self, path: &str) -> Result<Value, RunError> {
+        let socket = Layout::new(self.dir.path()).socket(&RoleName::Hub);
+        let (status, body) = client::get(&socket, path)?;
+        let text = String::from_utf8_lossy(&body);
+        if status != 200 {
+            return Err(RunError::system(path, text));
+        }
+        serde_json::from_str(&text).map_err(|error| RunError::system(path, error))
     }
 
     /// Orders for a generator at this nation: half of the connections ask, half answer.
@@ -253,6 +351,7 @@ impl Rig {
             asking: half,
             answering: half,
             depth,
+            first: 0,
             terminals: terminals_each(half),
             rate: None,
             warm_up_ms: 0,
@@ -342,16 +441,27 @@ impl Drop for Rig {
     fn drop(&mut self) {
         // In turn, stations before the hub, so that nobody misses anybody.
         while let Some((_, mut child)) = self.roles.pop() {
-            let pid = rustix::process::Pid::from_child(&child);
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            let until = Instant::now() + STOP_WAIT;
-            while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            let _ = child.kill();
-            let _ = child.wait();
+            stop(&mut child);
+            drop(Ending(child));
         }
     }
+}
+
+/// Asks a role to stop and waits until it has, a while at most.
+fn stop(child: &mut Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    // One that has ended is past caring.
+    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let until = Instant::now() + STOP_WAIT;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A number of KiB out of `/proc/PID/status`.
+fn kib(status: &str, name: &str) -> u64 {
+    let mut lines = status.lines().filter_map(|line| line.strip_prefix(name));
+    lines.next().and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Addresses on this machine that nobody listens at now: trunk, banks, the hub's pages, the
@@ -421,6 +531,13 @@ mod tests {
             assert_eq!(config.participants.len(), BANKS.len());
             assert_eq!(config.terminals.len(), if station { TERMINALS as usize } else { 0 });
         }
+    }
+
+    #[test]
+    fn memory_is_read_by_its_name() {
+        let status = "Name:\tx\nVmPeak:\t  99 kB\nVmHWM:\t  1234 kB\nVmRSS:\t 7 kB\n";
+        assert_eq!((kib(status, "VmHWM:"), kib(status, "VmRSS:")), (1234, 7));
+        assert_eq!(kib(status, "VmSwap:"), 0);
     }
 
     #[test]

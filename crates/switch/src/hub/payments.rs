@@ -326,11 +326,6 @@ impl Payments {
         (life.retired, life.told)
     }
 
-    /// The records that opened a payment and changed it last.
-    pub(crate) fn records_of(&self, id: PaymentId) -> Option<(u64, u64)> {
-        self.table.life(id).map(|(life, _)| (life.opened, life.last))
-    }
-
     /// A payment is open, or no more.
     pub(crate) fn set_open(&mut self, id: PaymentId, open: bool) {
         let Some((_, life, row)) = self.table.get_mut(id) else { return };
@@ -458,6 +453,29 @@ impl Payments {
         hot
     }
 
+    /// Rows of all that are not cold, and of some that are; some more than once.
+    pub(super) fn hot_rows(&self) -> Vec<u32> {
+        let closing = self.closing.iter().filter(|(last, _)| *last > self.covered);
+        self.open.values().copied().chain(closing.map(|(_, row)| *row)).collect()
+    }
+
+    /// The row of a payment.
+    pub(super) fn row_of(&self, id: PaymentId) -> Option<u32> {
+        self.table.life(id).map(|(_, row)| row)
+    }
+
+    /// The payment of a row, and what is known beside it.
+    pub(super) fn at_row(&self, row: u32) -> Option<(&Payment, Life)> {
+        self.table.at_row(row)
+    }
+
+    /// A snapshot has the payment of a row.
+    pub(super) fn set_copied(&mut self, row: u32, by: u32) {
+        if let Some(life) = self.table.life_at(row) {
+            life.copied = by;
+        }
+    }
+
     /// Begins to put back what a snapshot kept.
     pub(crate) fn restore(&mut self, covered: u64) {
         self.covered = covered;
@@ -474,7 +492,8 @@ impl Payments {
     pub(crate) fn restore_hot(&mut self, kept: &Kept, (retired, told): (bool, bool)) {
         let open = true;
         let mark = Fingerprint::of(&kept.payment);
-        let life = Life { mark, opened: kept.opened, last: kept.last, open, retired, told };
+        let (opened, last) = (kept.opened, kept.last);
+        let life = Life { mark, opened, last, open, retired, told, ..Life::default() };
         let payment = kept.payment.clone();
         let old = kept.opened <= self.covered;
         let row = if old {

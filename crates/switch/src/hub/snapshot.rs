@@ -2,8 +2,12 @@
 //! (`docs/formats/records.md`, "Snapshot").
 //!
 //! Layout, little-endian: version u16; single values; the business records; caps; the fingerprints
-//! of all payments and all their lives; the payments that are not cold, in the order in which they
-//! came; tombstones; advices; retailers' days. Each list begins with its length (u32).
+//! of all payments and all their lives; the payments that are not cold; tombstones; advices;
+//! retailers' days. Each list begins with its length (u32).
+//!
+//! It is made at once, or a few payments at a time while others are made (`copy`).
+
+mod copy;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -22,46 +26,29 @@ use crate::record::{self, Fact, FindingKind, Tombstone};
 
 /// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days; 3
 /// payments in the order in which they came, and how many of them are kept beyond their time; 4
-/// leaves out what history has, and puts what a payment has beside it behind it.
-const VERSION: u16 = 4;
+/// leaves out what history has, and puts what a payment has beside it behind it; 5 has payments in
+/// any order.
+const VERSION: u16 = 5;
+/// The first that leaves out what history has.
+const COVERED: u16 = 4;
 
 /// Why a snapshot's body was refused.
 pub type SnapshotError = Corrupt;
+
+pub(super) use copy::Copying;
 
 impl super::Hub {
     /// The durable state as bytes.
     pub fn snapshot(&self, out: &mut Vec<u8>) {
         let state = &self.state;
         let mut w = Writer(out);
-        w.u16(VERSION);
-        put_scalars(&mut w, state.scalars());
-        w.u128(state.directory().fingerprint().0);
-        put_facts(&mut w, &state.directory().facts());
-        count(&mut w, state.directory().caps.len());
-        for (participant, cap) in &state.directory().caps {
-            w.u40(participant.get()).u40(cap.minor());
-        }
-        w.u128(state.payments().fingerprint().0).u128(state.flows().marks().0);
+        put_head(&mut w, state);
         let hot = state.payments().hot();
         count(&mut w, hot.len());
         for (payment, life) in hot {
-            if let Some(kept) = state.kept(payment.id) {
-                put_hot(&mut w, &kept, (life.retired, life.told));
-            }
+            put_hot(&mut w, &state.kept_of(payment, life), (life.retired, life.told));
         }
-        let tombstones = state.all_tombstones();
-        count(&mut w, tombstones.len());
-        for tombstone in tombstones {
-            put_fact(&mut w, &Fact::Tombstone(tombstone.clone()));
-        }
-        count(&mut w, state.advice_count());
-        for (number, advice) in state.advices() {
-            w.u64(number).u40(advice.bank.get()).u128(advice.payment.get());
-            put_trace(&mut w, advice.trace);
-            w.bytes(&advice.code.bytes()).u40(advice.actual.map_or(0, Amount::minor));
-            w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
-        }
-        put_days(&mut w, state.flows());
+        put_tail(&mut w, state);
     }
 
     /// Puts the state back; only for a hub without a past.
@@ -73,12 +60,13 @@ impl super::Hub {
         }
         let scalars = get_scalars(&mut r, version)?;
         let directory = get_directory(&mut r)?;
-        let Parts { payments, fingerprint, tombstones, advices, flows } = if version < VERSION {
+        let Parts { mut payments, fingerprint, tombstones, advices, flows } = if version < COVERED {
             get_older(&mut r, version, scalars.records)?
         } else {
             get_newest(&mut r)?
         };
         r.finish()?;
+        payments.sort_by_key(|(kept, _)| kept.opened);
         // The clock may have been set back since.
         let latest = payments.iter().map(|(kept, _)| kept.payment.at).max();
         self.now = self.now.max(latest.unwrap_or_default());
@@ -97,6 +85,36 @@ impl super::Hub {
         self.gone = Gone::unknown((covered > 0).then_some(Latest::EVER));
         Ok(())
     }
+}
+
+/// What stands before the payments.
+fn put_head(w: &mut Writer<'_>, state: &State) {
+    w.u16(VERSION);
+    put_scalars(w, state.scalars());
+    w.u128(state.directory().fingerprint().0);
+    put_facts(w, &state.directory().facts());
+    count(w, state.directory().caps.len());
+    for (participant, cap) in &state.directory().caps {
+        w.u40(participant.get()).u40(cap.minor());
+    }
+    w.u128(state.payments().fingerprint().0).u128(state.flows().marks().0);
+}
+
+/// What stands behind them.
+fn put_tail(w: &mut Writer<'_>, state: &State) {
+    let tombstones = state.all_tombstones();
+    count(w, tombstones.len());
+    for tombstone in tombstones {
+        put_fact(w, &Fact::Tombstone(tombstone.clone()));
+    }
+    count(w, state.advice_count());
+    for (number, advice) in state.advices() {
+        w.u64(number).u40(advice.bank.get()).u128(advice.payment.get());
+        put_trace(w, advice.trace);
+        w.bytes(&advice.code.bytes()).u40(advice.actual.map_or(0, Amount::minor));
+        w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
+    }
+    put_days(w, state.flows());
 }
 
 fn get_newest(r: &mut Reader<'_>) -> Result<Parts, Corrupt> {
@@ -191,7 +209,7 @@ fn get_scalars(r: &mut Reader<'_>, version: u16) -> Result<Scalars, Corrupt> {
     };
     Ok(Scalars {
         records: r.u64("records")?,
-        covered: if version >= 4 { r.u64("covered")? } else { 0 },
+        covered: if version >= COVERED { r.u64("covered")? } else { 0 },
         epoch: r.u64("epoch")?,
         cycle: r.u32("cycle")?,
         business_date: BusinessDate(r.u16("business date")?),

@@ -1,5 +1,6 @@
 //! The hub's durable state: what its records have made. Only [`State::apply`] changes it.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::hash::Hash;
@@ -15,6 +16,8 @@ use scheme::{
 use super::flows::{Flows, PreAuth, RefundDay};
 use super::kept::Kept;
 use super::payments::{Payment, Payments, Status};
+use super::snapshot::Copying;
+use super::table::Life;
 use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
 use crate::legs::{self, Implied};
@@ -103,6 +106,9 @@ pub struct State {
     sets: Fingerprint,
     /// What the last record moves.
     implied: Vec<Implied>,
+    /// A snapshot under way, and how many there were.
+    copying: Option<Box<Copying>>,
+    copies: u32,
 }
 
 impl State {
@@ -119,11 +125,14 @@ impl State {
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
             implied: Vec::new(),
+            copying: None,
+            copies: 0,
         }
     }
 
     /// Takes a record. Decides nothing.
     pub(crate) fn apply(&mut self, record: &Record) {
+        self.copy_before(&record.fact);
         self.move_money(&record.fact);
         self.directory.apply(&record.fact);
         let scalars = self.scalars.get_mut();
@@ -253,11 +262,15 @@ impl State {
 
     /// All that is known of a payment.
     pub fn kept(&self, id: PaymentId) -> Option<Kept> {
-        let payment = self.payments.get(id)?.clone();
-        let (opened, last) = self.payments.records_of(id)?;
-        let flows = self.flows.get();
-        let (preauth, original) = (flows.preauth(id).copied(), flows.original_of(id));
-        Some(Kept { payment, preauth, original, opened, last })
+        let (payment, life) = self.payments.at_row(self.payments.row_of(id)?)?;
+        Some(self.kept_of(payment, life))
+    }
+
+    pub(super) fn kept_of(&self, payment: &Payment, Life { opened, last, .. }: Life) -> Kept {
+        let (payment, flows) = (payment.clone(), self.flows.get());
+        let preauth = flows.preauth(payment.id).copied();
+        let original = flows.original_of(payment.id);
+        Kept { payment, preauth, original, opened, last }
     }
 
     fn put_flows(&mut self, kept: &Kept) {
@@ -287,8 +300,11 @@ impl State {
         }
     }
 
-    /// Lets cold payments go, none that is `held`.
+    /// Lets cold payments go, none that is `held`, and none while a snapshot is under way.
     pub(crate) fn forget(&mut self, window: usize, held: impl Fn(PaymentId) -> bool) {
+        if self.copying.is_some() {
+            return;
+        }
         let mut gone = Vec::new();
         self.payments.forget(window, held, |payment| {
             if payment.seen.is_refund() || payment.seen.is_preauth() {
@@ -647,6 +663,30 @@ impl State {
             .and(self.directory.fingerprint())
             .and(self.scalars.fingerprint())
             .and(self.flows.fingerprint())
+    }
+
+    /// The snapshot under way, to be put back.
+    pub(super) fn take_copying(&mut self) -> Option<Box<Copying>> {
+        self.copying.take()
+    }
+
+    pub(super) fn put_copying(&mut self, copying: Box<Copying>) {
+        self.copying = Some(copying);
+    }
+
+    /// Whether one is under way.
+    pub(super) fn is_copying(&self) -> bool {
+        self.copying.is_some()
+    }
+
+    /// The number of the next snapshot; no payment carries it.
+    pub(super) fn next_copy(&mut self) -> u32 {
+        self.copies = self.copies.checked_add(1).unwrap_or(1);
+        self.copies
+    }
+
+    pub(super) fn set_copied(&mut self, row: u32, by: u32) {
+        self.payments.set_copied(row, by);
     }
 
     pub(crate) fn scalars(&self) -> &Scalars {

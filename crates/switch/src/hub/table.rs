@@ -135,6 +135,8 @@ pub(super) struct Life {
     pub(super) retired: bool,
     /// Whether any record did, so that those which made it do not any more.
     pub(super) told: bool,
+    /// The last snapshot that has it.
+    pub(super) copied: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -240,6 +242,11 @@ impl Table {
     pub(super) fn at_row(&self, row: u32) -> Option<(&Payment, Life)> {
         let row = row_at(&self.pieces, row)?;
         Some((row.payment.as_ref()?, row.life))
+    }
+
+    /// What is known of the payment of a row beside it, to be changed.
+    pub(super) fn life_at(&mut self, row: u32) -> Option<&mut Life> {
+        row_mut(&mut self.pieces, row).map(|row| &mut row.life)
     }
 
     /// How many there are, without those that were read back.

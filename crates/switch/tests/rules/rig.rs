@@ -115,6 +115,8 @@ pub(crate) struct Rig {
     look_ups: VecDeque<(u64, Vec<HistoryKey>, Timestamp)>,
     /// Inputs so far: history covers what there is after every third.
     inputs: u64,
+    /// What the snapshot that is under way must come to: one begins with every fifth input.
+    copied: Option<Vec<u8>>,
 }
 
 thread_local! {
@@ -238,6 +240,7 @@ impl Rig {
             next_ticket: 1,
             next_stan: 1,
             depth: 0,
+            copied: None,
             look_ups: VecDeque::new(),
             inputs: 0,
         }
@@ -276,6 +279,28 @@ impl Rig {
             if crate::WINDOW.is_some() && self.inputs.is_multiple_of(3) {
                 self.cover();
             }
+            self.copy();
+        }
+    }
+
+    /// A snapshot that is taken one payment at a time, while others are made and change, is the
+    /// one of the moment at which it began.
+    fn copy(&mut self) {
+        let Some(expected) = self.copied.take().filter(|_| self.hub.is_copying()) else {
+            // Not of thousands of messages, or a long test takes minutes.
+            if self.inputs.is_multiple_of(5) && self.inputs < 500 {
+                self.copied = Some(snapshot(&self.hub));
+                self.hub.begin_copy(Vec::new());
+            }
+            return;
+        };
+        match self.hub.copy_on(1) {
+            Some(body) => {
+                let mut again = Hub::new(config());
+                again.restore(&body).unwrap();
+                assert!(snapshot(&again) == expected, "a snapshot taken in parts");
+            }
+            None => self.copied = Some(expected),
         }
     }
 
@@ -752,6 +777,12 @@ fn same(hub: &Hub, books: &Books, other: &Hub, others: &Books, how: &str) {
     other.snapshot(&mut two);
     assert!(one == two, "snapshots after {how}");
     sound(other, others);
+}
+
+fn snapshot(hub: &Hub) -> Vec<u8> {
+    let mut body = Vec::new();
+    hub.snapshot(&mut body);
+    body
 }
 
 fn restored(hub: &Hub, books: &Books) -> (Hub, Books) {
