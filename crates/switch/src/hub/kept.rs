@@ -7,6 +7,8 @@ use scheme::{
 
 use super::flows::{Completion, PreAuth};
 use super::payments::{Payment, Status};
+use super::state::State;
+use super::table::Life;
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::record::{get_seen, put_seen};
 use crate::request::Trace;
@@ -24,6 +26,21 @@ pub struct Kept {
     pub opened: u64,
     /// The record that changed it last.
     pub last: u64,
+}
+
+impl State {
+    /// All that is known of a payment.
+    pub fn kept(&self, id: PaymentId) -> Option<Kept> {
+        let (payment, life) = self.payments().at_row(self.payments().row_of(id)?)?;
+        Some(self.kept_of(payment, life))
+    }
+
+    pub(super) fn kept_of(&self, payment: &Payment, Life { opened, last, .. }: Life) -> Kept {
+        let (payment, flows) = (payment.clone(), self.flows());
+        let preauth = flows.preauth(payment.id).copied();
+        let original = flows.original_of(payment.id);
+        Kept { payment, preauth, original, opened, last }
+    }
 }
 
 /// All but `last`, which a record knows by its own number.

@@ -17,7 +17,7 @@ use scheme::{Amount, BusinessDate, ParticipantId, PaymentId, ResponseCode, Stan,
 use super::flows::{Flows, RefundDay};
 use super::gone::Gone;
 use super::kept::{Kept, get_kept, get_payment, get_preauth, get_trace, put_kept, put_trace};
-use super::state::{Advice, Body, FlowsKept, Position, Scalars, State, Told};
+use super::state::{Advice, Position, Scalars, State, Told};
 use crate::business::Directory;
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::fingerprint::Fingerprint;
@@ -35,7 +35,7 @@ const COVERED: u16 = 4;
 /// Why a snapshot's body was refused.
 pub type SnapshotError = Corrupt;
 
-pub(super) use copy::Copying;
+pub(super) use copy::Copies;
 
 impl super::Hub {
     /// The durable state as bytes.
@@ -294,6 +294,28 @@ fn get_older(r: &mut Reader<'_>, version: u16, records: u64) -> Result<Parts, Co
     });
     let flows = FlowsKept { marks, days };
     Ok(Parts { payments: kept.collect(), fingerprint, tombstones, advices, flows })
+}
+
+/// What a snapshot keeps.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub(crate) scalars: Scalars,
+    pub(crate) directory: Directory,
+    /// Those that are not cold, in the order in which they came; whether the last record of each
+    /// says all of it, and whether any did.
+    pub(crate) payments: Vec<(Kept, (bool, bool))>,
+    /// Of all payments that ever were.
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) tombstones: Vec<Tombstone>,
+    pub(crate) advices: Vec<(u64, Advice)>,
+    pub(crate) flows: FlowsKept,
+}
+
+/// What a snapshot keeps of [`Flows`] beside the payments.
+#[derive(Debug, Default)]
+pub(crate) struct FlowsKept {
+    pub(crate) marks: Fingerprint,
+    pub(crate) days: Vec<((ParticipantId, scheme::RetailerId), RefundDay)>,
 }
 
 struct Parts {

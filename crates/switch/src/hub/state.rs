@@ -1,6 +1,5 @@
 //! The hub's durable state: what its records have made. Only [`State::apply`] changes it.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::hash::Hash;
@@ -9,15 +8,14 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use ledger::{TransferFlags, chart};
 use scheme::{
-    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, RetailerId, Rrn, Stan,
-    TerminalId, Timestamp,
+    Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan, TerminalId,
+    Timestamp,
 };
 
-use super::flows::{Flows, PreAuth, RefundDay};
+use super::flows::{Flows, PreAuth};
 use super::kept::Kept;
 use super::payments::{Payment, Payments, Status};
-use super::snapshot::Copying;
-use super::table::Life;
+use super::snapshot::{Body, Copies};
 use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
 use crate::legs::{self, Implied};
@@ -106,9 +104,7 @@ pub struct State {
     sets: Fingerprint,
     /// What the last record moves.
     implied: Vec<Implied>,
-    /// A snapshot under way, and how many there were.
-    copying: Option<Box<Copying>>,
-    copies: u32,
+    pub(super) copies: Copies,
 }
 
 impl State {
@@ -125,8 +121,7 @@ impl State {
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
             implied: Vec::new(),
-            copying: None,
-            copies: 0,
+            copies: Copies::default(),
         }
     }
 
@@ -260,19 +255,6 @@ impl State {
         rested
     }
 
-    /// All that is known of a payment.
-    pub fn kept(&self, id: PaymentId) -> Option<Kept> {
-        let (payment, life) = self.payments.at_row(self.payments.row_of(id)?)?;
-        Some(self.kept_of(payment, life))
-    }
-
-    pub(super) fn kept_of(&self, payment: &Payment, Life { opened, last, .. }: Life) -> Kept {
-        let (payment, flows) = (payment.clone(), self.flows.get());
-        let preauth = flows.preauth(payment.id).copied();
-        let original = flows.original_of(payment.id);
-        Kept { payment, preauth, original, opened, last }
-    }
-
     fn put_flows(&mut self, kept: &Kept) {
         if let Some(preauth) = kept.preauth {
             let held = kept.payment.status == Status::Pending;
@@ -302,7 +284,7 @@ impl State {
 
     /// Lets cold payments go, none that is `held`, and none while a snapshot is under way.
     pub(crate) fn forget(&mut self, window: usize, held: impl Fn(PaymentId) -> bool) {
-        if self.copying.is_some() {
+        if self.copies.is_under_way() {
             return;
         }
         let mut gone = Vec::new();
@@ -665,30 +647,6 @@ impl State {
             .and(self.flows.fingerprint())
     }
 
-    /// The snapshot under way, to be put back.
-    pub(super) fn take_copying(&mut self) -> Option<Box<Copying>> {
-        self.copying.take()
-    }
-
-    pub(super) fn put_copying(&mut self, copying: Box<Copying>) {
-        self.copying = Some(copying);
-    }
-
-    /// Whether one is under way.
-    pub(super) fn is_copying(&self) -> bool {
-        self.copying.is_some()
-    }
-
-    /// The number of the next snapshot; no payment carries it.
-    pub(super) fn next_copy(&mut self) -> u32 {
-        self.copies = self.copies.checked_add(1).unwrap_or(1);
-        self.copies
-    }
-
-    pub(super) fn set_copied(&mut self, row: u32, by: u32) {
-        self.payments.set_copied(row, by);
-    }
-
     pub(crate) fn scalars(&self) -> &Scalars {
         self.scalars.get()
     }
@@ -726,28 +684,6 @@ impl State {
         }
         self.payments.restored(body.fingerprint);
     }
-}
-
-/// What a snapshot keeps.
-#[derive(Debug)]
-pub(crate) struct Body {
-    pub(crate) scalars: Scalars,
-    pub(crate) directory: Directory,
-    /// Those that are not cold, in the order in which they came; whether the last record of each
-    /// says all of it, and whether any did.
-    pub(crate) payments: Vec<(Kept, (bool, bool))>,
-    /// Of all payments that ever were.
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) tombstones: Vec<Tombstone>,
-    pub(crate) advices: Vec<(u64, Advice)>,
-    pub(crate) flows: FlowsKept,
-}
-
-/// What a snapshot keeps of [`Flows`] beside the payments.
-#[derive(Debug, Default)]
-pub(crate) struct FlowsKept {
-    pub(crate) marks: Fingerprint,
-    pub(crate) days: Vec<((ParticipantId, RetailerId), RefundDay)>,
 }
 
 /// Entries under a match key, each behind its number, which counts up.

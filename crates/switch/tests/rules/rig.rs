@@ -288,7 +288,7 @@ impl Rig {
     fn copy(&mut self) {
         let Some(expected) = self.copied.take().filter(|_| self.hub.is_copying()) else {
             // Not of thousands of messages, or a long test takes minutes.
-            if self.inputs.is_multiple_of(5) && self.inputs < 500 {
+            if self.inputs.is_multiple_of(5) && self.inputs < 200 {
                 self.copied = Some(snapshot(&self.hub));
                 self.hub.begin_copy(Vec::new());
             }

@@ -13,9 +13,23 @@ use crate::hub::Hub;
 use crate::hub::state::State;
 use crate::record::Fact;
 
+/// Snapshots of a hub: one that is under way, and how many there were.
+#[derive(Clone, Debug, Default)]
+pub(in crate::hub) struct Copies {
+    under_way: Option<Box<Copying>>,
+    begun: u32,
+}
+
+impl Copies {
+    /// Whether one is under way.
+    pub(in crate::hub) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+}
+
 /// A snapshot under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Copying {
+struct Copying {
     /// Payments that it has carry this number.
     number: u32,
     /// The record that it follows, and what was covered then.
@@ -43,27 +57,29 @@ impl Hub {
         let mut tail = Vec::new();
         put_tail(&mut Writer(&mut tail), &self.state);
         let (record, covered) = (self.state.records(), self.state.payments().covered());
-        let number = self.state.next_copy();
+        let copies = &mut self.state.copies;
+        copies.begun = copies.begun.checked_add(1).unwrap_or(1);
+        let number = copies.begun;
         let (next, count) = (0, 0);
         let copying = Copying { number, record, covered, rows, next, body, count_at, count, tail };
-        self.state.put_copying(Box::new(copying));
+        self.state.copies.under_way = Some(Box::new(copying));
     }
 
     /// Whether a snapshot is under way.
     pub fn is_copying(&self) -> bool {
-        self.state.is_copying()
+        self.state.copies.is_under_way()
     }
 
     /// Looks at so many more payments for the snapshot under way; all of it, once it is whole.
     pub fn copy_on(&mut self, payments: usize) -> Option<Vec<u8>> {
-        let mut copying = self.state.take_copying()?;
+        let mut copying = self.state.copies.under_way.take()?;
         for _ in 0..payments {
             let Some(row) = copying.rows.get(copying.next).copied() else { break };
             copying.next = copying.next.saturating_add(1);
             self.state.copy_row(&mut copying, row);
         }
         if copying.next < copying.rows.len() {
-            self.state.put_copying(copying);
+            self.state.copies.under_way = Some(copying);
             return None;
         }
         let Copying { mut body, count_at, count, tail, .. } = *copying;
@@ -77,7 +93,7 @@ impl Hub {
 impl State {
     /// Before a record changes payments: a snapshot under way has them as they were.
     pub(in crate::hub) fn copy_before(&mut self, fact: &Fact) {
-        let Some(mut copying) = self.take_copying() else { return };
+        let Some(mut copying) = self.copies.under_way.take() else { return };
         let flows = self.flows();
         let ids = match fact {
             Fact::Opened(opened) => [opened.original, None],
@@ -113,20 +129,21 @@ impl State {
                 self.copy_row(&mut copying, row);
             }
         }
-        self.put_copying(copying);
+        self.copies.under_way = Some(copying);
     }
 
     /// A payment that was not cold when the snapshot began, and that it does not have yet.
     fn copy_row(&mut self, copying: &mut Copying, row: u32) {
         let Some((payment, life)) = self.payments().at_row(row) else { return };
-        let was_there = life.opened <= copying.record;
-        let was_hot = life.open || life.last > copying.covered;
-        if life.copied == copying.number || !was_there || !was_hot {
+        if life.copied == copying.number || life.opened > copying.record {
             return;
         }
-        let kept = self.kept_of(payment, life);
-        put_hot(&mut Writer(&mut copying.body), &kept, (life.retired, life.told));
-        copying.count = copying.count.saturating_add(1);
-        self.set_copied(row, copying.number);
+        // One that was cold is marked too: a record is about to make it hot.
+        if life.open || life.last > copying.covered {
+            let kept = self.kept_of(payment, life);
+            put_hot(&mut Writer(&mut copying.body), &kept, (life.retired, life.told));
+            copying.count = copying.count.saturating_add(1);
+        }
+        self.payments_mut().set_copied(row, copying.number);
     }
 }
