@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use journal::index::{self, Build, Index, IndexError, Keys, KeysOf, Progress};
-use journal::{Disk, DiskError, RecordView};
+use journal::{Disk, DiskError, DiskErrorKind, DiskOp, RecordView};
 use scheme::{PaymentId, Timestamp, Zone};
 use switch::Record;
 use switch::history::{self, Gather, HistoryKey, Indexed, KEYS_VERSION, Latest, Mark};
@@ -91,6 +91,8 @@ pub struct History<D> {
     warm: u64,
     /// What the hub was told can be read back.
     covered: u64,
+    /// The first record that the journal still has.
+    first: u64,
 }
 
 impl<D: Disk> History<D> {
@@ -106,6 +108,7 @@ impl<D: Disk> History<D> {
             untold: Vec::new(),
             warm: 0,
             covered,
+            first: 0,
         };
         history.refresh()?;
         for number in history.sealed.keys().copied().collect::<Vec<_>>() {
@@ -137,6 +140,10 @@ impl<D: Disk> History<D> {
             let keys = index.recent(&mut self.disk)?;
             told.push(Indexed { record, latest, keys });
         }
+        if self.reached() < self.covered {
+            // As long as that is so no look-up is answered either.
+            rest = Some(Latest::EVER);
+        }
         told.reverse();
         // What archives have and this disk has not any more is of no message of these days.
         let removed = self.covered > 0 && self.sealed.first_key_value().is_none_or(|(n, _)| *n > 1);
@@ -150,6 +157,13 @@ impl<D: Disk> History<D> {
     fn covered_segments(&self) -> Vec<u64> {
         let sealed = self.sealed.iter();
         sealed.take_while(|(_, last)| **last <= self.covered).map(|(number, _)| *number).collect()
+    }
+
+    /// Up to which record there are sealed segments, or were before they were put away.
+    fn reached(&self) -> u64 {
+        let covered = self.covered_segments();
+        let last = covered.last().and_then(|number| self.sealed.get(number));
+        last.copied().unwrap_or(0).max(self.first.saturating_sub(1))
     }
 
     /// Does one bounded piece of what is to be done.
@@ -238,6 +252,7 @@ impl<D: Disk> History<D> {
             let sealed = index::sealed(&mut self.disk)?;
             self.sealed = sealed.iter().map(|one| (one.number, one.last_record)).collect();
             self.active = active;
+            self.first = index::first_record(&mut self.disk)?;
             let sealed = &self.sealed;
             self.indexes.retain(|number, _| sealed.contains_key(number));
             self.warm = self.indexes.values().filter(|i| i.is_warm()).map(Index::warm_bytes).sum();
@@ -257,7 +272,7 @@ impl<D: Disk> History<D> {
                 self.mend()?;
                 self.look(ask)
             }
-            Err(IndexError::Disk(error)) if error.kind == journal::DiskErrorKind::NotFound => {
+            Err(IndexError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
                 // A segment has gone to the archive meanwhile.
                 self.active = 0;
                 self.refresh()?;
@@ -270,10 +285,26 @@ impl<D: Disk> History<D> {
     /// Makes what is missing among what the hub takes to be readable: before that no answer is
     /// whole.
     fn mend(&mut self) -> Result<(), IndexError> {
+        if self.reached() < self.covered {
+            self.active = 0;
+            self.refresh()?;
+            self.is_whole()?;
+        }
         while self.covered_segments().iter().any(|number| !self.indexes.contains_key(number)) {
             self.advance()?;
         }
         Ok(())
+    }
+
+    /// An answer of less than the hub takes to be readable would let a payment be made twice.
+    fn is_whole(&self) -> Result<(), IndexError> {
+        let (reached, covered) = (self.reached(), self.covered);
+        if reached >= covered {
+            return Ok(());
+        }
+        let detail = format!("it names segments up to record {reached}, and {covered} is covered");
+        let (kind, op, name) = (DiskErrorKind::Io, DiskOp::Read, "head".to_owned());
+        Err(IndexError::Disk(DiskError { kind, op, name, detail }))
     }
 
     fn look(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {

@@ -4,8 +4,10 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use journal::index::{Index, IndexError, Keys, KeysOf, build, check, list, sealed};
-use journal::sim_disk::{Plan, SimDisk};
+use journal::index::{
+    Index, IndexError, Keys, KeysOf, Sealed, active, build, check, first_record, list, sealed,
+};
+use journal::sim_disk::{CutDisk, Cuts, Plan, Sample, SimDisk};
 use journal::{Block, RecordView};
 use support::{append, filled, key, options, record, reopen};
 
@@ -151,6 +153,39 @@ fn the_segment_in_use_and_the_one_before_an_unacknowledged_frame_are_not_sealed(
     writer.publish_head(1_000_000_000).unwrap();
     let sealed = sealed(writer.disk_mut()).unwrap();
     assert_eq!(sealed.iter().map(|one| one.number).collect::<Vec<_>>(), [1]);
+}
+
+/// Whatever the head had named, the power may go: what was sealed is sealed when the journal is
+/// open again, also while nobody has entered the segment that was just taken into use.
+#[test]
+fn what_is_sealed_stays_sealed_over_a_power_cut_at_any_operation() {
+    let (disk, cuts) = CutDisk::new(SimDisk::new(3), Sample::ALL);
+    let (mut writer, _) = journal::open(disk, options(Block::B512), 0, &mut |_| Ok(())).unwrap();
+    let (mut before, mut empty) = (Vec::new(), 0);
+    for time in 1..60u64 {
+        let cut_in = |kept: &[Sealed], cuts: &Cuts, empty: &mut u32| {
+            for cut in cuts.take() {
+                let mut disk = cut.disk;
+                disk.crash();
+                let mut opened = reopen(disk, options(Block::B512)).unwrap().writer;
+                let found = sealed(opened.disk_mut()).unwrap();
+                assert!(found.starts_with(kept), "{:?}: {kept:?}, then {found:?}", cut.op);
+                let segments = opened.disk_mut().names();
+                let last = segments.iter().filter(|name| name.ends_with(".seg")).count();
+                *empty += u32::from(last as u64 > active(opened.disk_mut()).unwrap());
+                assert_eq!(first_record(opened.disk_mut()).unwrap(), 1);
+            }
+        };
+        let first = writer.mark().record + 1;
+        writer.append(&mut support::batch(first, 3)).unwrap();
+        cut_in(&before, &cuts, &mut empty);
+        writer.publish_head(time * 1_000_000_000).unwrap();
+        cut_in(&before, &cuts, &mut empty);
+        before = sealed(writer.disk_mut()).unwrap();
+        writer.maintain().unwrap();
+        cut_in(&before, &cuts, &mut empty);
+    }
+    assert!(before.len() >= 3 && empty > 3, "{before:?}, {empty} that nobody had entered");
 }
 
 /// A power cut, or an error, at every operation of a build: what is there afterwards is the index,

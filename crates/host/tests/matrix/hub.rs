@@ -1,18 +1,20 @@
-//! A whole hub on a simulated disk, driven as its shell drives it: turns of the loop, the commit
-//! thread's writes between them.
+//! A whole hub on a simulated disk, driven as its shell drives it: turns of the loop, between them
+//! the commit thread's writes and the history thread's indexes and look-ups.
 #![allow(dead_code, reason = "each test that has it uses its own part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use host::history::{Ask, History, HubKeys, Step};
 use host::view::{AccountView, PaymentFilter, PaymentView, Query, Reply};
 use host::{
     Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Role,
 };
-use journal::{Batch, Disk, Fault, Recovery, Work, Writer};
+use journal::{Batch, Disk, Fault, OpenError, Recovery, Work, Writer};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use scheme::Timestamp;
 
 use crate::outside::{BANKS, Outside};
+use crate::shared::Shared;
 
 /// One turn of the loop to the next.
 const TURN_NS: u64 = 40_000_000;
@@ -27,10 +29,23 @@ pub(crate) fn config() -> Config {
 /// Hash of the state after each record that ended a batch.
 pub(crate) type Hashes = BTreeMap<u64, u128>;
 
+/// What history has told, and the loop has not heard yet.
+enum Told {
+    Found(u64, Result<Vec<switch::hub::Kept>, String>),
+    Indexed(switch::history::Indexed),
+}
+
 /// The hub.
 pub(crate) struct Hub<D> {
     host: Host,
-    writer: Writer<D>,
+    writer: Writer<Shared<D>>,
+    history: History<Shared<D>>,
+    asks: VecDeque<Ask>,
+    told: Vec<Told>,
+    /// Segments indexed, questions answered, payments found.
+    pub(crate) read_back: [u64; 3],
+    /// Errors of the disk that history has met, and that are no end of the role.
+    pub(crate) forgiven: u64,
     pub(crate) recovery: Recovery,
     /// The batch whose commit the host has asked for.
     flying: Option<Batch>,
@@ -60,10 +75,20 @@ impl<D: Disk> Hub<D> {
         let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
         let vault = CardVault::new(TokenKey::new(key(1)), ring);
         let keys = HostKeys { vault, macs: LinkMacs::Off };
-        let opened = Host::open(Role::Hub, config, keys, disk, clocks(now))?;
-        let Opened { host, writer, recovery, .. } = opened;
+        let disk = Shared::new(disk);
+        let opened = Host::open(Role::Hub, config, keys, disk.clone(), clocks(now))?;
+        let Opened { host, writer, recovery, notices } = opened;
+        let covered = host.covered().expect("a hub has a history");
+        let history = History::open(disk, HubKeys::new(config), covered);
+        let history = history.map_err(|error| HostError::Journal(OpenError::Disk(error)))?;
+        let unread = notices.iter().filter(|notice| notice.contains("indexes of the journal"));
         Ok(Self {
             host,
+            history,
+            asks: VecDeque::new(),
+            told: Vec::new(),
+            read_back: [0; 3],
+            forgiven: unread.count() as u64,
             writer,
             recovery,
             flying: None,
@@ -85,7 +110,8 @@ impl<D: Disk> Hub<D> {
     }
 
     pub(crate) fn stop(self, now: u64) -> Result<D, Fault> {
-        self.writer.stop(now)
+        drop(self.history);
+        self.writer.stop(now).map(Shared::into_disk)
     }
 
     /// The shell runs, and the banks call.
@@ -107,6 +133,13 @@ impl<D: Disk> Hub<D> {
         self.turn += 1;
         let now = outside.now;
         let mut actions = Vec::new();
+        for told in std::mem::take(&mut self.told) {
+            let event = match told {
+                Told::Found(number, found) => Event::Found { number, found },
+                Told::Indexed(indexed) => Event::Indexed(indexed),
+            };
+            self.host.handle(clocks(now), event, &mut actions);
+        }
         for (conn, bytes) in outside.reads() {
             let event = Event::Received { conn, bytes: &bytes };
             self.host.handle(clocks(now), event, &mut actions);
@@ -133,9 +166,7 @@ impl<D: Disk> Hub<D> {
                 Action::Reply { reply, .. } => self.replies.push(*reply),
                 Action::Halt { what } => self.halted = Some(what),
                 Action::Close { conn, why } => panic!("connection {conn} is closed: {why:?}"),
-                Action::Find(ask) => {
-                    panic!("no segment was indexed, so nothing is looked up: {ask:?}")
-                }
+                Action::Find(ask) => self.asks.push_back(ask),
                 Action::Dial(_) | Action::Listen { .. } | Action::Log(_) | Action::Stopped => {}
             }
         }
@@ -207,7 +238,35 @@ impl<D: Disk> Hub<D> {
             self.maintaining = matches!(more, Ok(Work::More));
             forgive(more.map(|_| ()))?;
         }
+        self.read_back();
         Ok(())
+    }
+
+    /// What the history thread does meanwhile: questions first, then an index. An error costs a
+    /// look-up or a while, never a payment.
+    fn read_back(&mut self) {
+        while let Some(ask) = self.asks.pop_front() {
+            let found = self.history.find(&ask);
+            self.forgiven += u64::from(found.is_err());
+            self.read_back[1] += 1;
+            self.read_back[2] += found.as_ref().map_or(0, Vec::len) as u64;
+            let found = found.map_err(|error| error.to_string());
+            self.told.push(Told::Found(ask.number, found));
+        }
+        loop {
+            match self.history.step() {
+                Ok(Step::More) => {}
+                Ok(Step::Idle) => return,
+                Ok(Step::Indexed(indexed)) => {
+                    self.read_back[0] += 1;
+                    return self.told.push(Told::Indexed(indexed));
+                }
+                Err(_) => {
+                    self.forgiven += 1;
+                    return;
+                }
+            }
+        }
     }
 
     /// After a commit there may be something to do again.
@@ -215,9 +274,9 @@ impl<D: Disk> Hub<D> {
         self.maintaining = true;
     }
 
-    /// Whether a batch or a snapshot is under way.
+    /// Whether a batch is under way, or something from history.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flying.is_some()
+        self.flying.is_some() || !self.asks.is_empty() || !self.told.is_empty()
     }
 
     fn ask(&mut self, query: Query, outside: &mut Outside) -> Reply {

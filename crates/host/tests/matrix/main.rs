@@ -9,6 +9,7 @@
 
 mod hub;
 mod outside;
+mod shared;
 mod station;
 
 use std::collections::BTreeSet;
@@ -63,9 +64,18 @@ struct Script {
     figures: Figures,
 }
 
+/// A hub that lets almost everything go, as soon as it can be read back.
+fn forgetful(segment_bytes: u64) -> Config {
+    let mut config = config();
+    config.journal.hub_segment_bytes = segment_bytes;
+    config.limits.window_payments = 2;
+    config
+}
+
 impl Script {
-    fn new() -> Self {
-        Self { config: config(), extent: extent(), figures: Figures::default() }
+    fn new(segment_bytes: u64) -> Self {
+        let config = forgetful(segment_bytes);
+        Self { config, extent: extent(), figures: Figures::default() }
     }
 
     /// Everything that a cut of this disk may become.
@@ -228,7 +238,7 @@ fn run<D: Disk>(
 
 #[test]
 fn r_crash_a_power_cut_at_any_operation_of_2000_payments() {
-    let mut script = Script::new();
+    let mut script = Script::new(32 * 1024);
     let (disk, cuts) = CutDisk::new(SimDisk::new(5), script.extent.cuts);
     let mut outside = Outside::new(&script.config, PAYMENTS);
     let mut hub = Hub::open(disk, &script.config, outside.now).unwrap();
@@ -240,37 +250,45 @@ fn r_crash_a_power_cut_at_any_operation_of_2000_payments() {
     .unwrap();
     hub.audit(&mut outside, "at the end");
     let (durable, hash) = (hub.durable(), hub.state_hash());
+    let [indexed, asked, found] = hub.read_back;
     let disk = hub.stop(outside.now).unwrap();
     script.judge(&cuts, &hashes, Write { durable, tried: durable }, &outside);
     let hub = Hub::open(disk.into_disk(), &script.config, outside.now).unwrap();
     assert_eq!((hub.durable(), hub.state_hash()), (durable, hash));
     let figures = &script.figures;
     eprintln!(
-        "{PAYMENTS} payments, {} approvals told, {durable} records, {} operations that change \
-         something: {figures:?}",
+        "{PAYMENTS} payments, {} approvals told, {durable} records, {indexed} segments indexed, \
+         {asked} look-ups, {found} payments read back, {} operations that change something: \
+         {figures:?}",
         outside.approved,
         cuts.changes(),
     );
+    assert!(indexed > 30 && found > 250 && outside.came_back() > 250, "{indexed} {found}");
     assert!(cuts.changes() > 4_000 && outside.approved > 2_000);
     assert!(figures.torn > 0 && figures.kept > 0, "{figures:?}");
 }
 
-/// A part of the script: what there was before it, and the calls of the disk that it makes.
+/// One in so many of the calls that change nothing fails: most are reads of a start's indexes.
+const READS: u64 = 5;
+
+/// A part of the script: what there was before it, and which of its calls of the disk fail.
 struct Part {
     disk: SimDisk,
     outside: Outside,
-    calls: u64,
+    calls: Vec<u64>,
 }
 
 /// How a part ended in which a call of the disk failed.
 struct Ended {
     fault: Option<String>,
+    /// Errors that history has met.
+    forgiven: u64,
     write: Write,
     hashes: Hashes,
 }
 
 /// The hub opens, serves its customers and stops, on a disk that may fail it.
-fn serve(disk: &mut SimDisk, outside: &mut Outside, config: &Config) -> Result<Ended, OpenError> {
+fn serve(disk: &mut impl Disk, outside: &mut Outside, config: &Config) -> Result<Ended, OpenError> {
     let mut hub = match Hub::open(disk, config, outside.now) {
         Ok(hub) => hub,
         Err(HostError::Journal(error)) => return Err(error),
@@ -281,6 +299,7 @@ fn serve(disk: &mut SimDisk, outside: &mut Outside, config: &Config) -> Result<E
     let mut write = Write { durable, tried: durable };
     let mut hashes = Hashes::from([(durable, hub.state_hash())]);
     let ran = run(&mut hub, outside, &mut hashes, &mut |_, now, _| write = now);
+    let forgiven = hub.forgiven;
     let ran = match ran {
         Ok(()) => {
             let durable = hub.durable();
@@ -295,7 +314,7 @@ fn serve(disk: &mut SimDisk, outside: &mut Outside, config: &Config) -> Result<E
             Err(fault)
         }
     };
-    Ok(Ended { fault: ran.err().map(|fault| fault.to_string()), write, hashes })
+    Ok(Ended { fault: ran.err().map(|fault| fault.to_string()), forgiven, write, hashes })
 }
 
 /// The script in parts, each with a stop behind it, and one in four with a kill.
@@ -307,9 +326,14 @@ fn parts(config: &Config, payments: usize) -> Vec<Part> {
     for number in 0..payments / CUSTOMERS {
         outside.more(CUSTOMERS);
         let before = (disk.clone(), outside.clone());
-        let ended = serve(&mut disk, &mut outside, config).unwrap();
+        let first = disk.ops();
+        let (mut watched, cuts) = CutDisk::new(disk, Sample::ALL);
+        let ended = serve(&mut watched, &mut outside, config).unwrap();
         assert_eq!(ended.fault, None);
-        let calls = disk.ops() - before.0.ops();
+        disk = watched.into_disk();
+        let changes: BTreeSet<u64> = cuts.take().iter().map(|cut| cut.number).collect();
+        let fails = |call: &u64| changes.contains(call) || call.is_multiple_of(READS);
+        let calls = (first..disk.ops()).filter(fails).map(|call| call - first).collect();
         parts.push(Part { disk: before.0, outside: before.1, calls });
         if number % 4 == 3 {
             // As a kill leaves it: in the middle of the next customers.
@@ -330,12 +354,13 @@ fn parts(config: &Config, payments: usize) -> Vec<Part> {
 /// more, and what it had acknowledged is there at the next start.
 #[test]
 fn r_crash_an_error_of_any_call_of_the_disk_stops_the_role_and_loses_nothing() {
-    let mut script = Script::new();
+    let mut script = Script::new(16 * 1024);
     let every = script.extent.errors;
     let kinds = [DiskErrorKind::Io, DiskErrorKind::NoSpace];
-    let (mut tried, mut told, mut in_opening, mut number) = (0, 0, 0, 0u64);
+    let (mut tried, mut told, mut in_opening, mut forgiven, mut number) = (0, 0, 0, 0, 0u64);
     for (at, part) in parts(&script.config, PAYMENTS).into_iter().enumerate() {
-        for (call, kind) in (0..part.calls).flat_map(|call| kinds.map(|kind| (call, kind))) {
+        let calls = part.calls.iter().flat_map(|call| kinds.map(|kind| (*call, kind)));
+        for (call, kind) in calls {
             number += 1;
             if !number.is_multiple_of(every) {
                 continue;
@@ -362,8 +387,9 @@ fn r_crash_an_error_of_any_call_of_the_disk_stops_the_role_and_loses_nothing() {
                 Err(other) => panic!("{case}: {other}"),
             };
             told += u64::from(ended.fault.is_some());
-            let passed_over = ended.fault.is_none() && kind == DiskErrorKind::Io;
-            assert!(!passed_over, "{case}: passed over");
+            forgiven += ended.forgiven;
+            let met = ended.fault.is_some() || ended.forgiven > 0;
+            assert!(met || kind == DiskErrorKind::NoSpace, "{case}: passed over");
             power_or_process_ends(&mut disk, number);
             let hub = Hub::open(disk, &script.config, outside.now + 200_000_000);
             let hub = hub.unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -375,7 +401,8 @@ fn r_crash_an_error_of_any_call_of_the_disk_stops_the_role_and_loses_nothing() {
         }
     }
     eprintln!(
-        "{tried} errors: {told} stopped the role, {in_opening} its start; {:?}",
+        "{tried} errors: {told} stopped the role, {in_opening} its start, {forgiven} were \
+         history's alone; {:?}",
         script.figures
     );
     assert!(told > 10 && in_opening > 2, "{told} told, {in_opening} in an opening");

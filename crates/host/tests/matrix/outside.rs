@@ -15,6 +15,8 @@ pub(crate) const BANKS: usize = 4;
 const TERMINALS: usize = 60;
 /// Customers that are served at once, at most.
 const AT_ONCE: usize = 7;
+/// So many customers after him one comes back who comes late.
+const LATE: usize = 160;
 
 /// A message of a bank to an issuer: which bank, DE11 and DE7 on its link.
 type Key = (usize, String, String);
@@ -31,6 +33,10 @@ enum Flow {
     Refunded,
     Completed,
     HoldReversed,
+    /// The same long after, when the hub has let the payment go.
+    LateRepeated,
+    LateReversed,
+    LateRefunded,
 }
 
 /// One customer: what he asks for, what his bank waits for, what he believes he has paid.
@@ -48,6 +54,8 @@ struct Customer {
     /// What his bank has charged him, minor units.
     kept: u64,
     done: bool,
+    /// He comes back when there are so many customers.
+    late: Option<usize>,
 }
 
 /// What an issuer has booked for a request of the hub's.
@@ -156,12 +164,14 @@ impl Outside {
 
     /// Customers come in, a few at once, now more and now fewer.
     pub(crate) fn open_doors(&mut self) {
-        let busy = self.customers.iter().rev().take(64).filter(|one| !one.done).count();
+        self.come_back();
+        let here = |one: &&Customer| !one.done && one.late.is_none();
+        let busy = self.customers.iter().rev().take(64).filter(here).count();
         let room = (self.customers.len() / 10 % AT_ONCE + 1).saturating_sub(busy);
         for _ in 0..room.min(self.to_come) {
             self.to_come -= 1;
             let number = self.customers.len();
-            let flow = match number % 16 {
+            let flow = match number % 19 {
                 0..=5 => Flow::Purchase,
                 6 => Flow::Cash,
                 7 => Flow::Declined,
@@ -171,6 +181,9 @@ impl Outside {
                 12 => Flow::ReversedInPart,
                 13 => Flow::Refunded,
                 14 => Flow::Completed,
+                15 => Flow::LateRepeated,
+                16 => Flow::LateReversed,
+                17 => Flow::LateRefunded,
                 _ => Flow::HoldReversed,
             };
             let cents = if flow == Flow::Declined { 51 } else { 20 };
@@ -184,10 +197,39 @@ impl Outside {
                 waits: None,
                 kept: 0,
                 done: false,
+                late: None,
             });
             let request = self.request(number, flow == Flow::Cash);
             self.send(number, request);
         }
+    }
+
+    /// Those who come late: when enough others have come, or nobody comes any more.
+    fn come_back(&mut self) {
+        let (count, closed) = (self.customers.len(), self.to_come == 0);
+        for index in 0..count {
+            let due = |at: &mut usize| *at <= count || closed;
+            if self.customers[index].late.take_if(due).is_none() {
+                continue;
+            }
+            let one = &self.customers[index];
+            let (first, amount, flow) = (one.first.clone().unwrap(), one.amount, one.flow);
+            let message = match flow {
+                Flow::LateRepeated => typed(first, 201),
+                Flow::LateReversed => self.undo(&first, None),
+                Flow::LateRefunded => self.refund(index, &first, amount / 2),
+                other => panic!("{other:?} is not late"),
+            };
+            self.send(index, message);
+        }
+    }
+
+    /// How many have come back so far.
+    pub(crate) fn came_back(&self) -> usize {
+        let late = |one: &&Customer| {
+            matches!(one.flow, Flow::LateRepeated | Flow::LateReversed | Flow::LateRefunded)
+        };
+        self.customers.iter().filter(late).filter(|one| one.done).count()
     }
 
     /// What banks have for the hub: of each connection all of it, as one read of a socket.
@@ -291,7 +333,7 @@ impl Outside {
         let next = self.take_answer(index, &asked, &text(answer, 39));
         match next {
             Some(message) => self.send(index, message),
-            None => self.customers[index].done = true,
+            None => self.customers[index].done = self.customers[index].late.is_none(),
         }
     }
 
@@ -347,12 +389,12 @@ impl Outside {
             Flow::Repeated => None,
             Flow::Reversed | Flow::HoldReversed => Some(self.undo(&first, None)),
             Flow::ReversedInPart => Some(self.undo(&first, Some(amount / 4))),
-            Flow::Refunded => {
-                let mut refund = self.request(index, false);
-                refund.set(3, b"200000");
-                refund.set(4, format!("{:012}", amount / 2).as_bytes());
-                refund.set(90, names(&first).as_bytes());
-                Some(refund)
+            Flow::Refunded => Some(self.refund(index, &first, amount / 2)),
+            // His second answer is that of the first request again.
+            Flow::LateRepeated if before > 0 => None,
+            Flow::LateRepeated | Flow::LateReversed | Flow::LateRefunded => {
+                self.customers[index].late = Some(self.customers.len() + LATE);
+                None
             }
             Flow::Completed => {
                 let mut advice = typed(self.request(index, false), 220);
@@ -399,6 +441,14 @@ impl Outside {
         message.set(42, b"MATRIX-SHOP-001");
         message.set(49, b"408");
         message
+    }
+
+    fn refund(&mut self, index: usize, first: &Message, amount: u64) -> Message {
+        let mut refund = self.request(index, false);
+        refund.set(3, b"200000");
+        refund.set(4, format!("{amount:012}").as_bytes());
+        refund.set(90, names(first).as_bytes());
+        refund
     }
 
     fn undo(&mut self, first: &Message, kept: Option<u64>) -> Message {

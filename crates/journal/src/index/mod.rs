@@ -90,7 +90,6 @@ pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<Sealed>, DiskError> {
     let HeadRead::Found(head) = read_head(disk)? else {
         return Ok(Vec::new());
     };
-    // An empty segment in use was entered by nobody yet: its header may be lost.
     let before = active(disk)?;
     let names = disk.list()?;
     let segments = load_segments(disk, &names)?;
@@ -104,15 +103,27 @@ pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<Sealed>, DiskError> {
     Ok(pairs.collect())
 }
 
-/// The segment in use, once the head names a frame in it; 0 before.
+/// The segment in use: the last that the head names a frame of. One that was taken into use and
+/// that nobody has entered yet is none: its header may be lost. So a cut between the two never
+/// makes a segment that was sealed one that is not.
 pub fn active<D: Disk>(disk: &mut D) -> Result<u64, DiskError> {
     let HeadRead::Found(head) = read_head(disk)? else {
         return Ok(0);
     };
-    let segments = load_segments(disk, &[segment_name(head.newest.segment)])?;
+    let segment = head.newest.segment;
+    let segments = load_segments(disk, &[segment_name(segment)])?;
     let begun = segments.first().and_then(SegmentFile::valid);
     let entered = begun.is_some_and(|header| head.newest.frame >= header.first_frame);
-    Ok(if entered { head.newest.segment } else { 0 })
+    Ok(if entered { segment } else { segment.saturating_sub(1) })
+}
+
+/// The first record that is kept: of the oldest segment that the head names; 0 without one.
+pub fn first_record<D: Disk>(disk: &mut D) -> Result<u64, DiskError> {
+    let HeadRead::Found(head) = read_head(disk)? else {
+        return Ok(0);
+    };
+    let segments = load_segments(disk, &[segment_name(head.newest.oldest)])?;
+    Ok(segments.first().and_then(SegmentFile::valid).map_or(0, |header| header.first_record))
 }
 
 /// The segments that have an index, good or not, in order.
