@@ -204,7 +204,7 @@ impl Books {
         self.in_chain = false;
         while let Some(step) = self.undo.pop() {
             match step {
-                Undo::Account { row, before } => self.set_account(row, before),
+                Undo::Account { row, before } => self.change(row, |account| *account = before),
                 Undo::NewAccount => {
                     if let Some(row) = self.accounts.pop() {
                         self.rows.remove(&row.id);

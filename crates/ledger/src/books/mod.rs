@@ -2,7 +2,7 @@
 //!
 //! A batch goes through `batch` (timestamps, chains), each event through `open` (accounts),
 //! `movement` (transfers) or `resolution` (posts, voids, expiry), and what is remembered of it
-//! lies in `memory`. Balances change in one place, `set_account`, so that a broken chain can be
+//! lies in `memory`. Balances change in one place, `change`, so that a broken chain can be
 //! undone and the state hash stays true.
 
 mod batch;
@@ -195,18 +195,18 @@ impl Books {
         }
     }
 
-    /// The account of a row, by copy: it is changed as a value and set as a whole.
-    fn account_at(&self, row: u32) -> Account {
-        self.accounts[row as usize]
+    /// The account of a row.
+    fn account_at(&self, row: u32) -> &Account {
+        &self.accounts[row as usize]
     }
 
     /// The one place where an existing account changes.
-    fn set_account(&mut self, row: u32, account: Account) {
+    fn change(&mut self, row: u32, change: impl FnOnce(&mut Account)) {
         let place = &mut self.accounts[row as usize];
         if self.in_chain {
             self.undo.push(Undo::Account { row, before: *place });
         }
-        *place = account;
+        change(place);
     }
 
     /// Adds an account that is not there yet.
@@ -232,8 +232,7 @@ impl Books {
 
     /// Counts a transfer among the open pending ones.
     fn hold(&mut self, row: u32) {
-        let entry = *self.memory.get(row);
-        if let Some(at) = expires_at(&entry) {
+        if let Some(at) = expires_at(self.memory.get(row)) {
             self.expiries.insert((at, row));
         }
         self.open_pending = self.open_pending.saturating_add(1);

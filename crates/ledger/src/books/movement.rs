@@ -6,12 +6,18 @@ use super::{Books, RESOLVING};
 use crate::limits::{NS_PER_S, TIMESTAMP_MAX};
 use crate::{Account, AccountFlags, Transfer, TransferFlags, TransferStatus};
 
-/// The two accounts of a transfer, with their rows.
+/// The rows of a transfer's two accounts.
+#[derive(Clone, Copy)]
 pub(super) struct Pair {
-    pub(super) debit_row: u32,
-    pub(super) credit_row: u32,
-    pub(super) debit: Account,
-    pub(super) credit: Account,
+    pub(super) debit: u32,
+    pub(super) credit: u32,
+}
+
+/// The two accounts of a transfer as they stand.
+#[derive(Clone, Copy)]
+pub(super) struct Sides<'a> {
+    pub(super) debit: &'a Account,
+    pub(super) credit: &'a Account,
 }
 
 impl Books {
@@ -42,11 +48,12 @@ impl Books {
 
     fn move_or_hold(&mut self, wanted: &Transfer, timestamp: u64) -> Result<(), TransferStatus> {
         check_fields(wanted)?;
-        let mut pair = self.pair(wanted)?;
-        let amount = amount_to_move(wanted, &pair);
-        check_sums(wanted.flags.contains(TransferFlags::PENDING), amount, &pair)?;
+        let pair = self.pair(wanted)?;
+        let sides = self.sides(pair);
+        let amount = amount_to_move(wanted, sides);
+        check_sums(wanted.flags.contains(TransferFlags::PENDING), amount, sides)?;
         check_timeout(wanted, timestamp)?;
-        check_limits(amount, &pair)?;
+        check_limits(amount, sides)?;
 
         let pending = wanted.flags.contains(TransferFlags::PENDING);
         let row = self.remember(
@@ -54,8 +61,8 @@ impl Books {
                 id: wanted.id,
                 amount,
                 timestamp,
-                debit: pair.debit_row,
-                credit: pair.credit_row,
+                debit: pair.debit,
+                credit: pair.credit,
                 link: wanted.timeout,
                 user: 0,
                 code: wanted.code,
@@ -66,51 +73,48 @@ impl Books {
         );
         if pending {
             self.hold(row);
-            pair.debit.debits_pending = sum(pair.debit.debits_pending, amount);
-            pair.credit.credits_pending = sum(pair.credit.credits_pending, amount);
-        } else {
-            pair.debit.debits_posted = sum(pair.debit.debits_posted, amount);
-            pair.credit.credits_posted = sum(pair.credit.credits_posted, amount);
         }
-        if wanted.flags.contains(TransferFlags::CLOSING_DEBIT) {
-            pair.debit.flags = pair.debit.flags.union(AccountFlags::CLOSED);
-        }
-        if wanted.flags.contains(TransferFlags::CLOSING_CREDIT) {
-            pair.credit.flags = pair.credit.flags.union(AccountFlags::CLOSED);
-        }
-        self.set_pair(&pair);
+        let closes_debit = wanted.flags.contains(TransferFlags::CLOSING_DEBIT);
+        let closes_credit = wanted.flags.contains(TransferFlags::CLOSING_CREDIT);
+        self.change(pair.debit, |debit| {
+            let debits = if pending { &mut debit.debits_pending } else { &mut debit.debits_posted };
+            *debits = sum(*debits, amount);
+            if closes_debit {
+                debit.flags = debit.flags.union(AccountFlags::CLOSED);
+            }
+        });
+        self.change(pair.credit, |credit| {
+            let credits =
+                if pending { &mut credit.credits_pending } else { &mut credit.credits_posted };
+            *credits = sum(*credits, amount);
+            if closes_credit {
+                credit.flags = credit.flags.union(AccountFlags::CLOSED);
+            }
+        });
         Ok(())
     }
 
     /// Both accounts, if this transfer may touch them.
     fn pair(&self, wanted: &Transfer) -> Result<Pair, TransferStatus> {
         let row = |id: u128| self.rows.get(&id).copied();
-        let debit_row = row(wanted.debit_account_id).ok_or(TransferStatus::DebitAccountNotFound)?;
-        let credit_row =
-            row(wanted.credit_account_id).ok_or(TransferStatus::CreditAccountNotFound)?;
-        let pair = self.pair_at(debit_row, credit_row);
-        if pair.debit.ledger != pair.credit.ledger {
+        let debit = row(wanted.debit_account_id).ok_or(TransferStatus::DebitAccountNotFound)?;
+        let credit = row(wanted.credit_account_id).ok_or(TransferStatus::CreditAccountNotFound)?;
+        let pair = Pair { debit, credit };
+        let sides = self.sides(pair);
+        if sides.debit.ledger != sides.credit.ledger {
             Err(TransferStatus::AccountsMustHaveTheSameLedger)
-        } else if wanted.ledger != pair.debit.ledger {
+        } else if wanted.ledger != sides.debit.ledger {
             Err(TransferStatus::TransferMustHaveTheSameLedgerAsAccounts)
         } else {
-            check_open(&pair)?;
+            check_open(sides)?;
             Ok(pair)
         }
     }
 
-    pub(super) fn pair_at(&self, debit_row: u32, credit_row: u32) -> Pair {
-        Pair {
-            debit_row,
-            credit_row,
-            debit: self.account_at(debit_row),
-            credit: self.account_at(credit_row),
-        }
-    }
-
-    pub(super) fn set_pair(&mut self, pair: &Pair) {
-        self.set_account(pair.debit_row, pair.debit);
-        self.set_account(pair.credit_row, pair.credit);
+    /// The accounts of two rows. They are read where they stand: a copy of a whole account that was
+    /// changed a moment ago waits until the change is out of the processor.
+    pub(super) fn sides(&self, pair: Pair) -> Sides<'_> {
+        Sides { debit: self.account_at(pair.debit), credit: self.account_at(pair.credit) }
     }
 
     /// Remembers a transfer with its user data.
@@ -219,10 +223,10 @@ fn check_fields(wanted: &Transfer) -> Result<(), TransferStatus> {
 }
 
 /// Refuses a closed account.
-pub(super) fn check_open(pair: &Pair) -> Result<(), TransferStatus> {
-    if pair.debit.flags.contains(AccountFlags::CLOSED) {
+pub(super) fn check_open(sides: Sides<'_>) -> Result<(), TransferStatus> {
+    if sides.debit.flags.contains(AccountFlags::CLOSED) {
         Err(TransferStatus::DebitAccountAlreadyClosed)
-    } else if pair.credit.flags.contains(AccountFlags::CLOSED) {
+    } else if sides.credit.flags.contains(AccountFlags::CLOSED) {
         Err(TransferStatus::CreditAccountAlreadyClosed)
     } else {
         Ok(())
@@ -231,24 +235,24 @@ pub(super) fn check_open(pair: &Pair) -> Result<(), TransferStatus> {
 
 /// What moves: the amount, or what the accounts have left if that is less and the transfer
 /// balances.
-fn amount_to_move(wanted: &Transfer, pair: &Pair) -> u128 {
+fn amount_to_move(wanted: &Transfer, sides: Sides<'_>) -> u128 {
     let mut amount = wanted.amount;
     if wanted.flags.contains(TransferFlags::BALANCING_DEBIT) {
-        let debits = sum(pair.debit.debits_posted, pair.debit.debits_pending);
-        amount = amount.min(pair.debit.credits_posted.saturating_sub(debits));
+        let debits = sum(sides.debit.debits_posted, sides.debit.debits_pending);
+        amount = amount.min(sides.debit.credits_posted.saturating_sub(debits));
     }
     if wanted.flags.contains(TransferFlags::BALANCING_CREDIT) {
-        let credits = sum(pair.credit.credits_posted, pair.credit.credits_pending);
-        amount = amount.min(pair.credit.debits_posted.saturating_sub(credits));
+        let credits = sum(sides.credit.credits_posted, sides.credit.credits_pending);
+        amount = amount.min(sides.credit.debits_posted.saturating_sub(credits));
     }
     amount
 }
 
 /// Refuses what a sum could not hold. Pending and posted together must fit too, so that a post
 /// never overflows.
-fn check_sums(pending: bool, amount: u128, pair: &Pair) -> Result<(), TransferStatus> {
+fn check_sums(pending: bool, amount: u128, sides: Sides<'_>) -> Result<(), TransferStatus> {
     let overflows = |sum: u128| sum.checked_add(amount).is_none();
-    let (debit, credit) = (&pair.debit, &pair.credit);
+    let Sides { debit, credit } = sides;
     if pending && overflows(debit.debits_pending) {
         Err(TransferStatus::OverflowsDebitsPending)
     } else if pending && overflows(credit.credits_pending) {
@@ -274,8 +278,8 @@ fn check_timeout(wanted: &Transfer, timestamp: u64) -> Result<(), TransferStatus
     Ok(())
 }
 
-fn check_limits(amount: u128, pair: &Pair) -> Result<(), TransferStatus> {
-    let (debit, credit) = (&pair.debit, &pair.credit);
+fn check_limits(amount: u128, sides: Sides<'_>) -> Result<(), TransferStatus> {
+    let Sides { debit, credit } = sides;
     let debits = sum(sum(debit.debits_pending, debit.debits_posted), amount);
     let credits = sum(sum(credit.credits_pending, credit.credits_posted), amount);
     let capped = AccountFlags::DEBITS_MUST_NOT_EXCEED_CREDITS;

@@ -30,7 +30,4 @@ impl Books {
             self.memory.fail(id);
         }
     }
-
-    /// Ends a replay, or a part of it: the state hash is true again.
-    pub(crate) fn replayed(&mut self) {}
 }

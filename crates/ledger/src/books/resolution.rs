@@ -24,9 +24,8 @@ impl Books {
         self.check_same(&filled, row)?;
         check_unresolved(&hold, timestamp)?;
         let voids = wanted.flags.contains(TransferFlags::VOID_PENDING);
-        let mut pair = self.pair_at(hold.debit, hold.credit);
         if !voids {
-            check_open(&pair)?;
+            check_open(self.sides(Pair { debit: hold.debit, credit: hold.credit }))?;
         }
 
         self.remember(
@@ -45,15 +44,31 @@ impl Books {
             UserData::of(&filled),
         );
         self.end(row, &hold, if voids { State::Voided } else { State::Posted });
-        if voids {
-            reopen(&hold, &mut pair);
-        } else {
-            pair.debit.debits_posted = sum(pair.debit.debits_posted, filled.amount);
-            pair.credit.credits_posted = sum(pair.credit.credits_posted, filled.amount);
-        }
-        give_back(&hold, &mut pair);
-        self.set_pair(&pair);
+        self.give_back(&hold, if voids { None } else { Some(filled.amount) });
         Ok(())
+    }
+
+    /// Takes a held amount off the pending sums and adds what is posted of it; what is not posted
+    /// opens again what its hold had closed.
+    fn give_back(&mut self, hold: &Entry, posted: Option<u128>) {
+        let less = |sum: u128| {
+            sum.checked_sub(hold.amount).expect("a pending sum holds every open pending transfer")
+        };
+        let reopens = |closing| posted.is_none() && hold.flags.contains(closing);
+        self.change(hold.debit, |debit| {
+            debit.debits_pending = less(debit.debits_pending);
+            debit.debits_posted = sum(debit.debits_posted, posted.unwrap_or(0));
+            if reopens(TransferFlags::CLOSING_DEBIT) {
+                debit.flags = debit.flags.without(AccountFlags::CLOSED);
+            }
+        });
+        self.change(hold.credit, |credit| {
+            credit.credits_pending = less(credit.credits_pending);
+            credit.credits_posted = sum(credit.credits_posted, posted.unwrap_or(0));
+            if reopens(TransferFlags::CLOSING_CREDIT) {
+                credit.flags = credit.flags.without(AccountFlags::CLOSED);
+            }
+        });
     }
 
     /// Lets expire what is due.
@@ -66,10 +81,7 @@ impl Books {
             self.end(row, &hold, State::Expired);
             // One beyond the window stayed only as long as it was open.
             self.memory.forget_old(row);
-            let mut pair = self.pair_at(hold.debit, hold.credit);
-            reopen(&hold, &mut pair);
-            give_back(&hold, &mut pair);
-            self.set_pair(&pair);
+            self.give_back(&hold, None);
         }
     }
 
@@ -166,24 +178,5 @@ fn check_unresolved(hold: &Entry, timestamp: u64) -> Result<(), TransferStatus> 
             Some(at) if at <= timestamp => Err(TransferStatus::PendingTransferExpired),
             Some(_) | None => Ok(()),
         },
-    }
-}
-
-/// Takes the held amount off the pending sums.
-fn give_back(hold: &Entry, pair: &mut Pair) {
-    let less = |sum: u128| {
-        sum.checked_sub(hold.amount).expect("a pending sum holds every open pending transfer")
-    };
-    pair.debit.debits_pending = less(pair.debit.debits_pending);
-    pair.credit.credits_pending = less(pair.credit.credits_pending);
-}
-
-/// Opens again what the pending transfer had closed.
-fn reopen(hold: &Entry, pair: &mut Pair) {
-    if hold.flags.contains(TransferFlags::CLOSING_DEBIT) {
-        pair.debit.flags = pair.debit.flags.without(AccountFlags::CLOSED);
-    }
-    if hold.flags.contains(TransferFlags::CLOSING_CREDIT) {
-        pair.credit.flags = pair.credit.flags.without(AccountFlags::CLOSED);
     }
 }

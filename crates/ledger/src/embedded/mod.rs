@@ -140,7 +140,6 @@ impl<D: Disk> Embedded<D> {
         let held = recovery.snapshot_used.unwrap_or(0);
         // What the snapshot does not hold was to be found by an index.
         history.complete(writer.disk_mut(), held).map_err(|error| unreadable(held, error))?;
-        books.replayed();
         window.cover(&mut books, history.covered());
         let segment = writer.segment();
         let embedded = Self {
