@@ -5,11 +5,12 @@
 //! them is in the window. Everything outside asks by id or by row and keeps rows only for pending
 //! transfers that are open.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
+use hashbrown::HashMap;
 
 use super::RESOLVING;
 use crate::TransferFlags;
@@ -103,7 +104,7 @@ pub(super) struct Memory {
     /// Rows of the first piece that went already.
     gone: usize,
     /// What stays of those before.
-    old: BTreeMap<u32, (Entry, UserData)>,
+    old: HashMap<u32, (Entry, UserData), FixedState>,
     /// Most rows of the pieces; none: all stay.
     window: Option<usize>,
     /// Rows from this one on stay whatever the window, where one is named.
@@ -144,7 +145,7 @@ impl Memory {
             pieces: VecDeque::new(),
             first: 0,
             gone: 0,
-            old: BTreeMap::new(),
+            old: HashMap::default(),
             window: None,
             kept_from: None,
             spare: Vec::new(),
@@ -256,7 +257,9 @@ impl Memory {
     pub(super) fn rows(&self) -> impl Iterator<Item = (u32, &Entry)> {
         let newer = self.pieces.iter().flat_map(|piece| &piece.entries).zip(0u32..);
         let newer = newer.skip(self.gone).map(|(entry, n)| (self.first.wrapping_add(n), entry));
-        self.old.iter().map(|(row, (entry, _))| (*row, entry)).chain(newer)
+        let mut old: Vec<_> = self.old.iter().map(|(row, (entry, _))| (*row, entry)).collect();
+        old.sort_unstable_by_key(|(row, _)| row.wrapping_sub(self.oldest()));
+        old.into_iter().chain(newer)
     }
 
     /// Whether a row is this one or a later one.
