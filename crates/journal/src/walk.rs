@@ -133,6 +133,16 @@ impl<'a> Walk<'a> {
         Self { segments, at, window: Window::default(), frame: (0, 0) }
     }
 
+    /// Goes on at a position, with what an earlier walk over the same segments had in memory.
+    pub(crate) fn go_on(segments: &'a [SegmentFile], at: Position, window: Window) -> Self {
+        Self { segments, at, window, frame: (0, 0) }
+    }
+
+    /// Where it is, and what it has in memory.
+    pub(crate) fn into_parts(self) -> (Position, Window) {
+        (self.at, self.window)
+    }
+
     /// The records of the frame that [`Walk::next`] returned last.
     pub(crate) fn records(&self, header: &FrameHeader) -> Records<'_> {
         Records::new(header, &self.window.bytes[self.frame.0..self.frame.1])

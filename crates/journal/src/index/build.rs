@@ -9,13 +9,16 @@ use super::{INDEX_TEMP, Keys, KeysOf};
 use crate::disk::Disk;
 use crate::format::{put, put_u32, put_u64, segment_name};
 use crate::limits::PIECE_BYTES;
-use crate::walk::{Position, SegmentFile, Step, Walk, load_segments};
+use crate::walk::{Position, SegmentFile, Step, Walk, Window, load_segments};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 /// Parts of the entries, by the highest bits of their keys: one is sorted and written in one step.
 const PARTS: usize = 64;
+
+/// Bytes of a segment for each entry, about: five entries of a payment of 220 bytes and more.
+const BYTES_OF_ENTRY: u64 = 40;
 
 /// What a step left to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +36,7 @@ pub enum Progress {
 pub struct Build {
     segments: Vec<SegmentFile>,
     at: Position,
+    window: Window,
     parts: Vec<Vec<(u64, u32)>>,
     found: Keys,
     summary: Summary,
@@ -77,6 +81,10 @@ impl Build {
         let header = segments.first().and_then(SegmentFile::valid);
         let header = *header.ok_or_else(|| damaged(number, 0))?;
         let at = Position::start(0, &header);
+        // Memory that need not be moved while it fills.
+        let room = header.segment_bytes / BYTES_OF_ENTRY / PARTS as u64;
+        let room = usize::try_from(room).unwrap_or(0);
+        let parts = core::iter::repeat_with(|| Vec::with_capacity(room)).take(PARTS).collect();
         let summary = Summary {
             keys: keys.version(),
             segment: number,
@@ -97,7 +105,8 @@ impl Build {
         Ok(Self {
             segments,
             at,
-            parts: vec![Vec::new(); PARTS],
+            window: Window::default(),
+            parts,
             found: Keys::default(),
             summary,
             stage: Stage::Reading,
@@ -132,7 +141,9 @@ impl Build {
 
     fn read<D: Disk>(&mut self, disk: &mut D, keys: &dyn KeysOf) -> Result<Progress, IndexError> {
         let until = self.at.offset.saturating_add(PIECE_BYTES as u64);
-        let mut walk = Walk::new(&self.segments, self.at);
+        // What was read beyond the last frame of a step is the beginning of the next.
+        let window = core::mem::take(&mut self.window);
+        let mut walk = Walk::go_on(&self.segments, self.at, window);
         let ended = loop {
             let frame_at = walk.at.offset;
             if frame_at >= until {
@@ -157,8 +168,9 @@ impl Build {
                 }
             }
         };
-        self.at = walk.at;
+        (self.at, self.window) = walk.into_parts();
         if ended {
+            self.window = Window::default();
             self.finish_reading(disk)?;
         }
         Ok(Progress::More)

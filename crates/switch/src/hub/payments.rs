@@ -428,10 +428,14 @@ impl Payments {
                 return;
             }
             let Some((payment, life)) = self.table.first() else { return };
-            if life.open || held(payment.id) {
-                self.table.keep_first();
-            } else if !self.cold(life) {
+            if !life.open && !self.cold(life) {
                 return;
+            } else if life.open || held(payment.id) {
+                let row = self.table.keep_first();
+                // One that is not open is cold, and in no list.
+                if let Some(row) = row.filter(|_| life.open) {
+                    self.open.insert(life.opened, row);
+                }
             } else if let Some(payment) = self.table.pop_first() {
                 goes(&payment);
             }
@@ -471,7 +475,7 @@ impl Payments {
 
     /// A snapshot has the payment of a row.
     pub(super) fn set_copied(&mut self, row: u32, by: u32) {
-        if let Some(life) = self.table.life_at(row) {
+        if let Some((_, life)) = self.table.row_mut(row) {
             life.copied = by;
         }
     }
