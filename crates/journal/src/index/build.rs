@@ -82,8 +82,8 @@ impl Build {
         let header = *header.ok_or_else(|| damaged(number, 0))?;
         let at = Position::start(0, &header);
         // Memory that need not be moved while it fills.
-        let room = header.segment_bytes / BYTES_OF_ENTRY / PARTS as u64;
-        let room = usize::try_from(room).unwrap_or(0);
+        let room = header.segment_bytes.checked_div(BYTES_OF_ENTRY.saturating_mul(PARTS as u64));
+        let room = usize::try_from(room.unwrap_or(0)).unwrap_or(0);
         let parts = core::iter::repeat_with(|| Vec::with_capacity(room)).take(PARTS).collect();
         let summary = Summary {
             keys: keys.version(),
