@@ -8,6 +8,7 @@ use scheme::Timestamp;
 use switch::history::Indexed;
 use switch::hub::Kept;
 
+use crate::booking::{Booked, Booking};
 use crate::fires::Known;
 use crate::history::Ask;
 use crate::identity::PeerName;
@@ -111,6 +112,13 @@ pub enum Event<'a> {
         /// Each payment once.
         found: Result<Vec<Kept>, String>,
     },
+    /// The ledger's cluster has answered an [`Action::Book`].
+    Booked {
+        /// The number of the batch.
+        number: u64,
+        /// One status for each event.
+        booked: Booked,
+    },
     /// A segment can be read back ([`crate::history::Step::Indexed`]).
     Indexed(Indexed),
     /// [`crate::Host::next_timeout`] has come.
@@ -168,6 +176,15 @@ pub enum Action {
     },
     /// Ask history ([`crate::history::History::find`]), on another thread; answer with `Found`.
     Find(Ask),
+    /// Have the ledger's cluster do this, and answer with `Booked`; after an error of the client's
+    /// the same again, until it answers. One at a time, and only of a role that was opened for a
+    /// cluster.
+    Book {
+        /// The role's number of the batch.
+        number: u64,
+        /// The batch.
+        booking: Booking,
+    },
     /// Everything is durable and nothing more will come: stop the writer and the process.
     Stopped,
     /// Answer a query. Boxed, because actions are many and replies are few.

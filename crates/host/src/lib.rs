@@ -11,6 +11,7 @@
 
 mod admission;
 mod beacon;
+pub mod booking;
 pub mod clock;
 pub mod config;
 mod event;

@@ -161,6 +161,7 @@ mod tests {
             cutover_s: 0,
             net_at_cutover: false,
             in_flight_max: 1,
+            engine: switch::hub::Answers::AtOnce,
             window_payments: 1,
             cash: false,
         });

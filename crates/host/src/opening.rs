@@ -7,8 +7,10 @@ use journal::index::IndexError;
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::{CardVault, LinkMac};
 use scheme::{ParticipantId, StationId, Timestamp};
+use switch::hub::{Answers, HubConfig};
 use switch::record::FindingKind;
 
+use crate::booking::Booked;
 use crate::clock::RoleClock;
 use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
@@ -90,6 +92,8 @@ struct Means<'a> {
     aside: &'a mut dyn Aside,
     /// Payments to take memory for.
     room: usize,
+    /// When its engine answers.
+    engine: Answers,
 }
 
 #[derive(Debug)]
@@ -128,8 +132,21 @@ impl Host {
         disk: D,
         clocks: Clocks,
     ) -> Result<Opened<D>, HostError> {
-        let means = Means { aside: &mut AtOnce::default(), room: 0 };
+        let engine = Answers::AtOnce;
+        let means = Means { aside: &mut AtOnce::default(), room: 0, engine };
         Self::open_as(role, config, keys, disk, clocks, means)
+    }
+
+    /// The same for a hub whose ledger is a cluster: [`Action::Book`] and [`Event::Booked`].
+    pub fn open_on_cluster<D: Disk>(
+        config: &Config,
+        keys: HostKeys,
+        disk: D,
+        clocks: Clocks,
+    ) -> Result<Opened<D>, HostError> {
+        let engine = Answers::Later;
+        let means = Means { aside: &mut AtOnce::default(), room: 0, engine };
+        Self::open_as(Role::Hub, config, keys, disk, clocks, means)
     }
 
     /// The same, with what a machine of its own can do for a hub: a part of the replay is run
@@ -142,7 +159,8 @@ impl Host {
         clocks: Clocks,
         aside: &mut dyn Aside,
     ) -> Result<Opened<D>, HostError> {
-        let means = Means { aside, room: config.limits.room_payments };
+        let engine = Answers::AtOnce;
+        let means = Means { aside, room: config.limits.room_payments, engine };
         Self::open_as(role, config, keys, disk, clocks, means)
     }
 
@@ -296,6 +314,7 @@ impl Host {
                     hub.found(number, found, pipeline);
                 }
             }
+            Event::Booked { number, booked } => self.booked(number, &booked),
             Event::Indexed(indexed) => {
                 if let Core::Hub(hub) = &mut self.core {
                     hub.indexed(indexed, pipeline);
@@ -306,6 +325,13 @@ impl Host {
                 Core::Station(station) => station.timeout(pipeline),
             },
             Event::Stop => self.stopping = true,
+        }
+    }
+
+    fn booked(&mut self, number: u64, booked: &Booked) {
+        match &mut self.core {
+            Core::Hub(hub) => hub.booked(number, booked, &mut self.pipeline),
+            Core::Station(_) => {}
         }
     }
 
@@ -463,7 +489,8 @@ fn open_hub<D: Disk>(
     let mut last = Timestamp::default();
     let mut snapshot = 0;
     let options = options(config, "hub", config.journal.hub_segment_bytes);
-    let fresh = crate::hub::machine_config(config);
+    let fresh = HubConfig { engine: means.engine, ..crate::hub::machine_config(config) };
+    role.cluster = (means.engine == Answers::Later).then(Default::default);
     let new = || switch::Hub::new(fresh.clone());
     let mut rebuild = Rebuild::new(means.aside, new(), means.room);
     let opened = journal::open(disk, options, clocks.wall.0, &mut |replayed| match replayed {

@@ -275,4 +275,16 @@ impl TransferStatus {
                 | Self::CreditAccountAlreadyClosed
         )
     }
+
+    /// Whether an event that is given again may be answered so, where the answer to the first was
+    /// `first`: the same, or that its id is known.
+    pub const fn repeats(self, first: Self) -> bool {
+        match first {
+            Self::Ok => matches!(self, Self::Ok | Self::Exists),
+            _ if first.is_transient() => {
+                self as u32 == first as u32 || matches!(self, Self::IdAlreadyFailed)
+            }
+            _ => self as u32 == first as u32,
+        }
+    }
 }

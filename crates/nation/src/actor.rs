@@ -1,6 +1,7 @@
 //! What runs on a machine: a role of the switch, a bank's host or a shop, behind one face. Nothing
 //! is decided here; `host` and `parties` are what `node` runs too.
 
+use host::booking::{Booked, Booking};
 use host::history::Ask;
 use host::view::{Query, Reply};
 use host::{Clocks, Door, Event, Host, LogLine, Peer, PeerName};
@@ -34,6 +35,7 @@ pub(crate) enum In<'a> {
     DiskFailed { what: String },
     Query { ticket: u64, query: Query },
     Found { number: u64, found: Result<Vec<Kept>, String> },
+    Booked { number: u64, booked: Booked },
     Indexed(Indexed),
     Timeout,
 }
@@ -47,6 +49,7 @@ pub(crate) enum Out {
     Commit(Batch),
     Snapshot { record: u64, body: Vec<u8> },
     Find(Ask),
+    Book { number: u64, booking: Booking },
     Stopped,
     Reply { ticket: u64, reply: Reply },
     Log(LogLine),
@@ -74,7 +77,11 @@ impl Actor {
             In::DiskFailed { .. } => parties::Event::DiskFailed,
             In::Started | In::Timeout => parties::Event::Timeout,
             // Nobody calls a party, and a party's book is read, not asked for.
-            In::Accepted { .. } | In::Query { .. } | In::Found { .. } | In::Indexed(_) => {
+            In::Accepted { .. }
+            | In::Query { .. }
+            | In::Found { .. }
+            | In::Booked { .. }
+            | In::Indexed(_) => {
                 return Vec::new();
             }
         };
@@ -117,6 +124,7 @@ fn role(host: &mut Host, clocks: Clocks, event: In<'_>) -> Vec<Out> {
         In::DiskFailed { what } => Event::DiskFailed { what },
         In::Query { ticket, query } => Event::Query { ticket, query },
         In::Found { number, found } => Event::Found { number, found },
+        In::Booked { number, booked } => Event::Booked { number, booked },
         In::Indexed(indexed) => Event::Indexed(indexed),
         In::Timeout => Event::Timeout,
     };
@@ -146,6 +154,7 @@ fn of_role(action: host::Action) -> Option<Out> {
         Action::Commit(batch) => Out::Commit(batch),
         Action::Snapshot { record, body } => Out::Snapshot { record, body },
         Action::Find(ask) => Out::Find(ask),
+        Action::Book { number, booking } => Out::Book { number, booking },
         Action::Stopped => Out::Stopped,
         Action::Reply { ticket, reply } => Out::Reply { ticket, reply: *reply },
         Action::Log(line) => Out::Log(line),

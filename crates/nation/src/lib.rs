@@ -28,6 +28,7 @@ mod story;
 mod trace;
 mod world;
 
-pub use run::{Outcome, Stats, alone, run, run_told};
+pub use run::{Outcome, Stats, alone, run, run_on, run_told};
 pub use scenario::Scenario;
 pub use simulate::{SeedReport, SimOptions, Totals, run_caught, simulate};
+pub use world::cluster::Ledger;

@@ -103,7 +103,12 @@ impl Machine {
             Place::Hub | Place::Station(_) => {
                 let role = roster::role(self.place).ok_or_else(unknown)?;
                 let keys = roster::keys(config, scenario, self.place).map_err(of_host)?;
-                let opened = Host::open(role, config, keys, disk, clocks).map_err(of_host)?;
+                let opened = if self.place == Place::Hub && scenario.cluster_us.is_some() {
+                    Host::open_on_cluster(config, keys, disk, clocks)
+                } else {
+                    Host::open(role, config, keys, disk, clocks)
+                };
+                let opened = opened.map_err(of_host)?;
                 Ok((Actor::Role(Box::new(opened.host)), Some(opened.writer), opened.recovery))
             }
             Place::Bank(number) => {

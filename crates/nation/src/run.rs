@@ -14,6 +14,7 @@ use crate::gather;
 use crate::limits::{DRAIN_STEP_MS, HISTORY_ASKED_MAX, LOOK_EVERY_LONG_MS, LOOK_EVERY_MS};
 use crate::machine::state_hash;
 use crate::scenario::{Measure, Place, Planned, Planted, Scenario};
+use crate::world::cluster::Ledger;
 use crate::world::{MS, World};
 
 /// How a run ended.
@@ -61,12 +62,17 @@ pub struct Stats {
 
 /// Runs a scenario to its end.
 pub fn run(scenario: &Scenario) -> Outcome {
-    live(World::new(scenario)).0
+    live(World::new(scenario, None)).0
+}
+
+/// Runs a scenario that has a cluster with this one, which nobody else has used.
+pub fn run_on(scenario: &Scenario, ledger: Ledger) -> Outcome {
+    live(World::new(scenario, Some(ledger))).0
 }
 
 /// Runs a scenario and tells what happened, line by line.
 pub fn run_told(scenario: &Scenario) -> (Outcome, Vec<String>) {
-    let mut world = World::new(scenario);
+    let mut world = World::new(scenario, None);
     world.story.wanted = true;
     live(world)
 }
@@ -256,8 +262,26 @@ fn judge(world: &mut World, evidence: &Evidence) {
         let what = "no approval after everything was healed".to_owned();
         world.violation(Violation::NoWork(what));
     }
+    cluster(world, evidence);
     replays(world);
     disks(world);
+}
+
+/// The ledger's cluster has what the hub says that the ledger has.
+fn cluster(world: &mut World, evidence: &Evidence) {
+    if world.scenario.cluster_us.is_none() {
+        return;
+    }
+    for account in &evidence.accounts {
+        let there = u128::from_str_radix(&account.id, 16).ok().and_then(|id| world.at_cluster(id));
+        let AccountView { debits_pending, credits_pending, .. } = account.clone();
+        let AccountView { debits_posted, credits_posted, .. } = account.clone();
+        if there != Some([debits_pending, credits_pending, debits_posted, credits_posted]) {
+            let what = format!("the cluster has {there:?} for {account:?}");
+            world.violation(Violation::Positions(what));
+        }
+    }
+    world.count("cluster compared");
 }
 
 /// Every journal, opened again on a copy of its disk, gives the state that the live machine has.

@@ -162,6 +162,11 @@ pub enum Fault {
         /// For so long.
         ms: u64,
     },
+    /// The ledger's cluster does nothing; what it is asked waits.
+    ClusterAway {
+        /// For so long.
+        ms: u64,
+    },
     /// A process stands still (SIGSTOP, a busy machine); time goes on.
     Pause {
         /// Which.
@@ -187,6 +192,7 @@ impl Fault {
             Self::Refusal { .. } => "refusal",
             Self::ClockJump { .. } => "clock jump",
             Self::SignOff { .. } => "sign-off",
+            Self::ClusterAway { .. } => "cluster away",
             Self::Pause { .. } => "pause",
         }
     }
@@ -331,6 +337,9 @@ pub struct Scenario {
     pub clocks_off_ms: u64,
     /// Every bank's net debit cap, where it is not the example's.
     pub cap: Option<Amount>,
+    /// Shortest and longest way to the ledger's cluster, and back, microseconds; none where the hub
+    /// has its ledger itself.
+    pub cluster_us: Option<(u64, u64)>,
     /// A planted bug.
     pub planted: Option<Planted>,
 }

@@ -4,12 +4,14 @@
 //! How things flow: [`World::run_until`] takes the next thing from the schedule, tells a machine,
 //! and carries out its answers, which are again things of the schedule.
 
+pub(crate) mod cluster;
 mod faults;
 mod history;
 mod power;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use host::booking::{Booked, Booking};
 use host::config::Config;
 use host::history::Ask;
 use host::view::{Query, Reply};
@@ -29,6 +31,7 @@ use crate::scenario::{LinkId, Place, Planned, Planted, Scenario, Way};
 use crate::schedule::Schedule;
 use crate::story::{self, Story};
 use crate::trace::Trace;
+use cluster::{Cluster, Ledger};
 
 /// One ms in ns.
 pub(crate) const MS: u64 = 1_000_000;
@@ -68,6 +71,18 @@ pub(crate) enum What {
         life: u32,
         ask: Ask,
     },
+    /// A batch comes to the ledger's cluster.
+    Book {
+        life: u32,
+        number: u64,
+        booking: Booking,
+    },
+    /// Its answer comes to the hub.
+    Booked {
+        life: u32,
+        number: u64,
+        booked: Booked,
+    },
     Start(Place),
     SignOn(Place),
     Fault(Planned),
@@ -104,11 +119,12 @@ pub(crate) struct World {
     next_ticket: u64,
     /// When the last answer of history comes that is on its way.
     find_at: u64,
+    cluster: Option<Cluster>,
 }
 
 impl World {
     /// A nation whose machines are switched on one after the other.
-    pub(crate) fn new(scenario: &Scenario) -> Self {
+    pub(crate) fn new(scenario: &Scenario, ledger: Option<Ledger>) -> Self {
         let config = roster::config(scenario);
         let latency =
             Latency { min: scenario.latency_us.0 * 1_000, max: scenario.latency_us.1 * 1_000 };
@@ -134,6 +150,7 @@ impl World {
             looks: BTreeSet::new(),
             next_ticket: 1,
             find_at: 0,
+            cluster: Cluster::of(scenario, ledger),
             scenario: scenario.clone(),
         };
         world.build();
@@ -214,6 +231,8 @@ impl World {
             What::Maintain { place, life } => self.maintain(place, life),
             What::History { life } => self.history_works(life),
             What::Find { life, ask } => self.history_is_asked(life, &ask),
+            What::Book { life, number, booking } => self.cluster_books(life, number, booking),
+            What::Booked { life, number, booked } => self.cluster_answers(life, number, booked),
             What::Start(place) => self.start(place),
             What::SignOn(place) => self.sign_off(place, false),
             What::Fault(planned) => self.strike(planned.fault),
@@ -235,8 +254,9 @@ impl World {
             | What::Disk { place, .. }
             | What::Closed { place, .. }
             | What::Maintain { place, .. } => *place,
-            What::History { .. } | What::Find { .. } => Place::Hub,
-            What::Start(_)
+            What::History { .. } | What::Find { .. } | What::Booked { .. } => Place::Hub,
+            What::Book { .. }
+            | What::Start(_)
             | What::SignOn(_)
             | What::Fault(_)
             | What::Unblock(..)
@@ -351,6 +371,7 @@ impl World {
                 self.trace.word(found.as_ref().map_or(u64::MAX, |found| found.len() as u64));
             }
             In::Indexed(indexed) => self.trace.word(12 ^ (indexed.record << 8)),
+            In::Booked { number, .. } => self.trace.word(13 ^ (number << 8)),
         }
     }
 
@@ -424,6 +445,7 @@ impl World {
                 self.count("history asked");
                 self.schedule.at(at, What::Find { life, ask });
             }
+            Out::Book { number, booking } => self.cluster_is_asked(life, number, booking),
             Out::Stopped => {}
             Out::Reply { ticket, reply } => self.replied(ticket, reply),
             Out::Log(line) => self.logged(place, &line),
@@ -610,6 +632,7 @@ impl World {
         self.raging = false;
         let mut wakes = Vec::new();
         self.net.heal(self.schedule.now(), &mut wakes);
+        self.cluster_comes_back();
         self.post(wakes);
         for machine in self.machines.values_mut() {
             machine.disk.with(|disk| {
@@ -681,6 +704,7 @@ fn heard(place: Place, event: &In<'_>) -> String {
         | In::DiskFailed { .. }
         | In::Query { .. }
         | In::Found { .. }
+        | In::Booked { .. }
         | In::Timeout => format!("{place}: {event:?}"),
     }
 }

@@ -68,11 +68,13 @@ pub enum Reason {
     Holds = 30,
     /// 96: what is older than the window of memory could not be looked up in time.
     History = 31,
+    /// 96: the ledger is a cluster that does not answer in time.
+    Ledger = 32,
 }
 
 impl Reason {
     /// Every reason, in order.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Overload,
         Self::Format,
         Self::Terminal,
@@ -104,6 +106,7 @@ impl Reason {
         Self::HoldExpired,
         Self::Holds,
         Self::History,
+        Self::Ledger,
     ];
 
     /// The reason with this number in records and trunk frames.
@@ -119,7 +122,7 @@ impl Reason {
     /// DE39.
     pub const fn response_code(self) -> ResponseCode {
         ResponseCode::of(match self {
-            Self::Overload | Self::Fault | Self::Holds | Self::History => b"96",
+            Self::Overload | Self::Fault | Self::Holds | Self::History | Self::Ledger => b"96",
             Self::Format => b"30",
             Self::Terminal | Self::Pin => b"58",
             Self::Duplicate | Self::Reversed | Self::HoldExpired => b"94",
@@ -176,6 +179,7 @@ impl Reason {
             Self::IssuerAnswer => "ISSUER ANSWER",
             Self::Holds => "LIMIT HOLDS RETRY 999",
             Self::History => "LIMIT HISTORY RETRY 5",
+            Self::Ledger => "LIMIT LEDGER RETRY 5",
         }
     }
 
@@ -197,6 +201,7 @@ impl Reason {
                 | Self::Fault
                 | Self::Holds
                 | Self::History
+                | Self::Ledger
         )
     }
 }

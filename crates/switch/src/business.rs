@@ -128,6 +128,8 @@ impl Directory {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Proposed(_)
+            | Fact::Dropped
             | Fact::Covered { .. }
             | Fact::Recalled(_)
             | Fact::Retired(_)

@@ -108,6 +108,13 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// All that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        self.at = self.bytes.len();
+        rest
+    }
+
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Corrupt> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N, what)?);

@@ -175,6 +175,8 @@ pub fn marks(fact: &Fact, local: impl Fn(Timestamp) -> CivilDateTime, mark: &mut
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::Cutover { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. } => {}
     }
 }

@@ -62,6 +62,11 @@ pub fn route(seen: &Seen, issuer: ParticipantId, currency: Currency) -> Route {
     if seen.is_refund() { there.back() } else { there }
 }
 
+/// Whether a record implies accounts.
+pub fn has_accounts(fact: &Fact) -> bool {
+    matches!(fact, Fact::Nation { .. } | Fact::Participant { .. })
+}
+
 /// Accounts that a record implies.
 pub fn accounts(state: &State, fact: &Fact, out: &mut Vec<Account>) {
     match fact {
@@ -100,6 +105,8 @@ pub fn accounts(state: &State, fact: &Fact, out: &mut Vec<Account>) {
         | Fact::Discharged { .. }
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Recalled(_)
         | Fact::Retired(_)
@@ -164,6 +171,8 @@ pub fn transfers(state: &State, fact: &Fact, out: &mut Vec<Implied>) {
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::Finding(_)
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Recalled(_)
         | Fact::Retired(_)

@@ -30,6 +30,16 @@ pub const ENQUIRIES_PERCENT: usize = 50;
 pub const WAITERS_MAX: usize = 4;
 /// Transfers that the engine is asked for at a time, below what a batch of it takes.
 pub const ENGINE_BATCH_MAX: usize = 4096;
+/// The same where the engine answers later: so many that the records of what it is asked, and of
+/// what follows from an answer, stay in one frame with room to spare, at some 900 bytes each at
+/// worst. At 5 ms an answer still 200,000 transfers a second.
+pub const ENGINE_LATER_BATCH_MAX: usize = 1024;
+/// Decisions that may wait for an engine that answers later, those it is asked about included.
+/// Beyond it new payments are refused (96, `LIMIT LEDGER`); a fifth of a second of 40,000 a second.
+pub const PROPOSALS_MAX: usize = 8192;
+/// So long an engine that answers later may take before new payments are refused (96), ms: four
+/// hundred times what a cluster takes, and a tenth of what a terminal waits.
+pub const ENGINE_SLOW_MS: u64 = 2_000;
 /// Payments between first receipt and answer. 40,000 payments/s at 1 s each, with room for a slow
 /// issuer; beyond it new purchases are refused (96), reversals never.
 pub const IN_FLIGHT_MAX: usize = 65_536;

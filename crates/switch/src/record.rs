@@ -149,6 +149,12 @@ pub enum Fact {
     Recalled(Box<Kept>),
     /// A payment that was more than opened and closed is over, as it stands: it may become cold.
     Retired(Box<Kept>),
+    /// An engine that answers later is asked about this decision. The next record that moves money
+    /// or makes accounts is what has come of the oldest such; the second way of the oldest, by an
+    /// overcap account, takes its place.
+    Proposed(Box<Fact>),
+    /// The engine refused the oldest decision that is proposed, and nothing follows.
+    Dropped,
     /// Something that a person must look at.
     Finding(Finding),
     /// Room appeared on a position: this much of the overcap is repaid. Implies the transfer.

@@ -162,6 +162,8 @@ fn subject(fact: &Fact) -> Option<Subject> {
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Recalled(_)
         | Fact::Retired(_)
@@ -230,6 +232,8 @@ fn removal(fact: &Fact) -> Result<Option<Removed>, String> {
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Recalled(_)
         | Fact::Retired(_)
@@ -301,6 +305,8 @@ fn describe(fact: &Fact, money: Currency, say: &mut dyn FnMut(u8, String, String
         | Fact::Finding(_)
         | Fact::OvercapRepaid { .. }
         | Fact::Cutover { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Recalled(_)
         | Fact::Retired(_)

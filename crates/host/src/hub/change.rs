@@ -20,6 +20,12 @@ impl HubRole {
             Err(refused) => (Vec::new(), refused),
         };
         refused.extend(changes.iter().filter_map(|fact| self.cap_in_use(fact)));
+        if self.cluster.is_some() {
+            refused.push(
+                "the ledger is a cluster, and a nation on one is not changed while it runs yet"
+                    .to_owned(),
+            );
+        }
         let mut view = ChangeView { difference, refused, records: 0 };
         let Some(author) = asked.author.clone() else { return view };
         if changes.is_empty() || !view.refused.is_empty() {

@@ -3,6 +3,7 @@
 mod banks;
 mod change;
 mod history;
+mod ledger;
 pub(crate) mod query;
 pub(crate) mod rebuild;
 pub(crate) mod replay;
@@ -11,16 +12,17 @@ mod trunks;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use ::ledger::Books;
+use ::ledger::limits::WINDOW_TRANSFERS;
 use interchange::Echo;
 use interchange::issuer;
 use keys::CardVault;
-use ledger::limits::WINDOW_TRANSFERS;
-use ledger::{Books, Transfer, TransferStatus};
 use scheme::{ParticipantId, PaymentId, Rrn, Stan, StationId, TerminalId, Timestamp};
-use switch::hub::{AdviceKind, Count, Effect, HubConfig, Input};
+use switch::hub::{AdviceKind, Answers, Count, Effect, HubConfig, Input};
 use switch::record::{Fact, Finding, FindingKind, Seen};
-use switch::{Hub, PeerId, Record, ReplyTo, Request, Trace, legs};
+use switch::{Hub, PeerId, Record, ReplyTo, Request, Trace};
 
+use self::ledger::Cluster;
 use crate::admission::Asked;
 use crate::beacon::Beacon;
 use crate::config::{Config, Profile};
@@ -51,7 +53,10 @@ struct About {
 pub(crate) struct HubRole {
     pub(crate) config: Config,
     pub(crate) hub: Hub,
+    /// The ledger; where that is a cluster, what the records make of it.
     pub(crate) books: Books,
+    /// The ledger, where it is not `books`.
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) vault: CardVault,
     macs: LinkMacs,
     /// New at every start of the process.
@@ -95,7 +100,6 @@ pub(crate) struct HubRole {
     /// Synthetic payments that ended since the start, which no total holds.
     synthetic: Ends,
     started_at: Timestamp,
-    accounts: Vec<ledger::Account>,
     /// Of the request that the machine is working on: what a finding tells of it.
     about: Option<About>,
     /// Lists of effects that are not in use: as many as drives were ever nested.
@@ -130,6 +134,7 @@ pub(crate) fn machine_config(config: &Config) -> HubConfig {
         window_payments: config.limits.window_payments,
         // Without PINs nobody but a demo pays out cash.
         cash: config.profile == Profile::Demo,
+        engine: Answers::AtOnce,
     }
 }
 
@@ -138,6 +143,7 @@ impl HubRole {
         Self {
             hub: Hub::new(machine_config(&config)),
             books: Books::with_window(WINDOW_TRANSFERS),
+            cluster: None,
             lists: history::Lists::default(),
             beacon: Beacon::default(),
             day: Day::default(),
@@ -166,7 +172,6 @@ impl HubRole {
             counts: BTreeMap::new(),
             answers_dropped: 0,
             bad_macs: 0,
-            accounts: Vec::new(),
             spare_effects: Vec::new(),
             about: None,
         }
@@ -176,7 +181,8 @@ impl HubRole {
     pub(crate) fn started(&mut self, now: Timestamp, pipeline: &mut Pipeline) {
         self.now = now;
         self.started_at = now;
-        if self.hub.state().directory().is_empty() {
+        // The epoch is the last of a new nation's records, which may have come in several frames.
+        if self.hub.state().epoch() == 0 {
             for fact in self.config.facts() {
                 self.drive(Input::Business(fact), pipeline);
             }
@@ -230,7 +236,7 @@ impl HubRole {
         self.about = None;
     }
 
-    /// One input through the machine, its engine asked in the same turn.
+    /// One input through the machine; an engine in this process answers in the same turn.
     fn drive(&mut self, input: Input, pipeline: &mut Pipeline) {
         // An effect may drive the machine again, which then has a list of its own.
         let mut effects = self.spare_effects.pop().unwrap_or_default();
@@ -243,10 +249,8 @@ impl HubRole {
 
     fn effect(&mut self, effect: Effect, pipeline: &mut Pipeline) {
         match effect {
-            Effect::Transfers(transfers) => {
-                let results = self.ask_engine(&transfers);
-                self.drive(Input::TransferResults(results), pipeline);
-            }
+            Effect::Transfers(transfers) => self.create_transfers(transfers, pipeline),
+            Effect::Accounts(accounts) => self.create_accounts(accounts, pipeline),
             Effect::Record(record) => self.record(&record, pipeline),
             Effect::Answer { to, answer } => match to.peer {
                 PeerId::Station(station) => {
@@ -315,19 +319,7 @@ impl HubRole {
         Some((payment.seen, payment.trace?))
     }
 
-    fn ask_engine(&mut self, transfers: &[Transfer]) -> Vec<TransferStatus> {
-        let mut statuses = Vec::with_capacity(transfers.len());
-        self.books.create_transfers(self.hub.now(), transfers, &mut statuses);
-        statuses
-    }
-
     fn record(&mut self, record: &Record, pipeline: &mut Pipeline) {
-        self.accounts.clear();
-        legs::accounts(self.hub.state(), &record.fact, &mut self.accounts);
-        if !self.accounts.is_empty() {
-            let mut statuses = Vec::new();
-            self.books.create_accounts(record.at, &self.accounts, &mut statuses);
-        }
         let number =
             pipeline.record(record.at, |payload| switch::record::encode(&record.fact, payload));
         self.count_end(record, pipeline);

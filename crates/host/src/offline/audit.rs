@@ -264,6 +264,8 @@ impl Audit {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Proposed(_)
+            | Fact::Dropped
             | Fact::Netted { .. } => Ok(()),
         }
     }

@@ -131,6 +131,8 @@ impl<'a> Step<'a> {
             | Fact::Finding(_)
             | Fact::OvercapRepaid { .. }
             | Fact::Cutover { .. }
+            | Fact::Proposed(_)
+            | Fact::Dropped
             | Fact::Covered { .. }
             | Fact::Recalled(_)
             | Fact::Retired(_)

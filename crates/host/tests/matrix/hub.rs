@@ -166,6 +166,7 @@ impl<D: Disk> Hub<D> {
                 Action::Reply { reply, .. } => self.replies.push(*reply),
                 Action::Halt { what } => self.halted = Some(what),
                 Action::Close { conn, why } => panic!("connection {conn} is closed: {why:?}"),
+                Action::Book { .. } => panic!("the ledger is the hub's own"),
                 Action::Find(ask) => self.asks.push_back(ask),
                 Action::Dial(_) | Action::Listen { .. } | Action::Log(_) | Action::Stopped => {}
             }

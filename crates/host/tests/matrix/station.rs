@@ -118,6 +118,7 @@ impl<D: Disk> Station<D> {
                     }
                     Action::Halt { what } => panic!("{what}"),
                     Action::Close { why, .. } => panic!("closed: {why:?}"),
+                    Action::Book { .. } => panic!("a station has no ledger"),
                     Action::Find(ask) => panic!("a station has no history: {ask:?}"),
                     Action::Listen { .. }
                     | Action::Log(_)

@@ -35,6 +35,7 @@ fn made(world: &World, tale: &Tale, id: PaymentId) -> Kept {
         in_flight_max: 1,
         window_payments: usize::MAX,
         cash: true,
+        engine: switch::hub::Answers::AtOnce,
     });
     for (at, fact) in &tale.0 {
         hub.apply(&Record { at: *at, fact: fact.clone() });

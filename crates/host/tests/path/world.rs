@@ -194,6 +194,7 @@ impl World {
             Action::Halt { what } => panic!("{what}"),
             Action::Log(line) => self.logs.push((at, line)),
             Action::Find(ask) => panic!("no segment was indexed, so nothing is looked up: {ask:?}"),
+            Action::Book { .. } => panic!("the ledger is the hub's own"),
             Action::Snapshot { .. } | Action::Stopped => {}
         }
     }

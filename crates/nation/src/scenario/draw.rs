@@ -74,6 +74,7 @@ impl Scenario {
             physical_sectors: false,
             clocks_off_ms: 0,
             cap: None,
+            cluster_us: None,
             planted: None,
         }
     }
@@ -139,8 +140,27 @@ impl Scenario {
             ..Self::peaceful(seed)
         };
         scenario.faults = faults(dice, &scenario);
+        clusters(&mut scenario);
         scenario
     }
+}
+
+/// In a third of the nations the hub's ledger is a cluster, up to 200 ms away, which is sometimes
+/// not there.
+fn clusters(scenario: &mut Scenario) {
+    let mut dice = Dice::new(scenario.seed, "ledger");
+    if !dice.per_mille(330) {
+        return;
+    }
+    let least = dice.between(50, 2_000);
+    let most = dice.one_of(&[3_000, 20_000, 100_000]).unwrap_or(3_000);
+    scenario.cluster_us = Some((least, most));
+    for _ in 0..dice.between(0, 3) {
+        let at_ms = dice.between(300, scenario.fault_ms - 500);
+        let fault = Fault::ClusterAway { ms: dice.between(20, 3_500) };
+        scenario.faults.push(Planned { at_ms, fault });
+    }
+    scenario.faults.sort_by_key(|planned| planned.at_ms);
 }
 
 fn small(number: u64) -> u16 {

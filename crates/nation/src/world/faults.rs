@@ -55,6 +55,7 @@ impl World {
                 self.sign_off(place, true);
                 self.schedule.at(now + ms * MS, What::SignOn(place));
             }
+            Fault::ClusterAway { ms } => self.cluster_goes_away(ms),
             Fault::Pause { place, ms } => {
                 if let Some(machine) = self.machines.get_mut(&place) {
                     machine.paused_until = now + ms * MS;

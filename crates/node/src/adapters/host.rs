@@ -131,6 +131,10 @@ impl HostDriven {
             host::Action::Stopped => Action::Stopped,
             host::Action::Log(line) => Action::Log(line),
             host::Action::Halt { what } => Action::Halt { what },
+            // Nothing opens a role for a cluster yet.
+            host::Action::Book { .. } => Action::Halt {
+                what: "the role asks for a ledger's cluster, and has none".to_owned(),
+            },
             host::Action::Reply { ticket, reply } => {
                 let own = ticket == OWN_TICKET;
                 let asked = self.ready_tickets.iter().position(|ready| *ready == ticket);

@@ -47,6 +47,9 @@ impl Hub {
             Match::New if self.has_too_many_new() => {
                 self.refuse(from, Reason::History, request.rrn, out);
             }
+            Match::New if self.engine_is_slow() => {
+                self.refuse(from, Reason::Ledger, request.rrn, out);
+            }
             Match::New if self.has_too_many_holds(&request) => {
                 self.refuse(from, Reason::Holds, request.rrn, out);
             }
@@ -226,7 +229,7 @@ impl Hub {
             cycle: self.state.cycle(),
             original,
         };
-        let next = Next::Ask { from, line, carried: request.carried };
+        let next = Next::Ask { from, line, carried: request.carried, since: self.now };
         self.propose(Fact::Opened(opened), next, Some(key), out);
     }
 
@@ -240,6 +243,7 @@ impl Hub {
         out: &mut Effects,
     ) {
         let Opened { id, seen, issuer, trace, .. } = opened;
+        let line = self.still_there(issuer, line);
         let deadline = self.now.plus_ms(self.config.timers.issuer_answer_ms);
         let flight = Flight { waiters: alloc::vec![from], deadline: Some(deadline) };
         self.flights.insert(id, flight);
@@ -250,13 +254,15 @@ impl Hub {
     }
 
     /// The engine refused the hold: the net debit cap is met.
-    pub(super) fn decline_cap(&mut self, from: ReplyTo, opened: Opened, out: &mut Effects) {
+    pub(super) fn decline_cap(&mut self, from: Option<ReplyTo>, opened: Opened, out: &mut Effects) {
         let Opened { id, mut seen, issuer, business_date, cycle, .. } = opened;
         forget_number(&mut seen);
         let reason = Reason::Cap;
         let declined = Declined { id, seen, reason, issuer: Some(issuer), business_date, cycle };
         self.commit(Fact::Declined(declined), out);
-        self.answer_recorded(from, id, out);
+        if let Some(from) = from {
+            self.answer_recorded(from, id, out);
+        }
     }
 
     fn decline(

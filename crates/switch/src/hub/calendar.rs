@@ -22,10 +22,9 @@ impl Hub {
         let current = self.date_at(self.now);
         if self.state.cycle() == 0 {
             self.next_cycle(current, out);
-        } else if self.state.business_date() < current {
-            self.cut_over(out);
         }
         self.cutover_at = Some(self.end_of(self.state.business_date()));
+        self.between_batches(out);
     }
 
     pub(super) fn cut_over(&mut self, out: &mut Effects) {
@@ -69,6 +68,7 @@ impl Hub {
         if nets.iter().any(|(_, net, position)| *net > position.room) {
             return;
         }
+        let waiting = self.proposals.len();
         for (participant, net, _) in nets {
             let minor = u64::try_from(net.unsigned_abs()).ok();
             let Some(amount) = minor.and_then(Amount::new).filter(|a| !a.is_zero()) else {
@@ -78,6 +78,8 @@ impl Hub {
             let fact = Fact::Netted { participant, amount, paid_out: net > 0, transfer };
             self.propose(fact, Next::Nothing, None, out);
         }
+        // What waits has not moved what was netted.
+        self.put_first(waiting);
     }
 
     /// Net position = position + cap + overcap (R-ACCOUNTS), from the hub's own reckoning.

@@ -98,18 +98,24 @@ impl Hub {
             .filter(|payment| payment.status == Status::Pending)
             // A hold that the issuer has approved waits for its completion.
             .filter(|payment| self.state.flows().preauth(payment.id).is_none())
+            // What its end is has been decided.
+            .filter(|payment| !self.is_proposed(payment.id))
             .map(|payment| payment.id)
             .collect();
         for id in open {
-            let Some(issuer) = self.issuer_of(id) else {
-                continue;
-            };
-            let advice = self.trace(issuer);
-            let outcome = Outcome::Voided { reason: Reason::Restarted, advice };
-            self.close(id, outcome, Carried::NONE, out);
+            self.close_restarted(id, out);
         }
         self.schedule_recovered();
         self.begin_calendar(out);
+    }
+
+    /// Nobody knows what the issuer has answered, if it was asked: the hold is released and the
+    /// issuer told.
+    pub(super) fn close_restarted(&mut self, id: PaymentId, out: &mut Effects) {
+        let Some(issuer) = self.issuer_of(id) else { return };
+        let advice = self.trace(issuer);
+        let outcome = Outcome::Voided { reason: Reason::Restarted, advice };
+        self.close(id, outcome, Carried::NONE, out);
     }
 
     fn is_preauth(&self, id: PaymentId) -> bool {

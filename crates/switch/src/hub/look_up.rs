@@ -308,8 +308,7 @@ impl Hub {
 
     /// Says all of what a fact is about to change and only history has.
     pub(super) fn recall_for(&mut self, fact: &Fact, out: &mut Effects) {
-        let ids = self.state.changed_by(fact);
-        for id in ids.into_iter().flatten() {
+        for id in self.state.changed_by(fact).into_iter().flatten() {
             if self.state.payments().is_cold(id)
                 && let Some(kept) = self.state.kept(id)
             {

@@ -11,6 +11,7 @@
 //! - `close` the issuer's answer, or none (R-TIME, R-CRASH)
 //! - `reverse` reversals (R-REVERSAL)
 //! - `refund` what a refund may return; `preauth` completions and expiry; `balance` enquiries
+//! - `engine` what the ledger is asked, and when it answers
 //! - [`flows`] what refunds and pre-authorisations have beyond other payments
 //! - `advise` what issuers are owed (store and forward)
 //! - `look_up`, `gone`: what only history has
@@ -22,6 +23,7 @@ mod advise;
 mod balance;
 mod calendar;
 mod close;
+mod engine;
 pub mod flows;
 mod gone;
 pub(crate) mod kept;
@@ -41,12 +43,14 @@ use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use ledger::{Transfer, TransferStatus};
+use ledger::{Account, AccountStatus, Transfer, TransferStatus};
 use scheme::{
     Amount, ApprovalCode, ParticipantId, PaymentId, Processing, Reason, ResponseCode, Rrn, Stan,
     TerminalId, Timestamp, Zone, transfer_id_of_record,
 };
 
+pub use engine::Answers;
+use engine::Proposal;
 pub use kept::Kept;
 pub use payments::{Payment, Payments, Status};
 pub use recovering::Recovering;
@@ -56,7 +60,7 @@ pub use state::{Advice, Position, State, Told};
 use crate::fingerprint::Fingerprint;
 use crate::history::{HistoryKey, Indexed, Latest};
 use crate::legs;
-use crate::limits::{ENGINE_BATCH_MAX, TRACE_GAP};
+use crate::limits::TRACE_GAP;
 use crate::record::{Fact, Finding, FindingKind, Outcome, Record, Seen};
 use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
 use crate::timers::Timers;
@@ -78,6 +82,8 @@ pub struct HubConfig {
     pub window_payments: usize,
     /// Whether cash may be paid out without a PIN (profile `demo`; R-SECRETS).
     pub cash: bool,
+    /// When the engine answers.
+    pub engine: Answers,
 }
 
 /// What may happen to the hub.
@@ -110,6 +116,8 @@ pub enum Input {
         /// Whether requests may be sent on it.
         signed_on: bool,
     },
+    /// What the engine made of the accounts, in the order in which they were asked for.
+    AccountResults(Vec<AccountStatus>),
     /// What the engine made of the transfers, in the order in which they were asked for.
     TransferResults(Vec<TransferStatus>),
     /// What history has of what [`Effect::FindInHistory`] asked for, none if it cannot be read.
@@ -155,6 +163,8 @@ pub struct IssuerAnswer {
 /// What the hub wants done.
 #[derive(Clone, Debug)]
 pub enum Effect {
+    /// Ask the engine; answer with [`Input::AccountResults`].
+    Accounts(Vec<Account>),
     /// Ask the engine; answer with [`Input::TransferResults`].
     Transfers(Vec<Transfer>),
     /// Journal this decision. Everything after it leaves only when it is durable.
@@ -265,23 +275,17 @@ struct Flight {
     deadline: Option<Timestamp>,
 }
 
-/// A decision that the engine has been asked about.
-#[derive(Clone, Debug)]
-struct Proposal {
-    fact: Fact,
-    /// Of [`Hub::proposed`].
-    transfers: usize,
-    next: Next,
-    key: Option<MatchKey>,
-}
-
 /// What follows when a proposal is committed.
 #[derive(Clone, Debug)]
 enum Next {
     /// Nothing.
     Nothing,
-    /// Ask the issuer; this one waits for the answer.
-    Ask { from: ReplyTo, line: u64, carried: Carried },
+    /// Ask the issuer; this one waits for the answer, `since` then.
+    Ask { from: ReplyTo, line: u64, carried: Carried, since: Timestamp },
+    /// Nobody waits any more for what was proposed before the hub was started again.
+    Restarted,
+    /// What waits in [`Hub::business`].
+    Business,
     /// Answer those who wait.
     AnswerWaiters { carried: Carried },
     /// Acknowledge a reversal.
@@ -313,6 +317,10 @@ pub struct Hub {
     implied: Vec<legs::Implied>,
     /// How many proposals, from the front, the engine has been asked about.
     asked_engine: usize,
+    /// Since when.
+    asked_at: Timestamp,
+    /// What follows a change of the business part that is proposed.
+    business: VecDeque<Input>,
     /// Messages that share a key with a proposal wait behind it, in order.
     behind: BTreeMap<MatchKey, Vec<Input>>,
     look_ups: look_up::LookUps,
@@ -339,6 +347,8 @@ impl Hub {
             proposed: VecDeque::new(),
             implied: Vec::new(),
             asked_engine: 0,
+            asked_at: Timestamp::default(),
+            business: VecDeque::new(),
             behind: BTreeMap::new(),
             look_ups: look_up::LookUps::default(),
             gone: gone::Gone::default(),
@@ -370,11 +380,11 @@ impl Hub {
                 self.advice_answer(bank, trace, code, out);
             }
             Input::Line { bank, line, signed_on } => self.line(bank, line, signed_on, out),
+            Input::AccountResults(results) => self.account_results(&results, out),
             Input::TransferResults(results) => self.transfer_results(&results, out),
             Input::FoundInHistory { number, found } => self.found_in_history(number, found, out),
             Input::Indexed(indexed) => self.indexed(&indexed, out),
-            Input::Business(fact) => self.propose(fact, Next::Nothing, None, out),
-            Input::Resolve => self.resolve(out),
+            Input::Business(_) | Input::Resolve => self.business(input, out),
             Input::Timeout => {}
         }
     }
@@ -398,9 +408,12 @@ impl Hub {
     /// When time alone will make the hub act.
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let deadline = self.deadlines.first().map(|(at, _)| *at);
-        let expiry = self.state.flows().next_expiry().map(|(at, _)| at);
+        // What needs the engine waits for its answer first.
+        let free = self.asked_engine == 0;
+        let expiry = self.state.flows().next_expiry().map(|(at, _)| at).filter(|_| free);
         let others = [expiry, self.enquiries.next_deadline(), self.look_ups.next_deadline()];
-        [deadline, self.schedule.next(), self.schedule.next_stuck(), self.cutover_at]
+        let cutover = self.cutover_at.filter(|_| free);
+        [deadline, self.schedule.next(), self.schedule.next_stuck(), cutover]
             .into_iter()
             .chain(others)
             .flatten()
@@ -422,9 +435,9 @@ impl Hub {
         self.now
     }
 
-    /// Payments under way.
+    /// Payments under way, and decisions that the engine has still to answer for.
     pub fn in_flight(&self) -> usize {
-        self.flights.len()
+        self.flights.len().saturating_add(self.proposals.len())
     }
 
     /// Connections on which a bank is signed on.
@@ -442,12 +455,9 @@ impl Hub {
         }
         self.enquiries_late(out);
         self.look_ups_late(out);
-        self.expire_holds(out);
         self.advise_due(out);
         self.advise_stuck(out);
-        if self.cutover_at.is_some_and(|at| at <= self.now) {
-            self.cut_over(out);
-        }
+        self.between_batches(out);
     }
 
     fn request(&mut self, from: ReplyTo, request: Request, out: &mut Effects) {
@@ -481,119 +491,6 @@ impl Hub {
         }
     }
 
-    /// Asks the engine for what `fact` implies; commits it at once when that is nothing.
-    fn propose(&mut self, fact: Fact, next: Next, key: Option<MatchKey>, out: &mut Effects) {
-        self.implied.clear();
-        legs::transfers(&self.state, &fact, &mut self.implied);
-        // A refused transfer has been asked for already: its refusal led to this fact.
-        self.implied.retain(|leg| !leg.refused);
-        let transfers = self.implied.len();
-        if transfers == 0 {
-            self.settle(fact, next, out);
-            return;
-        }
-        if let Some(key) = key {
-            self.behind.entry(key).or_default();
-        }
-        self.proposed.extend(self.implied.iter().map(|leg| leg.transfer));
-        self.proposals.push_back(Proposal { fact, transfers, next, key });
-    }
-
-    /// Proposes what the engine is to be asked about before all else that waits: the second way of
-    /// what it has just refused, so that a replay meets the refusal too.
-    fn propose_first(&mut self, fact: Fact, next: Next, key: Option<MatchKey>, out: &mut Effects) {
-        // Or the next answer of the engine would be taken for this one's: see `ask_engine`.
-        assert!(self.asked_engine == 0, "what may go on by the overcap account ends its batch");
-        let waiting = self.proposals.len();
-        self.propose(fact, next, key, out);
-        if let Some(last) = self.proposals.back().filter(|_| self.proposals.len() > waiting) {
-            self.proposed.rotate_right(last.transfers);
-            self.proposals.rotate_right(1);
-        }
-    }
-
-    /// Asks the engine about all that is proposed. One batch is under way and the next forms, so
-    /// that results come in the order of proposals whatever they lead to.
-    fn ask_engine(&mut self, out: &mut Effects) {
-        if self.asked_engine > 0 {
-            return;
-        }
-        let mut transfers = 0usize;
-        for proposal in &self.proposals {
-            let more = transfers.saturating_add(proposal.transfers);
-            if more > ENGINE_BATCH_MAX {
-                break;
-            }
-            transfers = more;
-            self.asked_engine = self.asked_engine.saturating_add(1);
-            // One that may be refused and go on by the overcap account ends its batch: nothing may
-            // come between its refusal and what follows, or a replay would not be refused.
-            if may_go_by_overcap(&proposal.fact) {
-                break;
-            }
-        }
-        if transfers > 0 {
-            out.push(Effect::Transfers(self.proposed.drain(..transfers).collect()));
-        }
-    }
-
-    fn transfer_results(&mut self, results: &[TransferStatus], out: &mut Effects) {
-        let mut rest = results;
-        while let Some(left) = self.asked_engine.checked_sub(1) {
-            self.asked_engine = left;
-            let Some(proposal) = self.proposals.pop_front() else { return };
-            let own = rest.split_off(..proposal.transfers);
-            // The host answers every transfer of a batch, or the books and the state part ways.
-            let own = own.expect("the engine answers every transfer that it was asked for");
-            let refused = own.iter().copied().find(|status| *status != TransferStatus::Ok);
-            let key = proposal.key;
-            match refused {
-                None => self.settle(proposal.fact, proposal.next, out),
-                Some(status) => self.refused(proposal, status, out),
-            }
-            self.let_through(key, out);
-        }
-    }
-
-    /// The engine refused a transfer. Only a limit may be met; anything else means that the books
-    /// and the state disagree, and going on would make it worse.
-    fn refused(&mut self, proposal: Proposal, status: TransferStatus, out: &mut Effects) {
-        if let (true, Fact::Opened(opened), Next::Ask { from, .. }) =
-            (used_before(status), &proposal.fact, &proposal.next)
-        {
-            // The ledger remembers ids for longer than the match window lasts.
-            self.refuse(*from, Reason::Duplicate, opened.seen.rrn, out);
-            return;
-        }
-        assert!(
-            status == TransferStatus::ExceedsCredits,
-            "the ledger refused with {status:?}, which no proposal can meet: {:?}",
-            proposal.fact
-        );
-        match (proposal.fact, proposal.next) {
-            (Fact::Opened(opened), Next::Ask { from, .. }) => {
-                self.decline_cap(from, opened, out);
-            }
-            (Fact::Reversed(reversed), next) => self.reverse_by_overcap(reversed, next, out),
-            (Fact::Completed(completed), next) => self.complete_by_overcap(completed, next, out),
-            (Fact::Cap { .. } | Fact::OvercapRepaid { .. }, _) => {}
-            (fact, _) => {
-                assert!(!moves_unlimited(&fact), "no limit stands in the way of {fact:?}");
-            }
-        }
-    }
-
-    fn let_through(&mut self, key: Option<MatchKey>, out: &mut Effects) {
-        let Some(key) = key else { return };
-        let again = self.proposals.iter().any(|proposal| proposal.key == Some(key));
-        if again || self.look_ups.has(&key) {
-            return;
-        }
-        for input in self.behind.remove(&key).unwrap_or_default() {
-            self.take(input, out);
-        }
-    }
-
     /// Commits a fact and does what follows from it.
     fn settle(&mut self, fact: Fact, next: Next, out: &mut Effects) {
         let touched = credited(&fact, &self.state);
@@ -605,9 +502,13 @@ impl Hub {
         self.recall_for(&fact, out);
         self.commit(fact, out);
         match (next, opened, id) {
-            (Next::Ask { from, line, carried }, Some(opened), _) => {
+            (Next::Ask { from, since, .. }, Some(opened), _) if self.is_too_late(since) => {
+                self.release_late(from, opened.id, out);
+            }
+            (Next::Ask { from, line, carried, .. }, Some(opened), _) => {
                 self.ask(from, line, carried, opened, out);
             }
+            (Next::Restarted, _, Some(id)) => self.close_restarted(id, out),
             (Next::AnswerWaiters { carried }, _, Some(id)) => {
                 self.answer_waiters(id, carried, out);
             }
@@ -621,6 +522,8 @@ impl Hub {
             (
                 Next::Nothing
                 | Next::Ask { .. }
+                | Next::Restarted
+                | Next::Business
                 | Next::AnswerWaiters { .. }
                 | Next::Confirm { .. },
                 _,
@@ -669,11 +572,6 @@ impl Hub {
         id
     }
 
-    /// Whether a proposal about this payment is under way.
-    fn is_proposed(&self, id: PaymentId) -> bool {
-        self.proposals.iter().any(|proposal| payment_of(&proposal.fact) == Some(id))
-    }
-
     /// The next DE11 and DE7 of a message to a bank.
     fn trace(&mut self, bank: ParticipantId) -> Trace {
         let last = self.state.last_stan(bank);
@@ -711,6 +609,14 @@ impl Hub {
         link.turn = link.turn.wrapping_add(1);
         let at = link.turn.checked_rem(link.lines.len())?;
         link.lines.get(at).copied()
+    }
+
+    /// The connection that was picked before the engine was asked, or another of the bank's.
+    fn still_there(&mut self, bank: ParticipantId, line: u64) -> u64 {
+        let there = |link: &BankLink| link.lines.contains(&line);
+        let gone =
+            self.config.engine == Answers::Later && !self.links.get(&bank).is_some_and(there);
+        if gone { self.pick_line(bank).unwrap_or(line) } else { line }
     }
 
     fn refuse(&mut self, to: ReplyTo, reason: Reason, rrn: Rrn, out: &mut Effects) {
@@ -753,6 +659,8 @@ fn payment_of(fact: &Fact) -> Option<PaymentId> {
         | Fact::Tombstone(_)
         | Fact::Discharged { .. }
         | Fact::OvercapRepaid { .. }
+        | Fact::Proposed(_)
+        | Fact::Dropped
         | Fact::Covered { .. }
         | Fact::Cutover { .. }
         | Fact::Netted { .. } => None,
@@ -780,23 +688,4 @@ fn credited(fact: &Fact, state: &State) -> [Option<ParticipantId>; 2] {
         _ => [None, None],
     };
     candidates.map(|one| one.filter(|participant| state.position(*participant).overcap > 0))
-}
-
-/// Whether a fact that meets a limit goes on by the overcap account.
-fn may_go_by_overcap(fact: &Fact) -> bool {
-    match fact {
-        Fact::Reversed(reversed) => !reversed.overcap,
-        Fact::Completed(completed) => completed.late && !completed.overcap,
-        _ => false,
-    }
-}
-
-/// Whether the engine says that an id is known to it.
-fn used_before(status: TransferStatus) -> bool {
-    status == TransferStatus::IdAlreadyFailed || status.name().starts_with("exists")
-}
-
-/// Whether a fact's transfers debit no limited account, so that no limit can refuse them.
-fn moves_unlimited(fact: &Fact) -> bool {
-    matches!(fact, Fact::Closed(_) | Fact::Completed(_))
 }

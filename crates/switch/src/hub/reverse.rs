@@ -30,6 +30,12 @@ impl Hub {
         }
         let timers = self.config.timers;
         let Some(original) = matching::original(&self.state, &timers, reversal) else {
+            let waiting =
+                self.proposed_original(reversal).and_then(|key| self.behind.get_mut(&key));
+            if let Some(waiting) = waiting {
+                waiting.push(Input::Request { from, request: reversal.clone() });
+                return;
+            }
             self.unknown_original(from, reversal, out);
             return;
         };

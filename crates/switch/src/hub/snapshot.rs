@@ -27,8 +27,10 @@ use crate::record::{self, Fact, FindingKind, Tombstone};
 /// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days; 3
 /// payments in the order in which they came, and how many of them are kept beyond their time; 4
 /// leaves out what history has, and puts what a payment has beside it behind it; 5 has payments in
-/// any order.
-const VERSION: u16 = 5;
+/// any order; 6 adds what an engine that answers later is asked about, and is written only where
+/// there is such.
+const VERSION: u16 = 6;
+const NOTHING_PROPOSED: u16 = 5;
 /// The first that leaves out what history has.
 const COVERED: u16 = 4;
 
@@ -65,6 +67,7 @@ impl super::Hub {
         } else {
             get_newest(&mut r)?
         };
+        let proposed = if version < VERSION { Vec::new() } else { list(&mut r, get_fact)? };
         r.finish()?;
         payments.sort_by_key(|(kept, _)| kept.opened);
         // The clock may have been set back since.
@@ -80,6 +83,7 @@ impl super::Hub {
             tombstones,
             advices,
             flows,
+            proposed,
         });
         self.state = state;
         self.gone = Gone::unknown((covered > 0).then_some(Latest::EVER));
@@ -89,7 +93,8 @@ impl super::Hub {
 
 /// What stands before the payments.
 fn put_head(w: &mut Writer<'_>, state: &State) {
-    w.u16(VERSION);
+    let any = state.proposed().next().is_some();
+    w.u16(if any { VERSION } else { NOTHING_PROPOSED });
     put_scalars(w, state.scalars());
     w.u128(state.directory().fingerprint().0);
     put_facts(w, &state.directory().facts());
@@ -115,6 +120,10 @@ fn put_tail(w: &mut Writer<'_>, state: &State) {
         w.u64(advice.since.0).u8(u8::from(advice.found)).u8(advice.of as u8);
     }
     put_days(w, state.flows());
+    let proposed: Vec<Fact> = state.proposed().cloned().collect();
+    if !proposed.is_empty() {
+        put_facts(w, &proposed);
+    }
 }
 
 fn get_newest(r: &mut Reader<'_>) -> Result<Parts, Corrupt> {
@@ -309,6 +318,8 @@ pub(crate) struct Body {
     pub(crate) tombstones: Vec<Tombstone>,
     pub(crate) advices: Vec<(u64, Advice)>,
     pub(crate) flows: FlowsKept,
+    /// The oldest first.
+    pub(crate) proposed: Vec<Fact>,
 }
 
 /// What a snapshot keeps of [`Flows`] beside the payments.

@@ -1,11 +1,12 @@
 //! The hub's durable state: what its records have made. Only [`State::apply`] changes it.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+mod proposed;
+mod tombstones;
+
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::hash::Hash;
 
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use ledger::{TransferFlags, chart};
 use scheme::{
     Amount, BusinessDate, ParticipantId, PaymentId, Reason, ResponseCode, Rrn, Stan, TerminalId,
@@ -23,6 +24,9 @@ use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
 use crate::record::{Closed, Completed, Fact, FindingKind, Outcome, Record, Reversed, Tombstone};
 use crate::request::Trace;
 use crate::timers::Timers;
+use proposed::Proposed;
+pub(super) use proposed::goes_by_overcap;
+use tombstones::Tombstones;
 
 /// A participant's money, as the hub reckons it beside the ledger: to know when an overcap can be
 /// repaid and what a netting moves. The ledger decides; `ledger verify` compares the two.
@@ -83,10 +87,6 @@ pub(crate) struct Scalars {
     pub(crate) findings: BTreeMap<FindingKind, u64>,
 }
 
-type TerminalKey = (ParticipantId, TerminalId);
-type StanKey = (ParticipantId, TerminalId, Stan);
-type RrnKey = (ParticipantId, TerminalId, Rrn);
-
 /// The hub's durable state.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -102,6 +102,7 @@ pub struct State {
     flows: Fingerprinted<Flows>,
     scalars: Fingerprinted<Scalars>,
     sets: Fingerprint,
+    proposed: Proposed,
     /// What the last record moves.
     implied: Vec<Implied>,
     pub(super) copies: Copies,
@@ -120,6 +121,7 @@ impl State {
             flows: Fingerprinted::default(),
             scalars: Fingerprinted::default(),
             sets: Fingerprint::default(),
+            proposed: Proposed::default(),
             implied: Vec::new(),
             copies: Copies::default(),
         }
@@ -128,7 +130,7 @@ impl State {
     /// Takes a record. Decides nothing.
     pub(crate) fn apply(&mut self, record: &Record) {
         self.copy_before(&record.fact);
-        self.move_money(&record.fact);
+        let answers = self.move_money(&record.fact) || legs::has_accounts(&record.fact);
         self.directory.apply(&record.fact);
         let scalars = self.scalars.get_mut();
         scalars.records = scalars.records.saturating_add(1);
@@ -156,6 +158,8 @@ impl State {
             Fact::Closed(closed) => self.close(closed, record.at),
             Fact::Reversed(reversed) => self.reverse(reversed, record.at),
             Fact::Completed(completed) => self.complete(completed, record.at),
+            Fact::Proposed(fact) => self.propose(fact),
+            Fact::Dropped => self.answered(),
             Fact::Recalled(kept) => self.recall(kept),
             Fact::Retired(kept) => {
                 self.payments.retire(kept.payment.id, number);
@@ -191,6 +195,9 @@ impl State {
             | Fact::Retailer { .. }
             | Fact::OvercapRepaid { .. }
             | Fact::Netted { .. } => {}
+        }
+        if answers {
+            self.answered();
         }
     }
 
@@ -245,6 +252,7 @@ impl State {
     fn is_in_use(&self, payment: &Payment) -> bool {
         payment.status == Status::Pending
             || self.owed.contains_key(&payment.id)
+            || self.proposed.changes(payment.id)
             || !self.flows.get().refunding(payment.id).is_zero()
     }
 
@@ -373,10 +381,12 @@ impl State {
         self.settle(completed.id);
     }
 
-    fn move_money(&mut self, fact: &Fact) {
+    /// Whether there was any to move, or to be refused.
+    fn move_money(&mut self, fact: &Fact) -> bool {
         let mut implied = core::mem::take(&mut self.implied);
         implied.clear();
         legs::transfers(self, fact, &mut implied);
+        let any = !implied.is_empty();
         for Implied { transfer, refused } in &implied {
             if *refused {
                 continue;
@@ -401,6 +411,7 @@ impl State {
             }
         }
         self.implied = implied;
+        any
     }
 
     /// What the last record moves.
@@ -645,6 +656,7 @@ impl State {
             .and(self.directory.fingerprint())
             .and(self.scalars.fingerprint())
             .and(self.flows.fingerprint())
+            .and(self.proposed.fingerprint())
     }
 
     pub(crate) fn scalars(&self) -> &Scalars {
@@ -679,96 +691,14 @@ impl State {
             self.advices.insert(number, advice);
         }
         self.scalars = Fingerprinted::new(scalars);
+        for fact in &body.proposed {
+            self.propose(fact);
+        }
         for (kept, _) in &payments {
             self.settle(kept.payment.id);
         }
         self.payments.restored(body.fingerprint);
     }
-}
-
-/// Entries under a match key, each behind its number, which counts up.
-type Index<K, T> = HashMap<K, VecDeque<(u64, T)>, FixedState>;
-
-/// Reversals whose original has not come. They are numbered as they come; the numbers are not
-/// durable, their order is.
-#[derive(Clone, Debug, Default)]
-struct Tombstones {
-    by_stan: Index<StanKey, Tombstone>,
-    by_rrn: Index<RrnKey, Stan>,
-    by_terminal: Index<TerminalKey, Stan>,
-    by_time: BTreeSet<(Timestamp, u64, StanKey)>,
-    next: u64,
-}
-
-impl Tombstones {
-    fn by_stan(&self, key: StanKey) -> impl Iterator<Item = &Tombstone> {
-        self.by_stan.get(&key).into_iter().flatten().map(|(_, tombstone)| tombstone)
-    }
-
-    fn by_rrn(&self, (acquirer, terminal, rrn): RrnKey) -> impl Iterator<Item = &Tombstone> {
-        let named = self.by_rrn.get(&(acquirer, terminal, rrn)).into_iter().flatten();
-        named.filter_map(move |(number, stan)| {
-            let alike = self.by_stan.get(&(acquirer, terminal, *stan))?;
-            let place = alike.binary_search_by_key(number, |(number, _)| *number).ok()?;
-            alike.get(place).map(|(_, tombstone)| tombstone)
-        })
-    }
-
-    fn count(&self, terminal: TerminalKey) -> usize {
-        self.by_terminal.get(&terminal).map_or(0, VecDeque::len)
-    }
-
-    fn in_order(&self) -> Vec<&Tombstone> {
-        let mut all: Vec<_> = self.by_stan.values().flatten().collect();
-        all.sort_unstable_by_key(|(number, _)| *number);
-        all.into_iter().map(|(_, tombstone)| tombstone).collect()
-    }
-
-    fn push(&mut self, tombstone: Tombstone) {
-        let (acquirer, terminal, stan) = (tombstone.acquirer, tombstone.terminal, tombstone.stan);
-        let (key, number) = ((acquirer, terminal, stan), self.next);
-        self.next = number.saturating_add(1);
-        self.by_time.insert((tombstone.first_received, number, key));
-        self.by_terminal.entry((acquirer, terminal)).or_default().push_back((number, stan));
-        if let Some(rrn) = tombstone.rrn {
-            self.by_rrn.entry((acquirer, terminal, rrn)).or_default().push_back((number, stan));
-        }
-        self.by_stan.entry(key).or_default().push_back((number, tombstone));
-    }
-
-    /// Takes out one that was received before `horizon`.
-    fn pop_before(&mut self, horizon: Timestamp) -> Option<Tombstone> {
-        let (since, number, key) = self.by_time.first().copied()?;
-        if since < horizon { self.remove(number, key) } else { None }
-    }
-
-    /// Takes out the terminal's that came first. Not the one received first: what a station sends
-    /// late, after a cut, must be known again when it is repeated.
-    fn pop_of(&mut self, (acquirer, terminal): TerminalKey) -> Option<Tombstone> {
-        let (number, stan) = self.by_terminal.get(&(acquirer, terminal))?.front().copied()?;
-        self.remove(number, (acquirer, terminal, stan))
-    }
-
-    fn remove(&mut self, number: u64, key: StanKey) -> Option<Tombstone> {
-        let (acquirer, terminal, _) = key;
-        let tombstone = take(&mut self.by_stan, &key, number)?;
-        take(&mut self.by_terminal, &(acquirer, terminal), number);
-        if let Some(rrn) = tombstone.rrn {
-            take(&mut self.by_rrn, &(acquirer, terminal, rrn), number);
-        }
-        self.by_time.remove(&(tombstone.first_received, number, key));
-        Some(tombstone)
-    }
-}
-
-fn take<K: Hash + Eq, T>(index: &mut Index<K, T>, key: &K, number: u64) -> Option<T> {
-    let entries = index.get_mut(key)?;
-    let place = entries.binary_search_by_key(&number, |(number, _)| *number).ok()?;
-    let (_, taken) = entries.remove(place)?;
-    if entries.is_empty() {
-        index.remove(key);
-    }
-    Some(taken)
 }
 
 fn is_open_preauth(payment: &Payment) -> bool {
@@ -783,43 +713,4 @@ fn why_voided(reason: Reason) -> ResponseCode {
 
 fn owner(account: u128, kind: chart::Kind) -> Option<ParticipantId> {
     chart::AccountName::of(account).filter(|name| name.kind == kind)?.participant
-}
-
-#[cfg(test)]
-mod tests {
-    use scheme::LocalTime;
-
-    use super::*;
-
-    /// What is let go is let go under every key: an index that kept numbers would only grow.
-    #[test]
-    fn r_tomb_no_index_keeps_what_is_forgotten() {
-        let terminal = (ParticipantId::new(7).unwrap(), TerminalId::new(b"PYO00001").unwrap());
-        let mut tombstones = Tombstones::default();
-        for n in 1..=4u32 {
-            tombstones.push(Tombstone {
-                acquirer: terminal.0,
-                terminal: terminal.1,
-                stan: Stan::new(n % 2).unwrap(),
-                transmitted: n,
-                mti: 200,
-                rrn: Rrn::new(b"000000000077").ok(),
-                transaction: 0,
-                amount: Amount::ZERO,
-                token: None,
-                first_received: Timestamp::from_s(u64::from(5 - n)),
-                local: LocalTime::default(),
-            });
-        }
-        let sent = |t: Option<Tombstone>| t.map(|t| t.transmitted);
-        assert_eq!(sent(tombstones.pop_of(terminal)), Some(1), "came first");
-        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(9))), Some(4), "received first");
-        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(2))), None);
-        assert_eq!(sent(tombstones.pop_of(terminal)), Some(2));
-        assert_eq!(sent(tombstones.pop_before(Timestamp::from_s(9))), Some(3));
-        let Tombstones { by_stan, by_rrn, by_terminal, by_time, next } = tombstones;
-        assert!(by_stan.is_empty() && by_rrn.is_empty() && by_terminal.is_empty());
-        assert!(by_time.is_empty());
-        assert_eq!(next, 4);
-    }
 }

@@ -48,6 +48,8 @@ const COMPLETED: u8 = 26;
 const COVERED: u8 = 27;
 const RECALLED: u8 = 28;
 const RETIRED: u8 = 29;
+const PROPOSED: u8 = 30;
+const DROPPED: u8 = 31;
 
 /// Whether a record of this kind begins with the id of a payment that it is a part of.
 pub(crate) fn is_of_payment(kind: u8) -> bool {
@@ -207,6 +209,13 @@ fn encode_other(fact: &Fact, w: &mut Writer<'_>) -> u8 {
             put_kept(w, kept);
             RETIRED
         }
+        Fact::Proposed(fact) => {
+            let mut payload = Vec::new();
+            let (kind, version) = encode(fact, &mut payload);
+            w.u8(kind).u8(version).bytes(&payload);
+            PROPOSED
+        }
+        Fact::Dropped => DROPPED,
         Fact::Opened(_)
         | Fact::Declined(_)
         | Fact::Closed(_)
@@ -265,10 +274,22 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Fact, Corrupt> {
         COVERED => Fact::Covered { record: r.u64("record")? },
         RECALLED => Fact::Recalled(Box::new(get_kept(&mut r)?)),
         RETIRED => Fact::Retired(Box::new(get_kept(&mut r)?)),
+        PROPOSED => Fact::Proposed(Box::new(get_proposed(&mut r)?)),
+        DROPPED => Fact::Dropped,
         other => decode_business(other, &mut r)?,
     };
     r.finish()?;
     Ok(fact)
+}
+
+/// A decision behind its kind and version; one that is itself about proposals is none.
+fn get_proposed(r: &mut Reader<'_>) -> Result<Fact, Corrupt> {
+    let (kind, version) = (r.u8("kind")?, r.u8("version")?);
+    if matches!(kind, PROPOSED | DROPPED) {
+        return Err(r.corrupt("a decision that is none"));
+    }
+    let rest = r.rest();
+    decode(kind, version, rest)
 }
 
 fn decode_business(kind: u8, r: &mut Reader<'_>) -> Result<Fact, Corrupt> {

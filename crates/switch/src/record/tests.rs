@@ -222,6 +222,12 @@ fn others() -> Vec<Fact> {
         Fact::Recalled(Box::new(kept(None, PaymentId::new(0x70)))),
         Fact::Retired(Box::new(kept(Some(preauth(false)), None))),
         Fact::Retired(Box::new(kept(Some(preauth(true)), None))),
+        Fact::Proposed(Box::new(Fact::OvercapRepaid {
+            participant: bank(7),
+            amount: Amount::new(1234).unwrap(),
+            transfer: 9,
+        })),
+        Fact::Dropped,
         Fact::Finding(Finding {
             kind: FindingKind::Overcap,
             payment: Some(id()),

@@ -182,7 +182,7 @@ fn r_record_what_is_a_record_and_what_is_only_counted() {
     let first = rig.purchase();
     rig.pay(&first);
     let of_payment = rig.records[before..].iter().filter_map(|record| match record.fact {
-        Fact::Covered { .. } => None,
+        Fact::Covered { .. } | Fact::Proposed(_) | Fact::Dropped => None,
         ref fact => Some(matches!(fact, Fact::Opened(_))),
     });
     let kinds: Vec<bool> = of_payment.collect();

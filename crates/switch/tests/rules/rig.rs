@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 
-use ledger::{AccountStatus, Books, TransferStatus, chart};
+use ledger::{Account, AccountStatus, Books, Transfer, TransferStatus, chart};
 use scheme::{
     Amount, ApprovalCode, BusinessDate, CardRef, Currency, Iin, LocalTime, Mti, ParticipantId,
     PaymentId, PaymentSeed, Processing, ResponseCode, RetailerId, Rrn, Sealed, Stan, StationId,
@@ -14,7 +14,7 @@ use scheme::{
 };
 use switch::history::{self, Gather, HistoryKey, Indexed, Mark};
 use switch::hub::{
-    AdviceKind, Count, Effect, HubConfig, Input, IssuerAnswer, Kept, Payment, Status,
+    AdviceKind, Answers, Count, Effect, HubConfig, Input, IssuerAnswer, Kept, Payment, Status,
 };
 use switch::record::{self, Fact, FindingKind, Seen};
 use switch::{
@@ -99,7 +99,12 @@ pub(crate) enum Event {
 
 pub(crate) struct Rig {
     pub(crate) hub: Hub,
+    /// The engine's.
     pub(crate) books: Books,
+    /// What the records make of them, where the engine is not in this process.
+    pub(crate) mirror: Option<Books>,
+    /// What the engine is asked, where a test says when it answers.
+    pub(crate) held: Option<VecDeque<Effect>>,
     pub(crate) now: Timestamp,
     pub(crate) records: Vec<Record>,
     pub(crate) answers: Vec<(ReplyTo, Answer)>,
@@ -140,6 +145,7 @@ pub(crate) fn config() -> HubConfig {
         in_flight_max: 100,
         window_payments: crate::WINDOW.unwrap_or(usize::MAX),
         cash: true,
+        engine: crate::ENGINE,
     }
 }
 
@@ -230,6 +236,8 @@ impl Rig {
         Self {
             hub: Hub::new(config()),
             books: Books::new(),
+            held: None,
+            mirror: (crate::ENGINE == Answers::Later).then(Books::new),
             now,
             records: Vec::new(),
             answers: Vec::new(),
@@ -250,7 +258,14 @@ impl Rig {
     pub(crate) fn recovered(&self, kept: usize, now: Timestamp) -> Self {
         let (hub, books) = replay(&self.records[..kept]);
         let mut rig = Self::empty(now);
+        if let Some(mirror) = &mut rig.mirror {
+            *mirror = Books::decode(&bytes_of(&books)).unwrap();
+        }
         (rig.hub, rig.books) = (hub, books);
+        // Half of the time the engine has done what the records say it was asked.
+        if kept.is_multiple_of(2) {
+            rig.engine_did();
+        }
         rig.records = self.records[..kept].to_vec();
         (rig.next_ticket, rig.next_stan) = (self.next_ticket, self.next_stan);
         rig
@@ -376,16 +391,76 @@ impl Rig {
         gather.finish()
     }
 
+    pub(crate) fn create_accounts(&mut self, accounts: &[Account]) -> Vec<AccountStatus> {
+        let now = self.hub.now();
+        let mut statuses = Vec::new();
+        for books in self.mirror.iter_mut().chain([&mut self.books]) {
+            books.create_accounts(now, accounts, &mut statuses);
+        }
+        statuses
+    }
+
+    /// What the engine says, as `host` tells the hub: what it said the first time.
+    pub(crate) fn create_transfers(&mut self, transfers: &[Transfer]) -> Vec<TransferStatus> {
+        let now = self.hub.now();
+        let mut statuses = Vec::new();
+        self.books.create_transfers(now, transfers, &mut statuses);
+        let Some(mirror) = &mut self.mirror else { return statuses };
+        let mut first = Vec::new();
+        mirror.create_transfers(now, transfers, &mut first);
+        for (n, (said, first)) in statuses.iter().zip(&first).enumerate() {
+            assert!(said.repeats(*first), "{said:?}, not {first:?}: {:?}", transfers[n]);
+        }
+        first
+    }
+
+    /// What is decided when the engine answers later is decided although time goes on meanwhile.
+    fn meanwhile(&mut self) {
+        if self.mirror.is_some() {
+            let mut effects = Vec::new();
+            self.hub.handle(self.now, Input::Timeout, &mut effects);
+            let asks = |effect: &Effect| matches!(effect, Effect::Transfers(_));
+            assert!(!effects.iter().any(asks), "one batch at a time");
+            for effect in effects {
+                self.effect(effect);
+            }
+        }
+    }
+
+    /// The engine has done what it was asked before the hub died.
+    pub(crate) fn engine_did(&mut self) {
+        let proposed: Vec<Fact> = self.hub.state().proposed().cloned().collect();
+        for fact in proposed {
+            let (mut accounts, mut implied) = (Vec::new(), Vec::new());
+            legs::accounts(self.hub.state(), &fact, &mut accounts);
+            legs::transfers(self.hub.state(), &fact, &mut implied);
+            let (mut made, mut moved) = (Vec::new(), Vec::new());
+            self.books.create_accounts(self.now, &accounts, &mut made);
+            let asked = implied.iter().filter(|leg| !leg.refused).map(|leg| leg.transfer);
+            self.books.create_transfers(self.now, &asked.collect::<Vec<_>>(), &mut moved);
+        }
+    }
+
     fn effect(&mut self, effect: Effect) {
+        let asks = matches!(effect, Effect::Transfers(_) | Effect::Accounts(_));
+        if let Some(held) = self.held.as_mut().filter(|_| asks) {
+            assert!(held.is_empty(), "one batch at a time");
+            return held.push_back(effect);
+        }
         match effect {
+            Effect::Accounts(accounts) => {
+                let statuses = self.create_accounts(&accounts);
+                self.meanwhile();
+                self.drive(Input::AccountResults(statuses));
+            }
             Effect::Transfers(transfers) => {
-                let mut statuses = Vec::new();
-                self.books.create_transfers(self.hub.now(), &transfers, &mut statuses);
+                let statuses = self.create_transfers(&transfers);
+                self.meanwhile();
                 self.drive(Input::TransferResults(statuses));
             }
             Effect::Record(record) => {
-                make_accounts(&self.hub, &mut self.books, &record);
-                let covered = matches!(record.fact, Fact::Covered { .. });
+                let covered =
+                    matches!(record.fact, Fact::Covered { .. } | Fact::Proposed(_) | Fact::Dropped);
                 self.records.push(record);
                 if !covered {
                     self.events.push(Event::Record);
@@ -590,7 +665,8 @@ impl Rig {
 
     /// Effects that a test has collected by itself.
     pub(crate) fn follow(&mut self, effects: Vec<Effect>) {
-        let asks_engine = |effect: &Effect| matches!(effect, Effect::Transfers(_));
+        let asks_engine =
+            |effect: &Effect| matches!(effect, Effect::Transfers(_) | Effect::Accounts(_));
         // The engine answers when all the inputs have been taken.
         let (last, first): (Vec<_>, Vec<_>) = effects.into_iter().partition(asks_engine);
         for effect in first.into_iter().chain(last) {
@@ -695,7 +771,14 @@ impl Rig {
     /// How many decisions were recorded, without what history itself needs.
     pub(crate) fn written(&self) -> usize {
         let own = |fact: &Fact| {
-            matches!(fact, Fact::Covered { .. } | Fact::Recalled(_) | Fact::Retired(_))
+            matches!(
+                fact,
+                Fact::Covered { .. }
+                    | Fact::Recalled(_)
+                    | Fact::Retired(_)
+                    | Fact::Proposed(_)
+                    | Fact::Dropped
+            )
         };
         self.records.iter().filter(|record| !own(&record.fact)).count()
     }
@@ -785,10 +868,16 @@ fn snapshot(hub: &Hub) -> Vec<u8> {
     body
 }
 
+pub(crate) fn bytes_of(books: &Books) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    books.encode(&mut bytes);
+    bytes
+}
+
 fn restored(hub: &Hub, books: &Books) -> (Hub, Books) {
-    let (mut machine, mut ledger) = (Vec::new(), Vec::new());
+    let mut machine = Vec::new();
     hub.snapshot(&mut machine);
-    books.encode(&mut ledger);
+    let ledger = bytes_of(books);
     let mut again = Hub::new(config());
     again.restore(&machine).unwrap();
     (again, Books::decode(&ledger).unwrap())

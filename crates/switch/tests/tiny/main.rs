@@ -2,6 +2,10 @@
 //! once, and read back when a message means it. Every answer is the same.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is wrong")]
 
+use switch::hub::Answers;
+
+/// When the engine answers.
+pub(crate) const ENGINE: Answers = Answers::AtOnce;
 /// Payments that the hub keeps in memory once history has them.
 pub(crate) const WINDOW: Option<usize> = Some(1);
 

@@ -94,19 +94,19 @@ impl State {
     /// Before a record changes payments: a snapshot under way has them as they were.
     pub(in crate::hub) fn copy_before(&mut self, fact: &Fact) {
         let Some(mut copying) = self.copies.under_way.take() else { return };
-        let flows = self.flows();
         let ids = match fact {
-            Fact::Opened(opened) => [opened.original, None],
-            Fact::Closed(closed) => [Some(closed.id), flows.original_of(closed.id)],
-            Fact::Reversed(reversed) => [Some(reversed.id), flows.original_of(reversed.id)],
-            Fact::Completed(completed) => [Some(completed.id), None],
+            Fact::Opened(_) | Fact::Closed(_) | Fact::Reversed(_) | Fact::Completed(_) => {
+                self.changed_by(fact)
+            }
+            // What was to change is in use no more.
+            Fact::Declined(_) | Fact::Dropped => self.answered_next(),
             Fact::Recalled(kept) | Fact::Retired(kept) => [Some(kept.payment.id), None],
             Fact::Discharged { bank, trace, .. } => {
                 let number = self.advice_number(*bank, *trace);
                 [number.and_then(|number| self.advice(number)).map(|a| a.payment), None]
             }
-            Fact::Declined(_)
-            | Fact::Covered { .. }
+            Fact::Covered { .. }
+            | Fact::Proposed(_)
             | Fact::Tombstone(_)
             | Fact::Finding(_)
             | Fact::Epoch { .. }
