@@ -48,6 +48,12 @@ impl SpreadTable {
         }
     }
 
+    /// How many rows it has.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.parts.iter().map(HashTable::len).sum()
+    }
+
     /// The row of that hash that is the one.
     pub fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let tag = tag_of(hash);

@@ -1,12 +1,12 @@
 //! `bongsu bench ledger`: durable transfers per second of the embedded ledger, with many accounts
-//! and with few, and beside it of a TigerBeetle.
+//! and with few, empty and with many transfers stored, and beside it of a TigerBeetle.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use journal::{NodeId, Options};
 use ledger::limits::BATCH_MAX;
 use ledger::{Account, Embedded, Engine, Transfer, TransferStatus};
@@ -29,12 +29,15 @@ const HOT: u64 = 10;
 /// Currency, and code, of every account and transfer.
 const LEDGER: u32 = 408;
 const CODE: u16 = 1;
+/// Scatters ids: an odd number without a pattern.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// Durable transfers per second of the ledger alone
 ///
-/// One thread owns the ledger; submitters hand it batches and wait until each is durable. Batches
-/// that wait together become one frame with one sync. Engines take turns, row by row, each on an
-/// empty ledger.
+/// Submitters hand over batches and wait until each is durable. One thread owns the embedded
+/// ledger: batches that wait together become one frame with one sync. A TigerBeetle server is
+/// asked through one session of its own client, which all submitters share and which packs what
+/// waits together into one request. Engines take turns, row by row, each on an empty ledger.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -42,11 +45,21 @@ Example:
 
 Prints with --format json:
   {\"rows\":[{\"engine\",\"accounts\",\"batch\",\"submitters\",\"transfers_per_s\",\"p50_ms\",
-    \"p99_ms\",\"of_many_accounts\",\"of_tigerbeetle\"}]}")]
+    \"p99_ms\",\"stored\",\"memory_mib\",\"restart_ms\",\"of_many_accounts\",\"of_empty\",
+    \"of_tigerbeetle\"}]}")]
 pub(crate) struct LedgerBench {
     /// Only batches of so many transfers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=8189))]
     batch: Option<u64>,
+    /// Only so many submitters
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=64))]
+    submitters: Option<u64>,
+    /// Measure the embedded ledger also with so many transfers in it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    stored: Option<u64>,
+    /// Transfer ids: growing with time, or scattered over all of them
+    #[arg(long, value_name = "HOW", default_value = "growing")]
+    ids: Ids,
     /// Seconds of each row
     #[arg(long, value_name = "N", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -68,7 +81,14 @@ pub(crate) struct LedgerBench {
 struct Order {
     events: Vec<Transfer>,
     since: Instant,
-    done: Sender<Vec<Transfer>>,
+    done: Sender<()>,
+}
+
+/// How transfers are numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Ids {
+    Growing,
+    Scattered,
 }
 
 /// Who is measured, and how.
@@ -78,6 +98,8 @@ struct Setting {
     accounts: u64,
     batch: usize,
     submitters: usize,
+    stored: u64,
+    ids: Ids,
 }
 
 /// What was seen of it.
@@ -86,7 +108,11 @@ struct Row {
     transfers: u64,
     time: Duration,
     times: Histogram,
-    frames: u64,
+    /// Syncs of the embedded ledger; what a server does is not seen.
+    frames: Option<u64>,
+    /// Resident memory of this process, bytes, and how long the ledger took to be opened again.
+    memory: Option<u64>,
+    restart: Option<Duration>,
 }
 
 const EMBEDDED: &str = "embedded";
@@ -122,10 +148,30 @@ impl LedgerBench {
     }
 
     fn shapes(&self) -> Vec<(usize, usize)> {
-        match self.batch.and_then(|batch| usize::try_from(batch).ok()) {
+        let shapes = match self.batch.and_then(|batch| usize::try_from(batch).ok()) {
             Some(batch) => vec![(batch, 1), (batch, 16)],
             None => SHAPES.to_vec(),
+        };
+        let Some(submitters) = self.submitters.and_then(|n| usize::try_from(n).ok()) else {
+            return shapes;
+        };
+        let mut shapes: Vec<(usize, usize)> =
+            shapes.into_iter().map(|(batch, _)| (batch, submitters)).collect();
+        shapes.dedup();
+        shapes
+    }
+
+    /// What is measured of one shape.
+    fn settings(&self, batch: usize, submitters: usize) -> Vec<Setting> {
+        let ids = self.ids;
+        let of =
+            |engine, accounts, stored| Setting { engine, accounts, batch, submitters, stored, ids };
+        let mut settings = vec![of(EMBEDDED, ACCOUNTS, 0), of(EMBEDDED, HOT, 0)];
+        settings.extend(self.stored.map(|stored| of(EMBEDDED, ACCOUNTS, stored)));
+        if self.tigerbeetle.is_some() {
+            settings.extend([of(TIGERBEETLE, ACCOUNTS, 0), of(TIGERBEETLE, HOT, 0)]);
         }
+        settings
     }
 
     /// The rows of one shape: every engine in turn, as often as asked, and the median of each.
@@ -135,17 +181,11 @@ impl LedgerBench {
         batch: usize,
         submitters: usize,
     ) -> Result<Vec<Row>, Failure> {
-        let setting = |engine, accounts| Setting { engine, accounts, batch, submitters };
-        let mut settings = vec![setting(EMBEDDED, ACCOUNTS), setting(EMBEDDED, HOT)];
-        if self.tigerbeetle.is_some() {
-            settings.extend([setting(TIGERBEETLE, ACCOUNTS), setting(TIGERBEETLE, HOT)]);
-        }
+        let settings = self.settings(batch, submitters);
         let mut runs: Vec<Vec<Row>> = settings.iter().map(|_| Vec::new()).collect();
         for run in 0..self.runs {
-            for (setting, runs) in settings.iter().zip(&mut runs) {
-                let folder =
-                    format!("{}-{}-{batch}-{submitters}-{run}", setting.engine, setting.accounts);
-                let folder = scratch.path().join(folder);
+            for (place, (setting, runs)) in settings.iter().zip(&mut runs).enumerate() {
+                let folder = scratch.path().join(format!("{place}-{batch}-{submitters}-{run}"));
                 let time = Duration::from_secs(self.seconds);
                 runs.push(match &self.tigerbeetle {
                     Some(program) if setting.engine == TIGERBEETLE => {
@@ -153,10 +193,18 @@ impl LedgerBench {
                     }
                     Some(_) | None => embedded(&folder, *setting, time)?,
                 });
+                // Gigabytes, which the next ones would share the disk with.
+                let removed = std::fs::remove_dir_all(&folder);
+                removed.or_else(absent).map_err(|error| failed(&error.to_string()))?;
             }
         }
         Ok(runs.into_iter().filter_map(median).collect())
     }
+}
+
+/// A folder that is not there any more need not be removed.
+fn absent(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// The run in the middle.
@@ -167,6 +215,24 @@ fn median(mut runs: Vec<Row>) -> Option<Row> {
 }
 
 impl Row {
+    fn of(setting: Setting) -> Self {
+        Self {
+            setting,
+            transfers: 0,
+            time: Duration::ZERO,
+            times: Histogram::default(),
+            frames: None,
+            memory: None,
+            restart: None,
+        }
+    }
+
+    /// A batch was durable.
+    fn took(&mut self, since: Instant, transfers: usize) {
+        self.transfers += transfers as u64;
+        self.times.add(u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX));
+    }
+
     fn per_s(&self) -> f64 {
         self.transfers as f64 / self.time.as_secs_f64()
     }
@@ -181,6 +247,10 @@ impl Row {
 
     fn of_many_accounts(&self, rows: &[Row]) -> Option<f64> {
         self.times(rows, |setting| setting.accounts = ACCOUNTS)
+    }
+
+    fn of_empty(&self, rows: &[Row]) -> Option<f64> {
+        self.times(rows, |setting| setting.stored = 0)
     }
 
     fn of_tigerbeetle(&self, rows: &[Row]) -> Option<f64> {
@@ -198,7 +268,11 @@ impl Row {
             "p99_ms": ms(self.times.per_mille(990)),
             "max_ms": ms(self.times.max()),
             "frames": self.frames,
+            "stored": self.setting.stored,
+            "memory_mib": self.memory.map(|bytes| bytes >> 20),
+            "restart_ms": self.restart.map(|time| decimals(time.as_secs_f64() * 1e3, 0)),
             "of_many_accounts": self.of_many_accounts(rows),
+            "of_empty": self.of_empty(rows),
             "of_tigerbeetle": self.of_tigerbeetle(rows),
         })
     }
@@ -210,15 +284,20 @@ fn page(rows: &[Row], medium: &str) -> String {
         "submitters",
         "engine",
         "accounts",
+        "stored",
         "transfers/s",
         "p50 ms",
         "p99 ms",
         "max ms",
         "frames",
+        "MiB",
+        "restart ms",
         "x many accounts",
+        "x empty",
         "x tigerbeetle",
     ];
     let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
+    let number = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     cells.extend(rows.iter().map(|row| {
         vec![
@@ -226,33 +305,61 @@ fn page(rows: &[Row], medium: &str) -> String {
             row.setting.submitters.to_string(),
             row.setting.engine.to_owned(),
             row.setting.accounts.to_string(),
+            row.setting.stored.to_string(),
             format!("{:.0}", row.per_s()),
             ms(row.times.per_mille(500)).to_string(),
             ms(row.times.per_mille(990)).to_string(),
             ms(row.times.max()).to_string(),
-            row.frames.to_string(),
+            number(row.frames),
+            number(row.memory.map(|bytes| bytes >> 20)),
+            row.restart.map_or(String::new(), |time| format!("{:.0}", time.as_secs_f64() * 1e3)),
             ratio(row.of_many_accounts(rows)),
+            ratio(row.of_empty(rows)),
             ratio(row.of_tigerbeetle(rows)),
         ]
     }));
     format!(
-        "method: one thread owns the ledger, which begins each row empty, on {medium}; every \
-         transfer durable before its answer; times are of whole batches; x is how many times the \
-         transfers/s of the same row with {ACCOUNTS} accounts, of TigerBeetle\n\n{}",
-        output::columns(&cells, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10])
+        "method: each submitter waits until its batch is durable, on {medium}. Embedded: one thread \
+         makes one frame, with one sync, of all batches that wait, {BATCH_MAX} transfers at most. \
+         TigerBeetle: one replica with its own defaults, direct access to the same disk, one session \
+         of its own client, which all submitters share and which packs as many. Each row begins with \
+         an empty ledger, or one with so many transfers stored. Times are of whole batches. MiB is \
+         of this process; restart is the embedded ledger opened again after it was left as by a \
+         kill. x is how many times the transfers/s of the same row with {ACCOUNTS} accounts, with \
+         nothing stored, of TigerBeetle\n\n{}",
+        output::columns(&cells, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
     )
 }
 
 /// Measures an embedded ledger in a new directory.
 fn embedded(folder: &Path, setting: Setting, wanted: Duration) -> Result<Row, Failure> {
     let disk = FileDisk::open(folder).map_err(|error| failed(&error.to_string()))?;
-    let node = NodeId::from_name("bench").unwrap_or_default();
-    let (mut ledger, _) = Embedded::open(disk, Options::new(node), now())
-        .map_err(|error| failed(&error.to_string()))?;
-    measure(&mut ledger, setting, wanted)
+    let open = |disk| {
+        let node = NodeId::from_name("bench").unwrap_or_default();
+        let opened = Embedded::open(disk, Options::new(node), now());
+        opened.map(|(ledger, _)| ledger).map_err(|error| failed(&error.to_string()))
+    };
+    let mut ledger = open(disk)?;
+    let numbers = Numbers::new(setting.ids);
+    prepare(&mut ledger, setting, &numbers)?;
+    let mut row = measure(&mut ledger, setting, &numbers, wanted)?;
+    row.memory = resident();
+    let disk = ledger.into_disk();
+    let since = Instant::now();
+    drop(open(disk)?);
+    row.restart = Some(since.elapsed());
+    Ok(row)
 }
 
-/// Measures a new cluster of one replica.
+/// Resident memory of this process, bytes, where the system says it.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib << 10)
+}
+
+/// Measures a new cluster of one replica: submitters ask it themselves.
 #[cfg(feature = "tigerbeetle")]
 fn tigerbeetle(
     program: &Path,
@@ -266,7 +373,34 @@ fn tigerbeetle(
         Server::start(program, folder, Memory::Much).map_err(|error| failed(&error.to_string()))?;
     let mut engine =
         TigerBeetle::connect(0, server.address()).map_err(|error| failed(&error.to_string()))?;
-    measure(&mut engine, setting, wanted)
+    let numbers = Numbers::new(setting.ids);
+    prepare(&mut engine, setting, &numbers)?;
+    let (engine, numbers) = (&engine, &numbers);
+    let began = Instant::now();
+    let rows: Result<Vec<Row>, Failure> = std::thread::scope(|scope| {
+        let submitter = move || {
+            let mut row = Row::of(setting);
+            while began.elapsed() < wanted {
+                let events = batch(setting, numbers);
+                let since = Instant::now();
+                let statuses = engine.create_transfers(&events);
+                accepted(&statuses.map_err(|error| failed(&error.to_string()))?)?;
+                row.took(since, events.len());
+            }
+            row.time = began.elapsed();
+            Ok(row)
+        };
+        let asking: Vec<_> = (0..setting.submitters).map(|_| scope.spawn(submitter)).collect();
+        let ended = asking.into_iter().map(|thread| thread.join());
+        ended.map(|row| row.unwrap_or_else(|_| Err(failed("a submitter panicked")))).collect()
+    });
+    let mut all = Row::of(setting);
+    for row in rows? {
+        all.transfers += row.transfers;
+        all.time = all.time.max(row.time);
+        all.times.merge(&row.times);
+    }
+    Ok(all)
 }
 
 /// `run` has said that this build can't.
@@ -275,23 +409,67 @@ fn tigerbeetle(_: &Path, _: &Path, _: Setting, _: Duration) -> Result<Row, Failu
     Err(failed("this program is built without TigerBeetle's engine"))
 }
 
-/// Measures one setting on an empty ledger.
-fn measure<E: Engine + Send>(
-    ledger: &mut E,
-    setting: Setting,
-    wanted: Duration,
-) -> Result<Row, Failure> {
+/// The numbers of batches, which ids are made of.
+struct Numbers {
+    next: AtomicU64,
+    ids: Ids,
+}
+
+impl Numbers {
+    fn new(ids: Ids) -> Self {
+        Self { next: AtomicU64::new(1), ids }
+    }
+
+    /// The ids of the next batch.
+    fn batch(&self) -> impl Iterator<Item = u128> + use<> {
+        let number = u128::from(self.next.fetch_add(1, Ordering::Relaxed));
+        let ids = self.ids;
+        (1..).map(move |place| match ids {
+            // As ids of payments, and those that TigerBeetle asks for: later ones are higher.
+            Ids::Growing => number << 64 | place,
+            // An odd factor: no two are alike.
+            Ids::Scattered => (number << 14 | place).wrapping_mul(SPREAD),
+        })
+    }
+}
+
+/// The accounts of a setting, and the transfers that are to be stored before it.
+fn prepare<E: Engine>(ledger: &mut E, setting: Setting, numbers: &Numbers) -> Result<(), Failure> {
     let accounts: Vec<Account> = (1..=u128::from(setting.accounts))
         .map(|id| Account { id, ledger: LEDGER, code: CODE, ..Account::default() })
         .collect();
     let created = ledger.create_accounts(now(), &accounts, &mut Vec::new());
     created.map_err(|error| failed(&error.to_string()))?;
+    let whole = Setting { batch: BATCH_MAX, ..setting };
+    let mut statuses = Vec::new();
+    for _ in 0..setting.stored.div_ceil(BATCH_MAX as u64) {
+        let stored = ledger.create_transfers(now(), &batch(whole, numbers), &mut statuses);
+        stored.map_err(|error| failed(&error.to_string()))?;
+        accepted(&statuses)?;
+    }
+    Ok(())
+}
+
+fn accepted(statuses: &[TransferStatus]) -> Result<(), Failure> {
+    match statuses.iter().find(|status| !status.is_ok()) {
+        Some(refused) => Err(failed(&format!("a transfer was refused: {refused}"))),
+        None => Ok(()),
+    }
+}
+
+/// Measures one setting.
+fn measure<E: Engine + Send>(
+    ledger: &mut E,
+    setting: Setting,
+    numbers: &Numbers,
+    wanted: Duration,
+) -> Result<Row, Failure> {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let (orders, waiting) = channel();
-        for submitter in 0..setting.submitters {
+        for _ in 0..setting.submitters {
             let (orders, over) = (orders.clone(), &over);
-            scope.spawn(move || submit(submitter, setting, &orders, over));
+            scope.spawn(move || submit(setting, numbers, &orders, over));
         }
         drop(orders);
         let row = serve(ledger, setting, &waiting, wanted);
@@ -302,34 +480,35 @@ fn measure<E: Engine + Send>(
 }
 
 /// Hands over batch after batch, each once the one before is durable.
-fn submit(submitter: usize, setting: Setting, orders: &Sender<Order>, over: &AtomicBool) {
-    let Setting { accounts, batch, .. } = setting;
-    let mut events = Vec::with_capacity(batch);
-    let mut next = (submitter as u128) << 64;
+fn submit(setting: Setting, numbers: &Numbers, orders: &Sender<Order>, over: &AtomicBool) {
     while !over.load(Ordering::Relaxed) {
-        events.clear();
-        events.extend((0..batch as u128).map(|place| transfer(accounts, next + place + 1)));
-        next += batch as u128;
+        let events = batch(setting, numbers);
         // An order that is dropped without an answer ends its channel, and with it the wait.
         let (done, answer) = channel();
         if orders.send(Order { events, since: Instant::now(), done }).is_err() {
             return;
         }
-        match answer.recv() {
-            Ok(back) => events = back,
-            Err(_) => return,
+        if answer.recv().is_err() {
+            return;
         }
     }
 }
 
-fn transfer(accounts: u64, id: u128) -> Transfer {
+/// The next batch.
+fn batch(setting: Setting, numbers: &Numbers) -> Vec<Transfer> {
+    let ids = numbers.batch().take(setting.batch);
+    ids.enumerate().map(|(place, id)| transfer(setting.accounts, id, place as u64)).collect()
+}
+
+fn transfer(accounts: u64, id: u128, place: u64) -> Transfer {
     // One of the accounts; never the same for a number and seven of it and one, as there is an
     // even number of them.
+    let number = ((id >> 64) as u64).wrapping_mul(BATCH_MAX as u64).wrapping_add(place);
     let account = |number: u64| u128::from(1 + number % accounts);
     Transfer {
         id,
-        debit_account_id: account(id as u64),
-        credit_account_id: account(id as u64 * 7 + 1),
+        debit_account_id: account(number),
+        credit_account_id: account(number.wrapping_mul(7).wrapping_add(1)),
         amount: 100,
         ledger: LEDGER,
         code: CODE,
@@ -344,8 +523,7 @@ fn serve<E: Engine>(
     waiting: &Receiver<Order>,
     wanted: Duration,
 ) -> Result<Row, Failure> {
-    let mut row =
-        Row { setting, transfers: 0, time: Duration::ZERO, times: Histogram::default(), frames: 0 };
+    let mut row = Row::of(setting);
     let (mut events, mut orders): (Vec<Transfer>, Vec<Order>) = Default::default();
     let mut statuses: Vec<TransferStatus> = Vec::new();
     let mut left_over: Option<Order> = None;
@@ -365,15 +543,12 @@ fn serve<E: Engine>(
         }
         let durable = ledger.create_transfers(now(), &events, &mut statuses);
         durable.map_err(|error| failed(&error.to_string()))?;
-        if let Some(refused) = statuses.iter().find(|status| !status.is_ok()) {
-            return Err(failed(&format!("a transfer was refused: {refused}")));
-        }
-        row.frames += 1;
-        row.transfers += events.len() as u64;
+        accepted(&statuses)?;
+        row.frames = row.frames.map(|frames| frames + 1).or(Some(1));
         for order in orders.drain(..) {
-            row.times.add(u64::try_from(order.since.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            row.took(order.since, order.events.len());
             // A submitter that has stopped needs no answer.
-            let _ = order.done.send(order.events);
+            let _ = order.done.send(());
         }
         row.time = began.elapsed();
     }

@@ -380,3 +380,48 @@ pub(super) fn row_number(len: usize) -> u32 {
         .filter(|row| *row <= ROWS_MAX)
         .expect("memory ends before the rows do: 2^32 rows of 64 bytes are 256 GiB")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(id: u128) -> Entry {
+        Entry { state: State::Final, ..Entry::failed(id) }
+    }
+
+    fn user(id: u128) -> UserData {
+        UserData { wide: id, ..UserData::default() }
+    }
+
+    /// Rows, user data and index are those of the window, however much went through it.
+    #[test]
+    fn what_went_takes_no_memory() {
+        let mut memory = Memory::default();
+        memory.set_window(100);
+        for id in 1..=60_000 {
+            memory.push(entry(id), user(id));
+            memory.forget();
+        }
+        assert_eq!((memory.len(), memory.old.len()), (100, 0));
+        assert!(memory.pieces.len() <= 2 && memory.spare.len() <= 2);
+        assert!(memory.rows.len() < 10_000, "{} in the index", memory.rows.len());
+        assert!(memory.pieces.iter().all(|piece| piece.users.len() <= ROWS_OF_PIECE));
+        let newest = memory.find(59_950).unwrap();
+        assert_eq!(memory.user(newest), user(59_950));
+        assert_eq!(memory.find(59_900), None);
+    }
+
+    /// Nor does a chain that breaks, over and over.
+    #[test]
+    fn what_was_taken_back_takes_no_memory() {
+        let mut memory = Memory::default();
+        memory.push(entry(1), user(1));
+        for id in 2..10_000 {
+            memory.push(entry(id), user(id));
+            memory.pop();
+        }
+        assert_eq!((memory.len(), memory.rows.len(), memory.pieces.len()), (1, 1, 1));
+        assert_eq!(memory.pieces[0].users.len(), 1);
+        assert_eq!(memory.user(0), user(1));
+    }
+}

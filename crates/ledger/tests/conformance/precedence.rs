@@ -92,7 +92,7 @@ fn questions<E: Copy + PartialEq>(
 /// What is there before each event: free accounts 1 and 2; 3 and 4 with limits; 5 and 14 closed; 6
 /// of another ledger; 7 and 8 nearly full (7 on both sides posted, 8 on both sides held), 10 to 13
 /// for their other sides; holds 100 (open), 101 (posted by 201), 102 (voided), 103 (expired), 104
-/// (about to expire), 105 of account 5; plain transfer 110, balancing 111; failed id 120.
+/// (about to expire), 105 of account 5, 107 of 14, 108 of both; plain transfer 110, balancing 111; failed id 120.
 fn world<E: Engine>(engine: &mut E) {
     let account = |id: u128| Account {
         id,
@@ -149,6 +149,8 @@ fn fill<E: Engine>(engine: &mut E) {
         flagged(plain(111, 2, 1, 10), T::BALANCING_DEBIT),
         plain(120, 3, 1, 1),
         flagged(plain(105, 5, 2, 10), T::PENDING),
+        flagged(plain(107, 1, 14, 10), T::PENDING),
+        flagged(plain(108, 5, 14, 10), T::PENDING),
         flagged(plain(106, 5, 14, 0), closing),
         plain(130, 7, 10, most),
         plain(131, 11, 7, most),
@@ -402,6 +404,8 @@ fn posting() -> Table {
     let mut rows = resolving();
     rows.extend(ended());
     rows.push(("debit_account_already_closed", |t| t.pending_id = 105));
+    rows.push(("debit_account_already_closed", |t| t.pending_id = 108));
+    rows.push(("credit_account_already_closed", |t| t.pending_id = 107));
     let post = Transfer {
         id: 9,
         pending_id: 100,
@@ -416,6 +420,10 @@ fn voiding() -> Table {
     let mut rows = resolving();
     rows.push(("pending_transfer_has_different_amount", |t| t.amount = 9));
     rows.extend(ended());
+    // A closed account takes a void.
+    let closed: [Row<Transfer>; 2] =
+        [("ok", |t| t.pending_id = 107), ("ok", |t| t.pending_id = 108)];
+    rows.extend(closed);
     let void = Transfer { id: 9, pending_id: 100, flags: T::VOID_PENDING, ..Transfer::default() };
     (void, "ok", rows)
 }
