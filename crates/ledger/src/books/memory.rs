@@ -404,7 +404,7 @@ mod tests {
         }
         assert_eq!((memory.len(), memory.old.len()), (100, 0));
         assert!(memory.pieces.len() <= 2 && memory.spare.len() <= 2);
-        assert!(memory.rows.len() < 10_000, "{} in the index", memory.rows.len());
+        assert!(memory.rows.len() < 30_000, "{} in the index", memory.rows.len());
         assert!(memory.pieces.iter().all(|piece| piece.users.len() <= ROWS_OF_PIECE));
         let newest = memory.find(59_950).unwrap();
         assert_eq!(memory.user(newest), user(59_950));

@@ -59,6 +59,12 @@ impl History {
         Ok(())
     }
 
+    /// Whether there are segments that it should know of, when this one is in use: all before it
+    /// but the last, which may be written to again where nobody has entered the one in use.
+    pub(super) fn knows_less_than(&self, segment: u64) -> bool {
+        self.known.saturating_add(2) < segment
+    }
+
     /// Builds what is missing of segments up to this record.
     pub(super) fn complete<D: Disk>(
         &mut self,

@@ -140,6 +140,10 @@ impl<D: Disk> Embedded<D> {
         let held = recovery.snapshot_used.unwrap_or(0);
         // What the snapshot does not hold was to be found by an index.
         history.complete(writer.disk_mut(), held).map_err(|error| unreadable(held, error))?;
+        if history.knows_less_than(writer.segment()) {
+            let why = "segments before it are not known to be sealed: what they hold would be lost";
+            return Err(OpenError::Refused { record: held, why: why.to_string() });
+        }
         window.cover(&mut books, history.covered());
         let segment = writer.segment();
         let embedded = Self {
