@@ -398,17 +398,17 @@ mod tests {
     fn what_went_takes_no_memory() {
         let mut memory = Memory::default();
         memory.set_window(100);
-        for id in 1..=60_000 {
+        for id in 1..=200_000 {
             memory.push(entry(id), user(id));
             memory.forget();
         }
         assert_eq!((memory.len(), memory.old.len()), (100, 0));
         assert!(memory.pieces.len() <= 2 && memory.spare.len() <= 2);
-        assert!(memory.rows.len() < 30_000, "{} in the index", memory.rows.len());
+        assert!(memory.rows.len() < 60_000, "{} in the index", memory.rows.len());
         assert!(memory.pieces.iter().all(|piece| piece.users.len() <= ROWS_OF_PIECE));
-        let newest = memory.find(59_950).unwrap();
-        assert_eq!(memory.user(newest), user(59_950));
-        assert_eq!(memory.find(59_900), None);
+        let newest = memory.find(199_950).unwrap();
+        assert_eq!(memory.user(newest), user(199_950));
+        assert_eq!(memory.find(199_900), None);
     }
 
     /// Nor does a chain that breaks, over and over.
