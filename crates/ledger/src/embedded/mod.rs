@@ -291,8 +291,12 @@ impl<D: Disk> Embedded<D> {
             self.mark_segment(appended.first_record.saturating_sub(1), appended.last_record);
         }
         self.index_some(appended.bytes)?;
-        if self.snapshotting {
-            self.snapshot_step()?;
+        // The next segment is made ahead first, and faster than this one is filled.
+        let pieces = appended.bytes.saturating_mul(2).div_ceil(PIECE_BYTES as u64);
+        for _ in 0..=pieces {
+            if self.snapshotting {
+                self.snapshot_step()?;
+            }
         }
         Ok(())
     }

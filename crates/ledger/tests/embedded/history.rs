@@ -136,6 +136,28 @@ fn a_start_reads_the_last_segments_only() {
     }
 }
 
+/// Also where a segment is made ahead in many pieces, and a snapshot waits for them.
+#[test]
+fn a_snapshot_is_written_for_each_segment() {
+    let options = Options { segment_bytes: 4 << 20, ..options() };
+    let opened = Embedded::open_with_window(SimDisk::new(1), options, WINDOW, Timestamp(1));
+    let mut ledger = opened.unwrap().0;
+    let account = |id| Account { id, ledger: 1, code: 1, ..Account::default() };
+    let accounts = [account(1), account(2), account(3)];
+    ledger.create_accounts(Timestamp(2), &accounts, &mut Vec::new()).unwrap();
+    let all: Vec<Transfer> = (0..90_000).map(|n| nth(4 * n + 3, growing)).collect();
+    for batch in all.chunks(500) {
+        let now = ledger.books().last();
+        ledger.create_transfers(now, batch, &mut Vec::new()).unwrap();
+    }
+    let last = ledger.last_record();
+    let opened = Embedded::open(ledger.into_disk(), options, Timestamp(1));
+    let (ledger, found) = opened.unwrap();
+    assert_eq!(ledger.last_record(), last);
+    // Two segments of three.
+    assert!(found.records < 62_000, "{} of {last} records read", found.records);
+}
+
 /// Indexes say nothing that segments do not: lost or damaged, they are made again.
 #[test]
 fn lost_and_damaged_indexes_are_made_again() {
