@@ -92,7 +92,8 @@ fn questions<E: Copy + PartialEq>(
 /// What is there before each event: free accounts 1 and 2; 3 and 4 with limits; 5 and 14 closed; 6
 /// of another ledger; 7 and 8 nearly full (7 on both sides posted, 8 on both sides held), 10 to 13
 /// for their other sides; holds 100 (open), 101 (posted by 201), 102 (voided), 103 (expired), 104
-/// (about to expire), 105 of account 5, 107 of 14, 108 of both; plain transfer 110, balancing 111; failed id 120.
+/// (about to expire), 105 of account 5, 107 of 14, 108 of both; plain transfer 110, balancing 111;
+/// failed id 120.
 fn world<E: Engine>(engine: &mut E) {
     let account = |id: u128| Account {
         id,
