@@ -65,7 +65,8 @@ struct Accounts {
 ///
 /// Prints all that fit of the last 50 hours, newest first, and ends with 0 for one, 1 for none, 2
 /// for several: an RRN is unique only within an acquirer. Refusals 03, 12, 30, 58, 94 and 96 are
-/// only counted, so they are never found. Of a damaged journal, one ends with 1, none with 2.
+/// only counted, so they are never found. Of a damaged journal, or where the hub can't read its
+/// history, one ends with 1, none with 2.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -165,13 +166,15 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             };
             let offline = offline(place)?;
             let payments = offline.payments(&filter).into_iter().map(Into::into).collect();
-            let list = shape(serde_json::to_value(PaymentsJson { payments, next: None }))?;
+            let list =
+                shape(serde_json::to_value(PaymentsJson { payments, next: None, complete: true }))?;
             let list = whole(&list);
             incomplete(list, offline.report())
         }
     };
     let payments = list["payments"].as_array().map_or(&[][..], Vec::as_slice);
-    let unclear = unclear(arguments, payments, damage);
+    let is_cut = damage.is_some() || list["complete"] == false;
+    let unclear = unclear(arguments, payments, damage, is_cut);
     if let Some(failure) = &unclear {
         output::note(&failure.text());
     }
@@ -189,18 +192,18 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
             output::text(&pages.join("\n\n"))?;
         }
     }
-    Ok(match (payments.len(), damage) {
-        (0, None) => {
+    Ok(match (payments.len(), is_cut) {
+        (0, false) => {
             output::note(
                 "no payment fits; refusals 03, 12, 30, 58, 94 and 96 are only counted, not \
                  recorded (R-RECORD)",
             );
             Exit::No
         }
-        (0, Some(_)) => Exit::Failed,
-        (1, None) => Exit::Fine,
-        // What became of it may stand in the part that can't be read.
-        (1, Some(_)) => Exit::No,
+        (0, true) => Exit::Failed,
+        (1, false) => Exit::Fine,
+        // What became of it, or another one, may stand in the part that can't be read.
+        (1, true) => Exit::No,
         (_, _) => Exit::Failed,
     })
 }
@@ -208,6 +211,7 @@ fn payment(arguments: &Payment) -> Result<Exit, Failure> {
 /// What the pages after the first hold too: the hub looks through a part of its payments at a time.
 fn pages(place: &Place, path: &str, mut list: Value) -> Result<Value, Failure> {
     let mut payments = list["payments"].as_array().cloned().unwrap_or_default();
+    let mut complete = list["complete"] != false;
     while payments.len() < PAYMENTS_MAX
         && let Some(next) = list["next"].as_str()
     {
@@ -216,14 +220,15 @@ fn pages(place: &Place, path: &str, mut list: Value) -> Result<Value, Failure> {
             Failure::new("lost", "the hub ended before the whole list was read").todo("ask again")
         })?;
         payments.extend(page["payments"].as_array().into_iter().flatten().cloned());
+        complete &= page["complete"] != false;
         list = page;
     }
     payments.truncate(PAYMENTS_MAX);
-    Ok(json!({ "payments": payments }))
+    Ok(json!({ "payments": payments, "complete": complete }))
 }
 
 /// Why what was found is no answer, if it is none.
-fn unclear(asked: &Payment, found: &[Value], damage: Option<u64>) -> Option<Failure> {
+fn unclear(asked: &Payment, found: &[Value], damage: Option<u64>, is_cut: bool) -> Option<Failure> {
     match (found, damage) {
         ([], Some(record)) => {
             let what = format!(
@@ -232,6 +237,11 @@ fn unclear(asked: &Payment, found: &[Value], damage: Option<u64>) -> Option<Fail
             let remedy =
                 "see `bongsu ledger verify`; ask again in a directory restored of a backup";
             Some(Failure::new("damaged", what).at(asked.named()).todo(remedy))
+        }
+        ([] | [_], None) if is_cut => {
+            let what = "the hub could not read its history: older payments may be missing";
+            let remedy = "ask again; if it stays so, see `history_unreadable` in the hub's log";
+            Some(Failure::new("incomplete", what).at(asked.named()).todo(remedy))
         }
         ([] | [_], _) => None,
         _ => {
@@ -268,9 +278,14 @@ impl Payment {
     }
 }
 
-/// A list of payments that is all there is, and needs no word on where it goes on.
+/// A list of payments that needs no word on where it goes on; only one that is not all there is
+/// says so.
 fn whole(list: &Value) -> Value {
-    json!({ "payments": list["payments"] })
+    let mut whole = json!({ "payments": list["payments"] });
+    if list["complete"] == false {
+        whole["complete"] = false.into();
+    }
+    whole
 }
 
 /// What a damaged journal's list says of itself, and the first damaged record.

@@ -298,6 +298,8 @@ pub struct PaymentList {
     pub payments: Vec<Payment>,
     /// The query of the next page, if there is one.
     pub next: Option<String>,
+    /// Whether older payments may be missing, because history could not be read.
+    pub incomplete: bool,
 }
 
 /// What happened in a step of a payment.

@@ -93,6 +93,9 @@ pub struct PaymentPage {
     /// Where the list goes on, for [`PaymentFilter::after`]; none if it ends here. There may be
     /// more even after a page without payments: a part of the window was looked through.
     pub next: Option<(Timestamp, PaymentId)>,
+    /// Whether payments may be missing: history could not be read, and only what is in memory is
+    /// here.
+    pub incomplete: bool,
 }
 
 /// The answer to a [`Query`].

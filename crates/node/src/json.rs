@@ -50,6 +50,8 @@ pub struct PaymentsJson {
     pub payments: Vec<PaymentJson>,
     /// `cursor` of the next page; null when this is the last one.
     pub next: Option<String>,
+    /// False if history could not be read: older payments may be missing.
+    pub complete: bool,
 }
 
 /// A payment.

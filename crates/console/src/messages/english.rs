@@ -129,6 +129,7 @@ const WORDS: &[(&str, &str)] = &[
     ("latest", "Latest payments"),
     ("all_payments", "All payments"),
     ("no_payments", "No payment fits."),
+    ("incomplete", "Older payments may be missing: history could not be read."),
     ("no_payments_yet", "no payment"),
     ("no_findings", "No finding."),
     ("since_start", "since the hub started; all of them are in the journal"),

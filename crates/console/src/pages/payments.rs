@@ -13,6 +13,7 @@ pub fn payments(m: &Messages, list: &PaymentList) -> String {
         h1 { (m.word("payments")) }
         (form(m, &list.filters))
         section {
+            @if list.incomplete { p.note role="alert" { strong { (m.word("incomplete")) } } }
             @if list.payments.is_empty() { p.note { (m.word("no_payments")) } }
             @else { (payment_table(m, &list.payments)) }
             @if let Some(next) = &list.next {

@@ -48,8 +48,9 @@ impl HubRole {
             return self.drive(Input::FoundInHistory { number, found }, pipeline);
         }
         if let Some((ticket, filter)) = self.lists.waiting.remove(&number) {
+            let incomplete = found.is_err();
             let page = self.page_with(&filter, &found.unwrap_or_default());
-            let reply = Box::new(Reply::Payments(page));
+            let reply = Box::new(Reply::Payments(PaymentPage { incomplete, ..page }));
             pipeline.act(Action::Reply { ticket, reply });
         }
     }
@@ -59,7 +60,10 @@ impl HubRole {
     pub(crate) fn list(&mut self, ticket: u64, filter: &PaymentFilter, pipeline: &mut Pipeline) {
         let keys = self.keys_of(filter);
         if keys.is_empty() || self.lists.waiting.len() >= ASKED_MAX {
-            let reply = Box::new(Reply::Payments(self.page_with(filter, &[])));
+            // Of so many that wait, one more is not answered out of history.
+            let incomplete = !keys.is_empty();
+            let page = PaymentPage { incomplete, ..self.page_with(filter, &[]) };
+            let reply = Box::new(Reply::Payments(page));
             return pipeline.act(Action::Reply { ticket, reply });
         }
         let number = LISTS | self.lists.next;
@@ -115,6 +119,7 @@ impl HubRole {
             page.truncate(limit(filter));
             next = page.last().map(|(key, _)| *key);
         }
-        PaymentPage { payments: page.into_iter().map(|(_, view)| view).collect(), next }
+        let payments = page.into_iter().map(|(_, view)| view).collect();
+        PaymentPage { payments, next, incomplete: false }
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use host::history::{Ask, History, HubKeys, Step};
-use host::view::{AccountView, PaymentFilter, PaymentView, Query, Reply};
+use host::view::{AccountView, PaymentFilter, PaymentPage, PaymentView, Query, Reply};
 use host::{
     Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Role,
 };
@@ -301,6 +301,34 @@ impl<D: Disk> Hub<D> {
         let filter = PaymentFilter { limit: 200, ..PaymentFilter::default() };
         match self.ask(Query::Payments(filter), outside) {
             Reply::Payments(page) => page.payments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the hub says when it is asked for a payment by its DE37, and whether history was asked.
+    pub(crate) fn find(
+        &mut self,
+        rrn: &str,
+        readable: bool,
+        outside: &mut Outside,
+    ) -> (PaymentPage, bool) {
+        let filter =
+            PaymentFilter { rrn: Some(rrn.to_owned()), limit: 9, ..PaymentFilter::default() };
+        let mut actions = Vec::new();
+        let event = Event::Query { ticket: 1, query: Query::Payments(filter) };
+        self.host.handle(clocks(outside.now), event, &mut actions);
+        self.end_turn(actions, outside);
+        let asked = self.asks.pop_front();
+        if let Some(ask) = &asked {
+            let found = self.history.find(ask).map_err(|error| error.to_string());
+            let found = if readable { found } else { Err("the disk is gone".to_owned()) };
+            let mut actions = Vec::new();
+            let event = Event::Found { number: ask.number, found };
+            self.host.handle(clocks(outside.now), event, &mut actions);
+            self.end_turn(actions, outside);
+        }
+        match self.replies.pop() {
+            Some(Reply::Payments(page)) => (page, asked.is_some()),
             other => panic!("{other:?}"),
         }
     }

@@ -430,3 +430,23 @@ fn serve_again(
     script.check(&hub, (&hashes, Write { durable, tried: durable }), case);
     live_on(hub, outside.clone(), case);
 }
+
+/// Whoever asks for a payment that only history has gets it, or is told that it may be missing.
+#[test]
+fn a_list_says_when_history_could_not_be_read() {
+    let config = forgetful(8 * 1024);
+    let mut outside = Outside::new(&config, 120);
+    let mut hub = Hub::open(SimDisk::new(5), &config, outside.now).unwrap();
+    run(&mut hub, &mut outside, &mut Hashes::new(), &mut |_, _, _| {}).unwrap();
+    let mut cold = 0;
+    for number in 0..120 {
+        let rrn = format!("{number:012}");
+        let (whole, asked) = hub.find(&rrn, true, &mut outside);
+        assert!(!whole.payments.is_empty() && !whole.incomplete, "{rrn}: {whole:?}");
+        let (cut, _) = hub.find(&rrn, false, &mut outside);
+        assert_eq!(cut.incomplete, asked, "{rrn}: {cut:?}");
+        cold += u64::from(cut.payments.is_empty());
+        assert!(cut.payments.len() <= whole.payments.len());
+    }
+    assert!(cold > 40, "{cold} were in history alone");
+}

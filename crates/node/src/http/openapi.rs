@@ -107,7 +107,15 @@ fn schemas() -> Value {
         "Accounts": list("accounts", "Account"),
         "Account": object(&["id", "owner", "kind", "currency", "debits_pending", "debits_posted",
                             "credits_pending", "credits_posted", "balance"]),
-        "Payments": list("payments", "Payment"),
+        "Payments": json!({
+            "type": "object",
+            "required": ["payments", "complete"],
+            "properties": {
+                "payments": { "type": "array", "items": { "$ref": "#/components/schemas/Payment" } },
+                "next": { "type": ["string", "null"] },
+                "complete": { "type": "boolean" },
+            },
+        }),
         "Payment": object(&["rrn", "status", "kind", "amount", "currency", "response_code",
                             "approval_code", "stan", "station", "terminal", "acquirer", "issuer",
                             "business_date", "stand_in", "synthetic", "returned",

@@ -107,6 +107,7 @@ async fn payments(
         },
         payments: list.payments.iter().map(|payment| shown::payment(payment, &names)).collect(),
         next,
+        incomplete: list.incomplete,
     };
     Ok(Html(html::payments(&ENGLISH, &list)).into_response())
 }

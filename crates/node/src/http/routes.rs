@@ -222,7 +222,8 @@ async fn payments(
     let body = match pages.ask_host(view::Query::Payments(filter)).await? {
         Reply::Payments(page) => {
             let payments = page.payments.into_iter().map(Into::into).collect();
-            body(&PaymentsJson { payments, next: page.next.map(cursor_of) })
+            let (next, complete) = (page.next.map(cursor_of), !page.incomplete);
+            body(&PaymentsJson { payments, next, complete })
         }
         Reply::Overview(_)
         | Reply::Accounts(_)

@@ -58,8 +58,9 @@ impl Machine {
             }
             Query::Payments(filter) if filter.rrn.as_deref() == Some("late") => return None,
             Query::Payments(filter) => {
+                let incomplete = filter.rrn.as_deref() == Some("cut");
                 let payments = vec![payment(filter.rrn.unwrap_or_default())];
-                Reply::Payments(PaymentPage { payments, next: None })
+                Reply::Payments(PaymentPage { payments, next: None, incomplete })
             }
             Query::Metrics => Reply::Metrics(vec![Metric {
                 name: "bongsu_x",
@@ -235,6 +236,24 @@ fn the_index_names_the_routes_that_are_here() {
     sorted.sort();
     routes.sort_unstable();
     assert_eq!(sorted, routes);
+    rig.stop();
+}
+
+/// A list that history could not be asked for says so, to programs and to people.
+#[test]
+fn an_incomplete_list_says_so() {
+    let rig = start();
+    let (_, whole) = rig.json("/api/v1/payments?rrn=here");
+    assert_eq!((&whole["complete"], &whole["payments"][0]["rrn"]), (&true.into(), &"here".into()));
+    let (status, cut) = rig.json("/api/v1/payments?rrn=cut");
+    assert_eq!((status, &cut["complete"]), (200, &false.into()));
+    let page = |path: &str| {
+        let (status, text) = client::get(&rig.socket, path).unwrap();
+        assert_eq!(status, 200, "{path}");
+        String::from_utf8(text).unwrap()
+    };
+    assert!(page("/payments?rrn=cut").contains("history could not be read"));
+    assert!(!page("/payments?rrn=here").contains("history could not be read"));
     rig.stop();
 }
 
