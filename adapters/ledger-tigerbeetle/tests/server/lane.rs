@@ -99,7 +99,7 @@ impl Engine for Lane {
     }
 
     fn transfer(&mut self, id: u128) -> Result<Option<Transfer>, TigerBeetleError> {
-        Ok(self.transfers(&[id])?.first().copied())
+        Ok(Lane::transfers(self, &[id])?.first().copied())
     }
 }
 
