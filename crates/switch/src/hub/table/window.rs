@@ -215,3 +215,25 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_round() {
+        let span = Span { first: NUMBERS - 2, len: 300 };
+        let numbers: Vec<u32> = (0..300).map(|place| span.number(place)).collect();
+        assert_eq!(numbers[..4], [NUMBERS - 2, NUMBERS - 1, 0, 1]);
+        for (place, number) in (0..).zip(&numbers) {
+            assert_eq!(span.place(*number), Some(place));
+        }
+        for nobody in [298, NUMBERS - 3, NUMBERS, u32::MAX] {
+            assert_eq!((span.place(nobody), span.stands(nobody)), (None, None));
+        }
+        // The last two of a piece, a whole piece, the rest.
+        let last = PAYMENTS_OF_PIECE - 1;
+        let stands = [NUMBERS - 1, 0, 255, 256].map(|number| span.stands(number));
+        assert_eq!(stands, [Some((0, last)), Some((1, 0)), Some((1, last)), Some((2, 0))]);
+    }
+}
