@@ -166,6 +166,12 @@ impl<D: Disk> History<D> {
         last.copied().unwrap_or(0).max(self.first.saturating_sub(1))
     }
 
+    /// Whether more than one segment waited for an index when it was last looked.
+    pub fn is_behind(&self) -> bool {
+        let waits = |number: &&u64| !self.indexes.contains_key(*number);
+        self.sealed.keys().filter(waits).nth(1).is_some()
+    }
+
     /// Does one bounded piece of what is to be done.
     pub fn step(&mut self) -> Result<Step, IndexError> {
         if let Some(part) = self.untold.pop() {

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use host::Level;
 use host::history::{Ask, History, Step};
@@ -18,7 +18,9 @@ use switch::history::Indexed;
 use switch::hub::Kept;
 
 use crate::error::RunError;
-use crate::limits::{HISTORY_ASKED, HISTORY_LOOK, HISTORY_NICE, HISTORY_RETRY};
+use crate::limits::{
+    HISTORY_ASKED, HISTORY_LOOK, HISTORY_NICE, HISTORY_REST, HISTORY_REST_MAX, HISTORY_RETRY,
+};
 use crate::logging::Log;
 
 /// What the thread tells the loop.
@@ -123,9 +125,11 @@ impl<D: Disk> Reader<D> {
 
     /// One piece; how long until the next. None when nobody listens any more.
     fn work(&mut self) -> Option<Duration> {
+        let began = Instant::now();
         match self.history.step() {
             Ok(Step::Idle) => Some(HISTORY_LOOK),
-            Ok(Step::More) => Some(Duration::ZERO),
+            Ok(Step::More) if self.history.is_behind() => Some(Duration::ZERO),
+            Ok(Step::More) => Some((began.elapsed() * HISTORY_REST).min(HISTORY_REST_MAX)),
             Ok(Step::Indexed(indexed)) => {
                 self.failed = false;
                 let record = indexed.record;

@@ -215,7 +215,8 @@ impl HistoryBench {
             Format::Json => output::json(&self.json(&past, &seen))?,
             Format::Text => output::text(&self.text(&past, &seen))?,
         }
-        let sound = past.measured.errors == 0 && seen.is_durable(&past);
+        let Totals { declined, errors, .. } = past.measured;
+        let sound = declined == 0 && errors == 0 && seen.is_durable(&past);
         Ok(if sound { Exit::Fine } else { Exit::No })
     }
 
@@ -246,6 +247,9 @@ impl HistoryBench {
             past.remember(part)?;
             let per_s = measured.payments as f64 * 1e9 / measured.window_ns.max(1) as f64;
             let memory = past.rig.memory()?;
+            for (code, count) in &measured.codes {
+                output::note(&format!("{count} x {code}"));
+            }
             output::note(&format!(
                 "{} of {} payments, {per_s:.0}/s, memory {} MB, {} MB at most",
                 past.measured.answered,
