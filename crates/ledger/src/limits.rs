@@ -22,10 +22,10 @@ pub const RECENT_ROWS: usize = 32_768;
 /// Rows of one piece of a table that grows without being moved: 64 KiB of 64-byte rows.
 pub const ROWS_OF_PIECE: usize = 1_024;
 
-/// Ids of transfers that a hub's books remember, at some 76 bytes each: 10 MB, which is near the
-/// processor. Holds and posts of all that can be under way; what is older the hub's own matching
-/// knows (R-MATCH).
-pub const WINDOW_TRANSFERS: usize = 131_072;
+/// Ids of transfers that a hub's books remember beside those that are open, at some 76 bytes each:
+/// 2.5 MB, which is near the processor. A batch and what is asked again after it are far fewer; what
+/// is older the hub's own matching knows (R-MATCH).
+pub const WINDOW_TRANSFERS: usize = 32_768;
 
 /// Ids of transfers that an embedded ledger remembers besides those of segments that have no index
 /// yet, at some 76 bytes each. A batch is asked about most often a moment after it was made.
