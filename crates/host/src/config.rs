@@ -111,6 +111,8 @@ pub struct Limits {
     pub connections: usize,
     /// Connections from one remote address.
     pub connections_per_address: usize,
+    /// Connections that one listener takes in a second.
+    pub accepts_per_s: u32,
     /// Connections of one listener that have not yet said a whole message or who they are.
     pub strangers: usize,
     /// Requests of one terminals' connection that wait for an answer.

@@ -4,6 +4,10 @@ use crate::config::Rates;
 
 /// Connections through one door: a region's terminals, each with one.
 pub const CONNECTIONS_MAX: usize = 20_000;
+/// Connections that one door takes in a second, unless the file says otherwise: a full one has all
+/// of its 20,000 terminals back within ten seconds of a power cut, and whoever connects without end
+/// costs a tenth of a processor, not all of it.
+pub const ACCEPTS_PER_S: u32 = 2_000;
 /// Requests of one connection that wait for an answer. A retailer's concentrator has this many
 /// tills; beyond it the connection is told 96.
 pub const WAITING_PER_CONNECTION_MAX: usize = 1024;

@@ -12,6 +12,17 @@ pub const READS_PER_TURN: usize = 1;
 pub const EVENTS_PER_TURN: usize = 1024;
 /// Connections that one listener takes in a turn, so that a reconnect storm shares the loop.
 pub const ACCEPTS_PER_TURN: usize = 64;
+/// Callers that the system keeps for one door until the loop takes them: two seconds of
+/// `limits.accepts_per_s`, and what Linux allows by default (`net.core.somaxconn`). Beyond it a
+/// caller's own system calls again, after 1 s, 2 s and so on.
+pub const ACCEPT_BACKLOG: i32 = 4096;
+/// The part of a second's callers that one door takes at once after a quiet time: 500 of 2,000.
+pub const ACCEPT_BURST_PART: u64 = 4;
+/// A door whose callers wait for their turn is looked at again after this: as long as a frame takes
+/// on a busy disk, and 20 callers at a time.
+pub const ACCEPT_WAIT: Duration = Duration::from_millis(10);
+/// How often at most it is told that callers have waited.
+pub const WAITED_TOLD: Duration = Duration::from_secs(10);
 /// Connections of a process. A door's own bound (`host::limits::CONNECTIONS_MAX`) is met first;
 /// this keeps a process with several doors below the file limits that are common.
 pub const CONNECTIONS_MAX: usize = 24_000;

@@ -218,6 +218,7 @@ fn run<D: Driven>(
         handshakes,
         poison: Graveyard::at(process.layout.poison(&process.role)),
         per_address: process.config.limits.connections_per_address,
+        accepts_per_s: process.config.limits.accepts_per_s,
         signals: process.signals()?,
         log: Arc::clone(&process.log),
         on_ready: process.announce(&addresses),

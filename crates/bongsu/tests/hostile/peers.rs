@@ -1,5 +1,6 @@
 //! Peers that mean harm, or are broken.
 
+use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
@@ -13,13 +14,17 @@ use crate::payers::{framed, purchase};
 
 /// How long a hostile peer waits for anything.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Threads that send mutated frames, and as many that connect and go.
+const SENDERS: usize = 4;
+/// Frames that are sent at once.
+const BURST: usize = 8;
 /// A terminal that none of the payers is; the flood's.
 const FLOODER: u32 = 15;
 
 /// One storm.
 #[derive(Clone, Copy)]
 pub(crate) struct Attack {
-    /// Random and mutated frames.
+    /// Random and mutated frames that the station hears.
     pub(crate) frames: usize,
     /// Connections that come at once and stay a moment.
     pub(crate) storm: usize,
@@ -36,12 +41,14 @@ pub(crate) struct Done {
 }
 
 /// One way to do harm.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Harm {
     /// Random and mutated frames.
     Frames,
-    /// Connections that come at once and go.
+    /// Connections that come at once and stay until the last is there.
     Storm,
+    /// Connections that come, say a word and go, without end.
+    Churn,
     /// Connections that say nothing, half a frame, or nothing any more.
     Silence,
     /// Peers that ask and never read.
@@ -53,8 +60,28 @@ pub(crate) enum Harm {
 }
 
 impl Harm {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Frames, Self::Storm, Self::Silence, Self::Deafness, Self::Garbage, Self::Flood];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Frames,
+        Self::Storm,
+        Self::Churn,
+        Self::Silence,
+        Self::Deafness,
+        Self::Garbage,
+        Self::Flood,
+    ];
+
+    /// As `BONGSU_HOSTILE` and the output have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Frames => "frames",
+            Self::Storm => "storm",
+            Self::Churn => "churn",
+            Self::Silence => "silence",
+            Self::Deafness => "deafness",
+            Self::Garbage => "garbage",
+            Self::Flood => "flood",
+        }
+    }
 }
 
 impl Attack {
@@ -86,11 +113,14 @@ impl Attack {
                 scope.spawn(move || stand_back(|| garbage(station, over, round)));
             }
             let held = if does(Harm::Silence) { hold(station, self.silent) } else { Vec::new() };
-            let half = if does(Harm::Frames) { self.frames / 2 + 1 } else { 0 };
+            for _ in 0..if does(Harm::Churn) { SENDERS } else { 0 } {
+                scope.spawn(move || stand_back(|| churn(station, over)));
+            }
+            let part = if does(Harm::Frames) { self.frames / SENDERS + 1 } else { 0 };
             let storms = if does(Harm::Storm) { self.storm } else { 0 };
-            let senders = [0, 1].map(|number| {
-                let seed = round * 2 + number + 77;
-                let harm = move || mutated(station, half, seed);
+            let senders = std::array::from_fn::<_, SENDERS, _>(|number| {
+                let seed = round * 10 + number as u64 + 77;
+                let harm = move || mutated(station, part, seed);
                 scope.spawn(move || stand_back(|| again(until, harm)))
             });
             let harm = move || storm(station, storms);
@@ -149,7 +179,8 @@ fn connect(station: SocketAddr) -> Option<TcpStream> {
 
 /// Frames out of the fuzz targets' corpus, whole frames around changed messages, in bursts; when
 /// the station closes the connection, the next one. A random one is framed too: a station that
-/// closes at once would see little of them else.
+/// closes at once would see little of them else. What is counted is what the station has heard for
+/// certain: a burst when a later one is answered, one frame when it closes.
 fn mutated(station: SocketAddr, count: usize, seed: u64) -> usize {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/decoder");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
@@ -157,24 +188,41 @@ fn mutated(station: SocketAddr, count: usize, seed: u64) -> usize {
     let seeds: Vec<Vec<u8>> = files.into_iter().map(|file| std::fs::read(file).unwrap()).collect();
     let mut mutator = Mutator::new(&seeds, seed);
     let mut answers = vec![0; 64 * 1024];
-    let (mut stream, mut sent) = (None, 0);
-    while sent < count {
+    let (mut stream, mut heard, mut unsure) = (None, 0, 0);
+    while heard < count {
         let Some(open) = stream.take().or_else(|| connect(station)) else { continue };
+        let mut open: TcpStream = open;
         let mut bytes = Vec::new();
-        for _ in 0..8 {
+        for _ in 0..BURST {
             let frame = mutator.next();
             bytes.extend_from_slice(&u16::try_from(frame.len()).unwrap().to_be_bytes());
             bytes.extend_from_slice(frame);
         }
-        let mut open: TcpStream = open;
-        let written = open.write_all(&bytes).is_ok();
-        open.set_nonblocking(true).unwrap();
-        let closed = matches!(open.read(&mut answers), Ok(0));
-        open.set_nonblocking(false).unwrap();
-        sent += 8;
-        stream = (written && !closed).then_some(open);
+        // One that closes on unread bytes resets the connection, and may do so while we write.
+        let written = open.write_all(&bytes);
+        match written.and_then(|()| open.read(&mut answers)) {
+            Ok(1..) => {
+                heard += std::mem::replace(&mut unsure, BURST);
+                stream = Some(open);
+                continue;
+            }
+            Ok(0) => heard += 1,
+            Err(error) if matches!(error.kind(), ConnectionReset | BrokenPipe) => heard += 1,
+            // It says nothing to any of them, or does not read.
+            Err(_) => {}
+        }
+        unsure = 0;
     }
-    sent
+    heard
+}
+
+/// Connects, says a word and goes, as fast as the station's door lets it.
+fn churn(station: SocketAddr, over: &AtomicBool) {
+    let word = framed(&purchase(FLOODER, 1));
+    while !over.load(Ordering::Relaxed) {
+        let Some(mut stream) = connect(station) else { continue };
+        let _ = stream.write_all(&word[..word.len() / 2]);
+    }
 }
 
 /// Connections that say nothing, half a frame, or nothing any more.

@@ -158,6 +158,9 @@ pub const KEYS: &[Key] = &[
         bytes each; older ones are read back when a message means one"),
     value("limits", "connections_per_address", "connections", "20000",
         "connections from one remote address to one role"),
+    value("limits", "accepts_per_s", "connections/s", "2000",
+        "connections that one listener takes in a second; whoever else calls waits in the system's \
+         queue of 4096, or calls again"),
     value("limits", "strangers", "connections", "1024",
         "connections of one listener that have not said who they are, or a whole message; the \
          oldest makes room"),

@@ -24,9 +24,10 @@ use super::{
     TerminalSection, zone,
 };
 use crate::limits::{
-    BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES, CONNECTIONS_MAX,
-    POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX, ROOM_PAYMENTS,
-    ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX, WINDOW_PAYMENTS_MAX,
+    ACCEPTS_PER_S, BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES,
+    CONNECTIONS_MAX, POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX,
+    ROOM_PAYMENTS, ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
+    WINDOW_PAYMENTS_MAX,
 };
 
 const MIB: u64 = 1 << 20;
@@ -175,6 +176,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let mut or = |name, default, most| r.or(&limits, name, default, |v| value::count(v, 1, most));
     let poison_deaths = or("poison_deaths", POISON_DEATHS, POISONS_MAX);
     let window = or("poison_window_s", POISON_WINDOW_S, POISON_WINDOW_S_MAX);
+    let accepts = read_rate(r, &limits, "accepts_per_s", ACCEPTS_PER_S);
     let connection = read_rates(r, &limits, CONNECTION_RATE_KEYS, &CONNECTION_RATES);
     let terminal = read_rate(r, &limits, "terminal_requests_per_s", TERMINAL_PER_S);
     let bank = read_rates(r, &limits, BANK_RATE_KEYS, &BANK_RATES);
@@ -189,6 +191,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         station_in_flight: station_in_flight?.value,
         connections: connections?.value,
         connections_per_address: per_address?.value,
+        accepts_per_s: accepts?,
         strangers: strangers?.value,
         connection_in_flight: connection_in_flight?.value,
         bank_connection_in_flight: bank_connection?.value,

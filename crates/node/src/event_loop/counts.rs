@@ -15,6 +15,8 @@ pub struct LoopCounts {
     pub connections: AtomicU64,
     /// Connections that came through doors.
     pub accepted: AtomicU64,
+    /// Callers that the pace of their door let wait before they were taken.
+    pub accepts_waited: AtomicU64,
     /// Calls that went through.
     pub dialled: AtomicU64,
     /// Calls that did not.

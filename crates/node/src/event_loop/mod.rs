@@ -5,13 +5,14 @@
 //! each connection that has something to send, by [`sender`] if they are many. Commits run on their
 //! own thread.
 //! What bounds it: [`crate::limits`]: reads and accepts of a turn, unsent bytes of a connection and
-//! of all, connections, the time that a peer may leave bytes unread.
+//! of all, connections, the time that a peer may leave bytes unread; [`door`]: callers of a second.
 //! Where a door or a call is secure, handshakes happen on a thread of their own ([`crate::tls`]);
 //! after them the loop opens what it reads and seals what a turn sends.
 //! Deliberately absent: decisions about a payment.
 
 mod connection;
 mod counts;
+mod door;
 mod outlet;
 mod sender;
 mod sockets;
@@ -19,32 +20,31 @@ mod write_queue;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use host::{ConnId, Level};
-use mio::net::{TcpListener, UnixStream};
+use mio::net::UnixStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 pub use counts::LoopCounts;
+pub use door::OpenDoor;
 
 use crate::clock;
 use crate::commit::{Committer, Outcome};
 use crate::driven::{Action, Driven, Event};
 use crate::error::{RunError, RunErrorKind};
-use crate::limits::{
-    EVENTS_PER_TURN, PREDECESSOR_LOOK, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT,
-};
+use crate::limits::{EVENTS_PER_TURN, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT};
 use crate::logging::Log;
 use crate::poison::Graveyard;
-use crate::ports;
 use crate::questions::{Desk, Tray};
 use crate::tls::Handshakes;
 use connection::{Connection, Phase};
+use door::Door;
 use sender::Sender;
 
 const WAKER: Token = Token(0);
@@ -91,59 +91,6 @@ impl Reactor {
     }
 }
 
-/// A door that is open: bound, not yet accepting.
-#[derive(Debug)]
-pub struct OpenDoor {
-    listener: std::net::TcpListener,
-    address: SocketAddr,
-    is_secure: bool,
-}
-
-impl OpenDoor {
-    /// Listens at `address`, waiting at most `wait` for a predecessor to let go of it. `what` names
-    /// the door in errors.
-    pub fn bind(what: &str, address: SocketAddr, wait: Duration) -> Result<Self, RunError> {
-        let until = Instant::now() + wait;
-        loop {
-            let error = match std::net::TcpListener::bind(address) {
-                Ok(listener) => {
-                    return Self::of(listener).map_err(|e| ports::refused(what, address, &e));
-                }
-                Err(error) => error,
-            };
-            match error.kind() {
-                ErrorKind::AddrInUse if Instant::now() < until => {
-                    std::thread::sleep(PREDECESSOR_LOOK);
-                }
-                ErrorKind::AddrInUse => return Err(ports::in_use(&format!("{what} {address}"))),
-                _ => return Err(ports::refused(what, address, &error)),
-            }
-        }
-    }
-
-    fn of(listener: std::net::TcpListener) -> std::io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address, is_secure: false })
-    }
-
-    /// The same door with TLS behind it.
-    #[must_use]
-    pub fn secured(self, is_secure: bool) -> Self {
-        Self { is_secure, ..self }
-    }
-
-    /// Where it listens, its port chosen by the system if it was 0.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The listener, for somebody else's loop.
-    pub(crate) fn into_listener(self) -> std::net::TcpListener {
-        self.listener
-    }
-}
-
 /// What a loop is given.
 pub struct Parts<D> {
     /// The machine.
@@ -158,6 +105,8 @@ pub struct Parts<D> {
     pub calls_are_secure: bool,
     /// Connections through doors from one remote address.
     pub per_address: usize,
+    /// Connections that one door takes in a second.
+    pub accepts_per_s: u32,
     /// Where is kept what the machine dies of.
     pub poison: Graveyard,
     /// A byte here asks for a stop; a second one for an end at once.
@@ -172,15 +121,6 @@ impl<D> std::fmt::Debug for Parts<D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Parts").field("doors", &self.doors).finish_non_exhaustive()
     }
-}
-
-struct Door {
-    listener: TcpListener,
-    is_secure: bool,
-    /// Whether the system may have more callers than were taken.
-    pending: bool,
-    /// Not before this, CLOCK_BOOTTIME in ns: the system had no room.
-    retry_at: u64,
 }
 
 /// What the machine is still to be told of this turn's own doing.
@@ -243,12 +183,11 @@ impl<D: Driven> EventLoop<D> {
         let registry = reactor.poll.registry();
         let mut doors = Vec::new();
         for (place, door) in parts.doors.into_iter().enumerate() {
-            let mut listener = TcpListener::from_std(door.listener);
+            let mut door = Door::of(door, parts.accepts_per_s);
             registry
-                .register(&mut listener, Token(DOORS + place), Interest::READABLE)
+                .register(&mut door.listener, Token(DOORS + place), Interest::READABLE)
                 .map_err(failed)?;
-            let is_secure = door.is_secure;
-            doors.push(Door { listener, is_secure, pending: false, retry_at: 0 });
+            doors.push(door);
         }
         parts.signals.set_nonblocking(true).map_err(failed)?;
         let mut signals = UnixStream::from_std(parts.signals);

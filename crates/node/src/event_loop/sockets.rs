@@ -22,29 +22,33 @@ use crate::clock;
 use crate::driven::{Driven, Event};
 use crate::limits::{
     ACCEPT_PAUSE, ACCEPTS_PER_TURN, CONNECTIONS_MAX, DIAL_WAIT, LINGER, READ_BYTES, READS_PER_TURN,
-    SENDER_FROM, WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
+    SENDER_FROM, WAITED_TOLD, WRITE_QUEUE_BYTES, WRITE_QUEUES_BYTES, WRITE_STALL,
 };
 use crate::tls::{Channel, Handshakes, Opened, Outcome, Refusal, Work};
 
 impl<D: Driven> EventLoop<D> {
     pub(super) fn accept_all(&mut self) {
+        let boot = clock::boot();
         for place in 0..self.doors.len() {
-            self.accept(place);
+            self.accept(place, boot);
+            self.tell_waited(place, boot);
         }
     }
 
-    fn accept(&mut self, place: usize) {
-        let boot = clock::boot();
+    fn accept(&mut self, place: usize, boot: u64) {
         for _ in 0..ACCEPTS_PER_TURN {
             let Some(door) = self.doors.get_mut(place) else { return };
-            if !door.pending || door.retry_at > boot {
+            if !door.may_take(boot) {
                 return;
             }
-            door.retry_at = 0;
             match door.listener.accept() {
-                Ok((stream, peer)) => self.take_in(place, stream, peer),
+                Ok((stream, peer)) => {
+                    let waited = usize::from(door.taken(boot));
+                    LoopCounts::add(&self.reactor.counts.accepts_waited, waited);
+                    self.take_in(place, stream, peer);
+                }
                 Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock => door.pending = false,
+                    ErrorKind::WouldBlock => door.emptied(),
                     // That caller is gone again; the next may be there.
                     ErrorKind::Interrupted
                     | ErrorKind::ConnectionAborted
@@ -56,6 +60,20 @@ impl<D: Driven> EventLoop<D> {
                     }
                 },
             }
+        }
+    }
+
+    /// Says, once in a while, that callers come faster than they are taken.
+    fn tell_waited(&mut self, place: usize, boot: u64) {
+        let Some(door) = self.doors.get_mut(place) else { return };
+        if let Some(waited) = door.take_waited(boot) {
+            let values = [
+                ("door", door.name.as_str().into()),
+                ("waited", waited.into()),
+                ("within_s", WAITED_TOLD.as_secs().into()),
+                ("do", "find who connects so often; `limits.accepts_per_s` is the bound".into()),
+            ];
+            self.log.say(Level::Warn, "callers_waited", &values);
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
-use std::net::TcpStream as StdTcpStream;
+use std::net::{SocketAddr, TcpStream as StdTcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use host::Clocks;
 use host::poison::InHand;
@@ -140,7 +141,20 @@ impl Rig {
         Self::with(script, move |event_loop| event_loop.buffer = vec![0; read_bytes])
     }
 
+    /// A loop whose door takes so many callers a second.
+    fn with_pace(script: Script, accepts_per_s: u32) -> Self {
+        Self::with_parts(script, accepts_per_s, |_| ())
+    }
+
     fn with(script: Script, change: impl FnOnce(&mut EventLoop<Echo>) + Send + 'static) -> Self {
+        Self::with_parts(script, u32::MAX, change)
+    }
+
+    fn with_parts(
+        script: Script,
+        accepts_per_s: u32,
+        change: impl FnOnce(&mut EventLoop<Echo>) + Send + 'static,
+    ) -> Self {
         let reactor = Reactor::new().unwrap();
         let any = ([127, 0, 0, 1], 0).into();
         let door = OpenDoor::bind("test", any, Duration::ZERO).unwrap();
@@ -158,6 +172,7 @@ impl Rig {
                 handshakes: None,
                 calls_are_secure: false,
                 per_address: usize::MAX,
+                accepts_per_s,
                 poison: crate::poison::Graveyard::at("/nonexistent".into()),
                 signals: reader,
                 log: Arc::new(Log::quiet()),
@@ -460,6 +475,31 @@ impl Driven for Mortal {
 }
 
 #[test]
+fn callers_wait_for_their_turn_and_all_of_them_get_it() {
+    let rig = Rig::with_pace(Script::default(), 40);
+    let began = Instant::now();
+    let mut callers: Vec<_> = (0..30).map(|_| rig.connect()).collect();
+    for caller in &mut callers {
+        caller.write_all(b"here").unwrap();
+    }
+    let accepted = || rig.counts.accepted.load(Ordering::Relaxed);
+    eventually("the first ten are in", || accepted() >= 10);
+    // Ten at once, and then no more than 40 a second, however slow this machine is.
+    let (taken, ms) = (accepted(), began.elapsed().as_millis());
+    assert!(u128::from(taken) <= 10 + 1 + ms * 40 / 1000, "{taken} within {ms} ms");
+    // Whoever is in is served while others wait.
+    for _ in 0..3 {
+        callers[0].write_all(b"more").unwrap();
+    }
+    assert_eq!(read_exactly(&mut callers[0], 16), b"heremoremoremore");
+    for caller in callers.iter_mut().skip(1) {
+        assert_eq!(read_exactly(caller, 4), b"here");
+    }
+    assert!(rig.counts.accepts_waited.load(Ordering::Relaxed) > 0);
+    rig.stop();
+}
+
+#[test]
 fn what_a_machine_dies_of_is_written_down_and_the_loop_dies_with_it() {
     let yard = Graveyard::at(crate::testing::temp_dir("mortal").join("poison"));
     for deaths in 1..=3 {
@@ -476,6 +516,7 @@ fn what_a_machine_dies_of_is_written_down_and_the_loop_dies_with_it() {
                 handshakes: None,
                 calls_are_secure: false,
                 per_address: usize::MAX,
+                accepts_per_s: u32::MAX,
                 poison,
                 signals,
                 log: Arc::new(Log::quiet()),

@@ -48,6 +48,11 @@ fn of_loop(turns: &LoopCounts) -> Vec<Metric> {
     let mut list = vec![
         counter("bongsu_loop_turns_total", "Turns of the event loop.", &turns.turns),
         counter("bongsu_accepted_total", "Connections through doors.", &turns.accepted),
+        counter(
+            "bongsu_accepts_waited_total",
+            "Callers beyond a door's rate.",
+            &turns.accepts_waited,
+        ),
         counter("bongsu_dialled_total", "Calls that went through.", &turns.dialled),
         counter("bongsu_dials_failed_total", "Calls that did not.", &turns.dials_failed),
         counter("bongsu_reads_total", "System calls that read bytes.", &turns.reads),

@@ -127,6 +127,7 @@ fn start_with(wait: Duration) -> Rig {
             handshakes: None,
             calls_are_secure: false,
             per_address: usize::MAX,
+            accepts_per_s: u32::MAX,
             poison: crate::poison::Graveyard::at("/nonexistent".into()),
             signals: reader,
             log,
