@@ -110,6 +110,8 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> Result<Option<ExitStat
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -125,7 +127,13 @@ mod tests {
 
     #[test]
     fn interrupts_and_waits() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        // Whoever started this test may ignore SIGINT, and a child inherits that. It says a word
+        // once it does not.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=INT", "sh", "-c", "echo here; exec sleep 600"]);
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut word = [0; 5];
+        child.stdout.take().unwrap().read_exact(&mut word).unwrap();
         assert_eq!(wait(&mut child, Duration::ZERO).unwrap(), None);
         interrupt(&child).unwrap();
         let status = wait(&mut child, Duration::from_secs(60)).unwrap();

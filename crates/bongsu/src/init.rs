@@ -19,12 +19,14 @@ use crate::output::{self, Format, FormatArg};
 Example:
   bongsu init /tmp/nation
   bongsu init /tmp/nation --renew
+  bongsu init /tmp/nation --renew --config changed.toml
   bongsu init /tmp/nation --for pyo00001.terminal.bongsu.internal")]
 pub(crate) struct Init {
     /// The nation's directory
     dir: PathBuf,
-    /// Configuration to start from; by default the example nation's, which is commented
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["renew", "peer"])]
+    /// Configuration to start from; by default the example nation's, which is commented. With
+    /// --renew: one whose keys are made, as before `config apply`, instead of the nation's own
+    #[arg(long, value_name = "FILE", conflicts_with = "peer")]
     config: Option<PathBuf>,
     /// In a nation that is there: make missing keys, renew certificates of less than 30 days
     #[arg(long)]

@@ -1,7 +1,10 @@
 //! What a role shows of itself: plain values, filled from durable state, for pages, commands and
 //! metrics. Amounts are decimal strings in the nation's currency.
 
-use scheme::{BusinessDate, Currency, PaymentId, TerminalId, Timestamp};
+use std::collections::BTreeMap;
+
+use keys::LinkMac;
+use scheme::{BusinessDate, Currency, ParticipantId, PaymentId, TerminalId, Timestamp};
 use switch::record::Fact;
 
 use crate::config::Config;
@@ -10,7 +13,7 @@ use crate::fires::{Fires, Reason};
 use crate::limits::AUTHOR_MAX;
 
 /// What may be asked of a running role.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Query {
     /// Totals.
     Overview,
@@ -25,7 +28,7 @@ pub enum Query {
 }
 
 /// The business part of a configuration file, held against the journal's.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct BusinessChange {
     /// What the file says.
     pub(crate) facts: Vec<Fact>,
@@ -33,12 +36,24 @@ pub struct BusinessChange {
     pub(crate) currency: Currency,
     /// Who changes it; without one nothing is changed.
     pub(crate) author: Option<String>,
+    /// MAC keys of the file's banks, as they lie beside the hub.
+    pub(crate) macs: MacsRead,
 }
+
+/// The MAC keys of each bank, or why they cannot be read.
+pub type MacsRead = BTreeMap<ParticipantId, Result<LinkMac, String>>;
 
 impl BusinessChange {
     /// Of this file.
     pub fn of(config: &Config) -> Self {
-        Self { facts: config.facts(), currency: config.currency, author: None }
+        let (facts, currency) = (config.facts(), config.currency);
+        Self { facts, currency, author: None, macs: BTreeMap::new() }
+    }
+
+    /// With these MAC keys for banks that the hub has none of yet.
+    #[must_use]
+    pub fn with_macs(self, macs: MacsRead) -> Self {
+        Self { macs, ..self }
     }
 
     /// To be made by somebody; `None` if that is no name of 1 to [`AUTHOR_MAX`] bytes without

@@ -1,11 +1,14 @@
 //! The channels of one process: which doors and calls are secure, with which keys.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use host::config::{Channels, Profile};
+use host::view::MacsRead;
 use host::{Config, Door, Level, LinkMacs};
 use keys::LinkMac;
+use scheme::ParticipantId;
 
 use crate::clock;
 use crate::error::RunError;
@@ -67,6 +70,18 @@ pub(crate) fn handshakes(
     Handshakes::start(setting).map(Some)
 }
 
+/// What to do about MAC keys that are not there when the hub starts.
+const MAC_KEYS_DO: &str = "make it with `bongsu init DIR --renew`, and say `bongsu config apply`";
+
+/// The MAC keys of these banks, as `DIR/keys` has them now.
+pub(crate) fn macs_now(keys: &Path, banks: &[ParticipantId]) -> MacsRead {
+    let read = |bank: &ParticipantId| {
+        let keys = key_files::mac_keys(keys, *bank).map_err(|error| error.to_string());
+        (*bank, keys.map(|(from, to)| LinkMac::hub_side(&from, &to)))
+    };
+    banks.iter().map(read).collect()
+}
+
 /// The hub's MAC keys of all banks. A bank without them is refused when it connects, and keeps
 /// nobody else waiting.
 pub(crate) fn macs(process: &Process) -> Result<LinkMacs, RunError> {
@@ -81,7 +96,7 @@ pub(crate) fn macs(process: &Process) -> Result<LinkMacs, RunError> {
             let values = [
                 ("bank", bank.id.to_string().into()),
                 ("where", missing.display().to_string().into()),
-                ("do", "make it with `bongsu init DIR --renew`, and restart the hub".into()),
+                ("do", MAC_KEYS_DO.into()),
             ];
             process.log.say(Level::Error, "no_mac_keys", &values);
             continue;

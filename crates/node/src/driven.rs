@@ -154,7 +154,7 @@ pub enum Action {
 }
 
 /// What pages and commands ask a running role.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Question {
     /// Hub and stations.
     Host(Query),

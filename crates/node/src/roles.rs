@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
@@ -152,7 +153,9 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let journal = process.layout.journal(&process.role);
     let archive = Archive::new(journal, process.config.currency);
     let archive = (role == Role::Hub).then_some(archive);
-    let shown = Shown { http, machine, archive };
+    let secure = role == Role::Hub && process.config.channels == Channels::Secure;
+    let keys = secure.then(|| process.layout.keys());
+    let shown = Shown { http, machine, archive, keys };
     run(process, reactor, driven, doors, Some(committer), Some(shown))
 }
 
@@ -178,6 +181,8 @@ struct Shown {
     machine: Arc<Machine>,
     /// Hub: where stories are read.
     archive: Option<Archive>,
+    /// Hub: where banks' MAC keys are.
+    keys: Option<PathBuf>,
 }
 
 /// The loop of any role, with its pages beside it.
@@ -196,8 +201,8 @@ fn run<D: Driven>(
     let commits = committer.as_ref().map(Committer::counts);
     let pages = process.pages(reactor.desk(), reactor.counts(), commits);
     let (http, pages) = match shown {
-        Some(Shown { http, machine, archive }) => {
-            (Some(http), pages.about(Some(machine)).reading(archive))
+        Some(Shown { http, machine, archive, keys }) => {
+            (Some(http), pages.about(Some(machine)).reading(archive).with_keys(keys))
         }
         None => (None, pages),
     };

@@ -11,6 +11,7 @@ mod init;
 mod kinds;
 mod message;
 mod nation;
+mod new_bank;
 mod pay;
 mod rig;
 mod transfers;

@@ -77,6 +77,10 @@ impl Nation {
         format!("127.0.0.1:{}", 8583 + self.port_base)
     }
 
+    pub(crate) fn port_base(&self) -> u16 {
+        self.port_base
+    }
+
     /// At the first station, without naming a terminal.
     pub(crate) fn pay(&self, arguments: &[&str], code: i32) -> Value {
         let to = self.terminals();

@@ -84,7 +84,8 @@ impl HubRole {
             // Without a certificate nobody knows which keys to verify with.
             let Some(mac) = certified.and_then(|bank| macs.get(&bank)) else {
                 let bank = certified.map(|bank| bank.to_string()).unwrap_or_default();
-                let remedy = "put the bank's MAC key files into DIR/keys and restart the hub";
+                let remedy =
+                    "put the bank's MAC key files into DIR/keys and apply its configuration again";
                 let values = vec![("bank", bank), ("do", remedy.to_owned())];
                 pipeline.log(Level::Error, "no_mac_keys", values);
                 return pipeline.close(conn, CloseReason::NoMacKeys);
@@ -275,7 +276,7 @@ impl HubRole {
         close
     }
 
-    fn participates(&self, bank: ParticipantId) -> bool {
+    pub(super) fn participates(&self, bank: ParticipantId) -> bool {
         self.hub.state().directory().participants.contains_key(&bank)
     }
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::Pages;
 use super::refusal::Refusal;
 use super::routes::{body, json};
+use crate::channels;
 use crate::json::ChangeJson;
 
 type Shared = State<Arc<Pages>>;
@@ -36,7 +37,7 @@ struct Author {
 
 /// Where the file differs from the journal.
 async fn diff(State(pages): Shared, file: Bytes) -> Result<Response, Refusal> {
-    answer(&pages, "/api/v1/config/diff", business(&file)?).await
+    answer(&pages, "/api/v1/config/diff", business(&pages, &file).await?).await
 }
 
 /// Journals the difference and its author.
@@ -45,21 +46,26 @@ async fn apply(
     Query(Author { author }): Query<Author>,
     file: Bytes,
 ) -> Result<Response, Refusal> {
-    let change = author.and_then(|author| business(&file).map(|b| b.by(&author)).transpose());
-    let change = change.ok_or_else(|| {
+    let change = business(&pages, &file).await?;
+    let change = author.and_then(|author| change.by(&author)).ok_or_else(|| {
         let remedy = "say who changes it, in at most 64 bytes";
         Refusal::query("author", "it is missing, empty, too long or holds control codes", remedy)
-    })??;
+    })?;
     answer(&pages, "/api/v1/config/apply", change).await
 }
 
-fn business(file: &[u8]) -> Result<BusinessChange, Refusal> {
+async fn business(pages: &Pages, file: &[u8]) -> Result<BusinessChange, Refusal> {
     let remedy = "see `bongsu config check FILE`";
     let text = std::str::from_utf8(file)
         .map_err(|error| Refusal::query("body", error.to_string(), remedy))?;
     let config = Config::parse(text, "the file")
         .map_err(|errors| Refusal::query("body", errors.to_string(), remedy))?;
-    Ok(BusinessChange::of(&config))
+    let change = BusinessChange::of(&config);
+    let Some(keys) = pages.keys.clone() else { return Ok(change) };
+    let banks: Vec<_> = config.participants.iter().map(|bank| bank.id).collect();
+    // Files are read where no page waits for them.
+    let read = tokio::task::spawn_blocking(move || channels::macs_now(&keys, &banks)).await;
+    Ok(change.with_macs(read.unwrap_or_default()))
 }
 
 async fn answer(pages: &Pages, path: &str, change: BusinessChange) -> Result<Response, Refusal> {

@@ -53,6 +53,8 @@ pub struct Pages {
     latest: Mutex<Option<(Instant, Arc<[PaymentView]>)>>,
     /// Where a hub's stories are read.
     archive: Option<Archive>,
+    /// Where a hub's MAC keys are, if links have them.
+    keys: Option<PathBuf>,
 }
 
 impl Pages {
@@ -65,9 +67,9 @@ impl Pages {
         commits: Option<Arc<CommitCounts>>,
     ) -> Self {
         let version = version.to_owned();
-        let (machine, archive) = (None, None);
+        let (machine, archive, keys) = (None, None, None);
         let (overview, latest) = (Mutex::new(None), Mutex::new(None));
-        Self { role, version, desk, turns, commits, machine, overview, latest, archive }
+        Self { role, version, desk, turns, commits, machine, overview, latest, archive, keys }
     }
 
     /// With the machine that is looked at now and then.
@@ -80,6 +82,12 @@ impl Pages {
     #[must_use]
     pub(crate) fn reading(self, archive: Option<Archive>) -> Self {
         Self { archive, ..self }
+    }
+
+    /// With the directory of keys in which those of new banks are looked for.
+    #[must_use]
+    pub(crate) fn with_keys(self, keys: Option<PathBuf>) -> Self {
+        Self { keys, ..self }
     }
 }
 
