@@ -156,3 +156,47 @@ impl Wire {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::testing::PATIENCE;
+
+    fn say(outlet: &Outlet, bytes: &[u8]) {
+        outlet.count(bytes.len());
+        outlet.put(&mut bytes.to_vec());
+    }
+
+    #[test]
+    fn what_is_said_behind_the_end_of_tls_counts_for_nobody() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = listener.accept().unwrap().0;
+        stream.set_nonblocking(true).unwrap();
+        let [ours, mut theirs] = Channel::pair("outlet");
+        // Seven bytes are another connection's.
+        let all = Arc::new(AtomicUsize::new(7));
+        let outlet = Outlet::new(TcpStream::from_std(stream), Some(ours), Arc::clone(&all));
+        let unsent = || (outlet.unsent(), all.load(Ordering::Acquire));
+
+        say(&outlet, b"last words");
+        assert_eq!(unsent(), (10, 17));
+        let mut written = 0;
+        assert_eq!(outlet.flush(true, &mut written).unwrap(), Flushed::All);
+        assert!(written > 10, "a record and the end of TLS");
+        assert_eq!(unsent(), (0, 7));
+
+        say(&outlet, b"one word more");
+        let mut more = 0;
+        assert_eq!(outlet.flush(true, &mut more).unwrap(), Flushed::All);
+        assert_eq!((more, unsent()), (0, (0, 7)));
+
+        let (mut bytes, mut plain) = (vec![0; written], Vec::new());
+        peer.read_exact(&mut bytes).unwrap();
+        assert_eq!(theirs.open(&bytes, &mut plain).unwrap(), Opened::Ended);
+        assert_eq!(plain, b"last words");
+    }
+}

@@ -92,6 +92,32 @@ fn nation(name: &str) -> PathBuf {
     layout.keys()
 }
 
+impl Channel {
+    /// Both ends of a channel, the hub's and a bank's, after a handshake in memory.
+    pub(crate) fn pair(name: &str) -> [Self; 2] {
+        let keys = nation(name);
+        let material = |role| Material::load(&keys, role).unwrap();
+        let mut ends = [
+            material("hub").answer().unwrap(),
+            material("bank-100001").call(&PeerName::Hub).unwrap(),
+        ];
+        while ends.iter().any(|end| end.is_handshaking() || end.wants_write()) {
+            for from in [0, 1] {
+                let mut bytes = Vec::new();
+                while ends[from].wants_write() {
+                    ends[from].write_tls(&mut bytes).unwrap();
+                }
+                let mut bytes = bytes.as_slice();
+                while !bytes.is_empty() {
+                    ends[1 - from].read_tls(&mut bytes).unwrap();
+                    ends[1 - from].process_new_packets().unwrap();
+                }
+            }
+        }
+        ends.map(Self::new)
+    }
+}
+
 struct Rig {
     address: SocketAddr,
     keys: PathBuf,
