@@ -52,8 +52,19 @@ impl Historian {
         waker: Arc<Waker>,
         log: Arc<Log>,
     ) -> Result<Self, RunError> {
-        let (asks, receiver) = sync_channel(HISTORY_ASKED);
-        let (sender, told) = sync_channel(HISTORY_ASKED);
+        Self::with_room(HISTORY_ASKED, HISTORY_ASKED, history, waker, log)
+    }
+
+    /// With room for so many questions and so many answers.
+    fn with_room<D: Disk + Send + 'static>(
+        questions: usize,
+        answers: usize,
+        history: History<D>,
+        waker: Arc<Waker>,
+        log: Arc<Log>,
+    ) -> Result<Self, RunError> {
+        let (asks, receiver) = sync_channel(questions);
+        let (sender, told) = sync_channel(answers);
         let (failed, record) = (false, 0);
         let reader = Reader { history, told: sender, waker, log, failed, record };
         let thread = std::thread::Builder::new()
@@ -155,5 +166,35 @@ impl<D: Disk> Reader<D> {
         // A loop that cannot be woken finds it later.
         let _ = self.waker.wake();
         heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host::Config;
+    use host::history::HubKeys;
+    use mio::{Poll, Token};
+    use scheme::Timestamp;
+
+    use super::*;
+    use crate::disk::FileDisk;
+    use crate::testing::{eventually, temp_dir};
+
+    /// With more questions than it has room for answers: a thread that waits for room, and an owner
+    /// that waits for the thread, would wait for ever.
+    #[test]
+    fn it_ends_whatever_was_asked_and_not_heard() {
+        let disk = FileDisk::open(&temp_dir("history")).unwrap();
+        let history = History::open(disk, HubKeys::new(&Config::example()), 0).unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let log = Arc::new(Log::quiet());
+        let historian = Historian::with_room(256, 1, history, waker, log).unwrap();
+        for number in 0..256 {
+            historian.ask(Ask { number, keys: Vec::new(), since: Timestamp::default() }).unwrap();
+        }
+        let dropping = std::thread::spawn(move || drop(historian));
+        eventually("it ends", || dropping.is_finished());
+        dropping.join().unwrap();
     }
 }

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_behind_the_end_of_tls_counts_for_nobody() {
+    fn what_is_said_when_tls_is_over_counts_for_nobody() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         peer.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -185,10 +185,16 @@ mod tests {
         say(&outlet, b"last words");
         assert_eq!(unsent(), (10, 17));
         let mut written = 0;
-        assert_eq!(outlet.flush(true, &mut written).unwrap(), Flushed::All);
-        assert!(written > 10, "a record and the end of TLS");
+        assert_eq!(outlet.flush(false, &mut written).unwrap(), Flushed::All);
+        assert!(written > 10, "a record");
         assert_eq!(unsent(), (0, 7));
 
+        // Bytes that are no record end TLS; it says so, and seals nothing from then on.
+        let reading = outlet.open(&[0xff; 64], &mut Vec::new()).unwrap();
+        assert!(reading.opened.is_err() && reading.has_to_send);
+        let mut alert = 0;
+        assert_eq!(outlet.flush(false, &mut alert).unwrap(), Flushed::All);
+        assert!(alert > 0);
         say(&outlet, b"one word more");
         let mut more = 0;
         assert_eq!(outlet.flush(true, &mut more).unwrap(), Flushed::All);
@@ -196,7 +202,7 @@ mod tests {
 
         let (mut bytes, mut plain) = (vec![0; written], Vec::new());
         peer.read_exact(&mut bytes).unwrap();
-        assert_eq!(theirs.open(&bytes, &mut plain).unwrap(), Opened::Ended);
+        assert_eq!(theirs.open(&bytes, &mut plain).unwrap(), Opened::Open);
         assert_eq!(plain, b"last words");
     }
 }
