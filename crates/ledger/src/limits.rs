@@ -23,8 +23,8 @@ pub const RECENT_ROWS: usize = 32_768;
 pub const ROWS_OF_PIECE: usize = 1_024;
 
 /// Ids of transfers that a hub's books remember beside those that are open, at some 76 bytes each:
-/// 2.5 MB, which is near the processor. A batch and what is asked again after it are far fewer; what
-/// is older the hub's own matching knows (R-MATCH).
+/// 2.5 MB, which is near the processor. A batch and what is asked again after it are far fewer;
+/// what is older the hub's own matching knows (R-MATCH).
 pub const WINDOW_TRANSFERS: usize = 32_768;
 
 /// Ids of transfers that an embedded ledger remembers besides those of segments that have no index

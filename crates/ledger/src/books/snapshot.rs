@@ -287,3 +287,44 @@ fn get_entry(bytes: &mut Bytes<'_>) -> Option<Entry> {
         state: State::from_number(bytes.take::<1>().unwrap_or_default()[0])?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use scheme::Timestamp;
+
+    use super::*;
+    use crate::{Account, Transfer, TransferStatus};
+
+    /// What begins behind a hold has the hold if it has its end.
+    #[test]
+    fn an_end_comes_with_its_hold() {
+        let mut books = Books::new();
+        let account = |id| Account { id, ledger: 1, code: 1, ..Account::default() };
+        books.create_accounts(Timestamp(1), &[account(1), account(2)], &mut Vec::new());
+        let hold = |id| Transfer {
+            id,
+            debit_account_id: 1,
+            credit_account_id: 2,
+            amount: 5,
+            user_data_64: 6,
+            ledger: 1,
+            code: 1,
+            flags: TransferFlags::PENDING,
+            ..Transfer::default()
+        };
+        let end = |id, pending_id, flags| Transfer { id, pending_id, flags, ..Transfer::default() };
+        let before = [hold(7), hold(8), hold(9), end(10, 9, TransferFlags::VOID_PENDING)];
+        let mut statuses = Vec::new();
+        books.create_transfers(Timestamp(1), &before, &mut statuses);
+        let row = books.next_row();
+        let after = [end(11, 7, TransferFlags::VOID_PENDING)];
+        books.create_transfers(Timestamp(1), &after, &mut statuses);
+        let mut bytes = Vec::new();
+        books.encode_from(row, &mut bytes);
+        let mut back = Books::decode(&bytes).unwrap();
+        assert_eq!((back.remembered(), back.open_pending()), (3, 1));
+        assert_eq!(back.state_hash(), books.state_hash());
+        back.create_transfers(Timestamp(2), &[after[0], hold(7), hold(8)], &mut statuses);
+        assert_eq!(statuses, [TransferStatus::Exists; 3]);
+    }
+}
