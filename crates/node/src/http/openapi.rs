@@ -53,6 +53,20 @@ const LIST: [Parameter; 8] = [
     ("limit", "query", "At most so many, 1 to 500; 50 if absent"),
 ];
 
+/// A list that may not be all there is.
+fn payments() -> Value {
+    let payments = json!({ "type": "array", "items": { "$ref": "#/components/schemas/Payment" } });
+    json!({
+        "type": "object",
+        "required": ["payments", "complete"],
+        "properties": {
+            "payments": payments,
+            "next": { "type": ["string", "null"] },
+            "complete": { "type": "boolean" },
+        },
+    })
+}
+
 fn text(summary: &str) -> Value {
     let content = json!({ "text/plain": { "schema": { "type": "string" } } });
     json!({ "get": { "summary": summary, "responses": {
@@ -107,15 +121,7 @@ fn schemas() -> Value {
         "Accounts": list("accounts", "Account"),
         "Account": object(&["id", "owner", "kind", "currency", "debits_pending", "debits_posted",
                             "credits_pending", "credits_posted", "balance"]),
-        "Payments": json!({
-            "type": "object",
-            "required": ["payments", "complete"],
-            "properties": {
-                "payments": { "type": "array", "items": { "$ref": "#/components/schemas/Payment" } },
-                "next": { "type": ["string", "null"] },
-                "complete": { "type": "boolean" },
-            },
-        }),
+        "Payments": payments(),
         "Payment": object(&["rrn", "status", "kind", "amount", "currency", "response_code",
                             "approval_code", "stan", "station", "terminal", "acquirer", "issuer",
                             "business_date", "stand_in", "synthetic", "returned",
