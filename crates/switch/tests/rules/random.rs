@@ -9,8 +9,8 @@ use switch::hub::{Input, Payment, Status};
 use switch::record::Fact;
 
 use crate::rig::{
-    A, B, C, MINUTE, Rig, SECOND, amount, bank, card, config, mti, scale_preauth, shop, sound,
-    terminal,
+    A, B, C, MINUTE, Rig, SECOND, amount, bank, card, config, keep, mti, scale_preauth, shop,
+    sound, terminal,
 };
 
 const SEEDS: u64 = 200;
@@ -490,6 +490,14 @@ impl Day {
         sound(&self.rig.hub, &self.rig.books);
     }
 
+    /// All that was said and decided, the hash of the state, how many payments were brought back.
+    fn ends(mut self) -> (Vec<String>, u128, usize) {
+        self.rig.pass(30 * SECOND);
+        let records = self.rig.records.iter();
+        let recalled = records.filter(|record| matches!(record.fact, Fact::Recalled(_))).count();
+        (self.rig.all_said(), self.rig.hub.state_hash().0, recalled)
+    }
+
     /// Every payment ended as the model says, and the money is where it says.
     fn judge(mut self) {
         self.rig.pass(30 * SECOND);
@@ -547,6 +555,34 @@ fn any_day_ends_as_the_model_says() {
         });
         assert!(outcome.is_ok(), "seed {seed}");
     }
+}
+
+/// Two hubs with a history, one that forgets nothing, one that keeps a payment or two: the same
+/// days, and every answer, question, advice and record is the same, and so is the state in the end.
+#[test]
+fn a_hub_that_forgets_says_what_one_says_that_does_not() {
+    let day = |seed: u64, window: usize| {
+        keep(Some(window));
+        let mut day = Day::new(seed);
+        for _ in 0..STEPS {
+            day.step();
+        }
+        day.ends()
+    };
+    let mut recalled = 0;
+    for seed in 1..=SEEDS / 8 {
+        let (whole, hash, _) = day(seed, usize::MAX);
+        for window in [1, 2] {
+            let (said, own, again) = day(seed, window);
+            recalled += again;
+            for (one, other) in whole.iter().zip(&said) {
+                assert_eq!(one, other, "seed {seed}, window {window}");
+            }
+            assert_eq!(whole.len(), said.len(), "seed {seed}, window {window}");
+            assert_eq!(hash, own, "seed {seed}, window {window}: the state");
+        }
+    }
+    assert!(recalled > 20, "{recalled} were recalled");
 }
 
 /// After a crash at any record of a random day nothing but approved holds is pending, and the books

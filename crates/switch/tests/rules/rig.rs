@@ -127,6 +127,13 @@ pub(crate) struct Rig {
 thread_local! {
     /// How long a hold stands in this test, and how long after its end it can be completed.
     static PREAUTH_MS: Cell<u64> = const { Cell::new(Timers::RULE_BOOK.preauth_ms) };
+    /// What the hub keeps in memory once history has it; none: history has none.
+    static WINDOW: Cell<Option<usize>> = const { Cell::new(crate::WINDOW) };
+}
+
+/// Gives all rigs of this test another window than the others have.
+pub(crate) fn keep(window: Option<usize>) {
+    WINDOW.set(window);
 }
 
 /// Scales the seven days of a pre-authorisation, and the one after, for all rigs of this test.
@@ -143,7 +150,7 @@ pub(crate) fn config() -> HubConfig {
         cutover_s: 22 * 3600,
         net_at_cutover: true,
         in_flight_max: 100,
-        window_payments: crate::WINDOW.unwrap_or(usize::MAX),
+        window_payments: WINDOW.get().unwrap_or(usize::MAX),
         cash: true,
         engine: crate::ENGINE,
     }
@@ -291,7 +298,7 @@ impl Rig {
         if self.depth == 0 {
             self.answer_look_ups();
             self.inputs += 1;
-            if crate::WINDOW.is_some() && self.inputs.is_multiple_of(3) {
+            if WINDOW.get().is_some() && self.inputs.is_multiple_of(3) {
                 self.cover();
             }
             self.copy();
@@ -512,6 +519,16 @@ impl Rig {
             }
             Effect::Count(count) => self.counts.push(count),
         }
+    }
+
+    /// All that left the hub so far, and what it decided.
+    pub(crate) fn all_said(&self) -> Vec<String> {
+        let mut said: Vec<String> = self.answers.iter().map(|one| format!("{one:?}")).collect();
+        said.extend(self.asks.iter().map(|one| format!("{one:?}")));
+        said.extend(self.advices.iter().map(|one| format!("{one:?}")));
+        said.extend(self.counts.iter().map(|one| format!("{one:?}")));
+        said.extend(self.records.iter().map(|record| format!("{record:?}")));
+        said
     }
 
     pub(crate) fn sign_on(&mut self, id: u64) {
