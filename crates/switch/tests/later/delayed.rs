@@ -109,7 +109,7 @@ struct Counts {
 
 impl Minutes {
     fn new(seed: u64) -> Self {
-        let mut rig = Rig::begun(if seed % 2 == 0 { MORNING } else { EVENING });
+        let mut rig = Rig::begun(if seed.is_multiple_of(2) { MORNING } else { EVENING });
         for id in [A, B, C] {
             rig.sign_on(id);
         }
