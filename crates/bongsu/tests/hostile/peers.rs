@@ -14,6 +14,8 @@ use crate::payers::{framed, purchase};
 
 /// How long a hostile peer waits for anything.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// Between two connections of one that connects and goes: all of them are half of what a door takes.
+const PAUSE: Duration = Duration::from_millis(4);
 /// Threads that send mutated frames, and as many that connect and go.
 const SENDERS: usize = 4;
 /// Frames that are sent at once.
@@ -114,7 +116,10 @@ impl Attack {
             }
             let held = if does(Harm::Silence) { hold(station, self.silent) } else { Vec::new() };
             for _ in 0..if does(Harm::Churn) { SENDERS } else { 0 } {
-                scope.spawn(move || stand_back(|| churn(station, over)));
+                // Together with others it leaves them a share of the door: who is not let in
+                // within his patience does no harm.
+                let pause = if does(Harm::Frames) { PAUSE } else { Duration::ZERO };
+                scope.spawn(move || stand_back(|| churn(station, over, pause)));
             }
             let part = if does(Harm::Frames) { self.frames / SENDERS + 1 } else { 0 };
             let storms = if does(Harm::Storm) { self.storm } else { 0 };
@@ -216,12 +221,13 @@ fn mutated(station: SocketAddr, count: usize, seed: u64) -> usize {
     heard
 }
 
-/// Connects, says a word and goes, as fast as the station's door lets it.
-fn churn(station: SocketAddr, over: &AtomicBool) {
+/// Connects, says a word and goes; without a pause as fast as the station's door lets it.
+fn churn(station: SocketAddr, over: &AtomicBool, pause: Duration) {
     let word = framed(&purchase(FLOODER, 1));
     while !over.load(Ordering::Relaxed) {
         let Some(mut stream) = connect(station) else { continue };
         let _ = stream.write_all(&word[..word.len() / 2]);
+        std::thread::sleep(pause);
     }
 }
 
