@@ -14,7 +14,7 @@ use crate::payers::{framed, purchase};
 
 /// How long a hostile peer waits for anything.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Between two connections of one that connects and goes: all of them are half of what a door takes.
+/// Between two connections of one that connects and goes: all of them take half of the door.
 const PAUSE: Duration = Duration::from_millis(4);
 /// Threads that send mutated frames, and as many that connect and go.
 const SENDERS: usize = 4;
