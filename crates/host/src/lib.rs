@@ -38,7 +38,7 @@ pub use config::Config;
 pub use event::{
     Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Health, Level, LogLine, Peer,
 };
-pub use hub::rebuild::{Applying, Aside, AtOnce};
+pub use hub::rebuild::{Aside, AtOnce, Handful, Task, Worker};
 pub use identity::PeerName;
 pub use opening::{Host, HostError, HostKeys, LinkMacs, Opened, Role};
 pub use restore::{Restored, raise_epoch};

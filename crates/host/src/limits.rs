@@ -150,5 +150,8 @@ pub const AUDIT_ENDED_MAX: usize = 4 * 1024 * 1024;
 /// Records that a hub's recovery hands aside at once: some 300 KiB, near enough for two processors
 /// to share, and enough that handing over costs nothing beside them.
 pub const REPLAY_RECORDS: usize = 1024;
+/// Handfuls of a recovery that are aside at once: as many as keep both threads busy where one of
+/// them takes longer over some records than over others.
+pub const REPLAY_HANDFULS: usize = 4;
 /// Rows of one group of a Parquet file: some 16 MiB of payments, which is what is kept in memory.
 pub const PARQUET_ROWS: usize = 65_536;

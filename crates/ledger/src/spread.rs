@@ -80,6 +80,18 @@ impl SpreadTable {
         self.insert(hash, row);
     }
 
+    /// Puts a row in the place of an `alive` one whose hash is alike in the part that is kept, and
+    /// gives that one; or adds it, as [`Self::insert_over`] does.
+    pub fn put_over(&mut self, hash: u64, row: u32, alive: impl Fn(u32) -> bool) -> Option<u32> {
+        let tag = tag_of(hash);
+        let alike = |(known, row): &(u32, u32)| *known == tag && alive(*row);
+        if let Some((_, known)) = self.parts[part_of(hash)].find_mut(mixed(tag), alike) {
+            return Some(core::mem::replace(known, row));
+        }
+        self.insert_over(hash, row, alive);
+        None
+    }
+
     /// Puts a row in the place of another of the same hash.
     pub fn replace(&mut self, hash: u64, row: u32, by: u32) {
         let tag = tag_of(hash);
@@ -91,23 +103,29 @@ impl SpreadTable {
 
     /// Puts rows and their hashes in the order of the parts that they belong to: many rows at once
     /// are best put in part by part, as one part is near the processor and the whole is not.
-    pub fn by_parts(rows: &[(u64, u32)], sorted: &mut Vec<(u64, u32)>) {
-        let mut ends = [0usize; SPREAD_PARTS];
-        for (hash, _) in rows {
-            ends[part_of(*hash)] = ends[part_of(*hash)].saturating_add(1);
-        }
-        let mut end = 0usize;
-        for share in &mut ends {
-            end = end.saturating_add(*share);
-            *share = end;
+    pub fn by_parts(rows: impl Iterator<Item = (u64, u32)> + Clone, sorted: &mut Vec<(u64, u32)>) {
+        let mut places = [0usize; SPREAD_PARTS];
+        rows.clone().for_each(|(hash, _)| {
+            let share = &mut places[part_of(hash)];
+            *share = share.saturating_add(1);
+        });
+        let mut all = 0usize;
+        for place in &mut places {
+            let share = core::mem::replace(place, all);
+            all = all.saturating_add(share);
         }
         sorted.clear();
-        sorted.resize(rows.len(), (0, 0));
-        for row in rows.iter().rev() {
-            let place = &mut ends[part_of(row.0)];
-            *place = place.saturating_sub(1);
-            sorted[*place] = *row;
+        sorted.resize(all, (0, 0));
+        for row in rows {
+            let place = &mut places[part_of(row.0)];
+            sorted[*place] = row;
+            *place = place.saturating_add(1);
         }
+    }
+
+    /// What is kept of a hash: rows with the same cannot be told apart by it.
+    pub fn kept_of(hash: u64) -> (usize, u32) {
+        (part_of(hash), tag_of(hash))
     }
 
     /// Takes a row out.
@@ -238,9 +256,9 @@ mod tests {
         let mut expected = rows.clone();
         expected.sort_by_key(|(hash, _)| part_of(*hash));
         let mut sorted = alloc::vec![(9, 9)];
-        SpreadTable::by_parts(&rows, &mut sorted);
+        SpreadTable::by_parts(rows.iter().copied(), &mut sorted);
         assert_eq!(sorted, expected);
-        SpreadTable::by_parts(&[], &mut sorted);
+        SpreadTable::by_parts(core::iter::empty(), &mut sorted);
         assert_eq!(sorted, []);
     }
 

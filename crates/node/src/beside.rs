@@ -3,29 +3,30 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use host::{Applying, Aside};
+use host::limits::REPLAY_HANDFULS;
+use host::{Aside, Task, Worker};
 
 use crate::error::RunError;
 
 /// The thread. Dropped, it ends.
 #[derive(Debug)]
 pub(crate) struct Beside {
-    work: Option<SyncSender<Box<Applying>>>,
-    done: Receiver<Box<Applying>>,
+    work: Option<SyncSender<Task>>,
+    done: Receiver<Task>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Beside {
     pub(crate) fn start() -> Result<Self, RunError> {
-        // One thing is aside at a time.
-        let (work, todo) = sync_channel::<Box<Applying>>(1);
-        let (back, done) = sync_channel(1);
+        // There is room for all that may be under way: the thread never waits to give back.
+        let (work, todo) = sync_channel::<Task>(REPLAY_HANDFULS);
+        let (back, done) = sync_channel(REPLAY_HANDFULS);
         let thread = std::thread::Builder::new()
             .name("recovery".to_owned())
             .spawn(move || {
-                for mut work in todo {
-                    work.run();
-                    if back.send(work).is_err() {
+                let mut worker = Worker::default();
+                for task in todo {
+                    if back.send(worker.run(task)).is_err() {
                         return;
                     }
                 }
@@ -44,16 +45,16 @@ impl Beside {
 }
 
 impl Aside for Beside {
-    fn begin(&mut self, work: Box<Applying>) {
-        let taken = self.work.as_ref().map(|thread| thread.send(work));
+    fn give(&mut self, task: Task) {
+        let taken = self.work.as_ref().map(|thread| thread.send(task));
         if !matches!(taken, Some(Ok(()))) {
             self.died();
         }
     }
 
-    fn finish(&mut self) -> Box<Applying> {
+    fn take(&mut self) -> Task {
         match self.done.recv() {
-            Ok(work) => work,
+            Ok(task) => task,
             Err(_) => self.died(),
         }
     }

@@ -16,7 +16,7 @@ pub struct Fingerprint(pub u128);
 impl Fingerprint {
     /// The fingerprint of a set of one.
     pub fn of(member: &impl Hash) -> Self {
-        Self(u128::from(SEED.hash_one(member)).wrapping_mul(SPREAD))
+        Mark::of(member).fingerprint()
     }
 
     /// A member came.
@@ -37,6 +37,22 @@ impl Fingerprint {
     /// The set without that part of it.
     pub fn without(self, part: Self) -> Self {
         Self(self.0.wrapping_sub(part.0))
+    }
+}
+
+/// The fingerprint of a set of one in half the room: what is kept beside each of millions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Mark(u64);
+
+impl Mark {
+    /// The mark of a member.
+    pub(crate) fn of(member: &impl Hash) -> Self {
+        Self(SEED.hash_one(member))
+    }
+
+    /// The fingerprint of the set of it alone.
+    pub(crate) fn fingerprint(self) -> Fingerprint {
+        Fingerprint(u128::from(self.0).wrapping_mul(SPREAD))
     }
 }
 

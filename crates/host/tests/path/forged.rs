@@ -356,7 +356,8 @@ fn a_start_names_the_record_that_cannot_be_though_it_has_read_on() {
     tale.again(end, end + 1);
     let terminal = tale.place(|fact| matches!(fact, Fact::Terminal { .. }));
     let (last, fine) = (tale.0[tale.0.len() - 1].0, tale.0[terminal].1.clone());
-    tale.0.extend(std::iter::repeat_n((last, fine), 3 * host::limits::REPLAY_RECORDS));
+    let many = (host::limits::REPLAY_HANDFULS + 3) * host::limits::REPLAY_RECORDS;
+    tale.0.extend(std::iter::repeat_n((last, fine), many));
     match world.reopen(tale.written(None)) {
         Err(HostError::Journal(OpenError::Refused { record, why })) => {
             assert_eq!(record, end as u64 + 2, "{why}");

@@ -56,6 +56,7 @@ pub use payments::{Payment, Payments, Status};
 pub use recovering::Recovering;
 pub use snapshot::SnapshotError;
 pub use state::{Advice, Position, State, Told};
+pub use table::Chaining;
 
 use crate::fingerprint::Fingerprint;
 use crate::history::{HistoryKey, Indexed, Latest};

@@ -9,8 +9,8 @@ use scheme::{
 };
 
 use super::kept::Kept;
-use super::table::{Key, Life, Table};
-use crate::fingerprint::Fingerprint;
+use super::table::{Chaining, Key, Life, Table};
+use crate::fingerprint::{Fingerprint, Mark};
 use crate::limits::{FORGET_PER_TURN, FOUND_PAYMENTS_MAX};
 use crate::record::{Closed, Declined, Opened, Outcome, Reversed, Seen};
 use crate::request::{Text25, Trace, text25};
@@ -187,9 +187,14 @@ impl Payments {
         self.table.leave_chains();
     }
 
-    /// Makes what was left.
-    pub(crate) fn make_chains(&mut self) {
-        self.table.make_chains();
+    /// What was left, in two halves: each is to be run and given back.
+    pub(crate) fn take_chains(&mut self) -> [Chaining; 2] {
+        self.table.take_chains()
+    }
+
+    /// What was left is made.
+    pub(crate) fn put_chains(&mut self, made: [Chaining; 2]) {
+        self.table.put_chains(made);
     }
 
     /// A payment by its id.
@@ -294,8 +299,8 @@ impl Payments {
     pub(crate) fn insert(&mut self, payment: Payment, record: u64, open: bool) {
         // An id is derived from the match key K1, and a K1 match is never a new payment.
         assert!(self.get(payment.id).is_none(), "payment {} exists already", payment.id);
-        let mark = Fingerprint::of(&payment);
-        self.fingerprint = self.fingerprint.and(mark);
+        let mark = Mark::of(&payment);
+        self.fingerprint = self.fingerprint.and(mark.fingerprint());
         let life = Life { mark, opened: record, last: record, open, ..Life::default() };
         let row = self.table.insert(payment, life);
         self.enlist(life, row);
@@ -313,8 +318,9 @@ impl Payments {
     pub(crate) fn change(&mut self, id: PaymentId, record: u64, change: impl FnOnce(&mut Payment)) {
         if let Some((payment, life, _)) = self.table.get_mut(id) {
             change(payment);
-            let before = core::mem::replace(&mut life.mark, Fingerprint::of(payment));
-            self.fingerprint = self.fingerprint.without(before).and(life.mark);
+            let before = core::mem::replace(&mut life.mark, Mark::of(payment));
+            let (before, after) = (before.fingerprint(), life.mark.fingerprint());
+            self.fingerprint = self.fingerprint.without(before).and(after);
             life.last = record;
             life.retired = false;
         }
@@ -347,7 +353,7 @@ impl Payments {
         let id = kept.payment.id;
         if self.get(id).is_none() {
             let life = Life { opened: kept.opened, ..Life::default() };
-            let mark = Fingerprint::of(&kept.payment);
+            let mark = Mark::of(&kept.payment);
             self.table.insert_old(kept.payment.clone(), Life { mark, ..life });
         }
         if let Some((_, life, row)) = self.table.get_mut(id) {
@@ -393,7 +399,7 @@ impl Payments {
         if self.get(id).is_some() {
             return false;
         }
-        let mark = Fingerprint::of(&kept.payment);
+        let mark = Mark::of(&kept.payment);
         let life = Life { mark, opened: kept.opened, last: kept.last, ..life };
         self.table.insert_found(kept.payment.clone(), life);
         true
@@ -495,7 +501,7 @@ impl Payments {
     /// Puts back one that was not cold, as open; each came after the one before.
     pub(crate) fn restore_hot(&mut self, kept: &Kept, (retired, told): (bool, bool)) {
         let open = true;
-        let mark = Fingerprint::of(&kept.payment);
+        let mark = Mark::of(&kept.payment);
         let (opened, last) = (kept.opened, kept.last);
         let life = Life { mark, opened, last, open, retired, told, ..Life::default() };
         let payment = kept.payment.clone();
@@ -658,6 +664,26 @@ mod tests {
         assert_eq!(hot, expected);
     }
 
+    /// Two reference numbers whose keys share a chain, as their hashes are alike in what is kept of
+    /// them: each is asked for alone.
+    #[test]
+    fn r_match_keys_that_share_a_chain_are_told_apart() {
+        let rrns = [*b"000001035722", *b"000001113010"];
+        let bank = ParticipantId::new(7).unwrap();
+        let kept = rrns.map(|rrn| Key::Reference(bank, Rrn::new(&rrn).unwrap()).kept_of_hash());
+        assert_eq!(kept[0], kept[1], "they share no chain any more: look for another two");
+        let mut payments = Payments::default();
+        for id in 1..=6u64 {
+            let rrn = &rrns[usize::from(id.is_multiple_of(3))];
+            payments.insert(payment(u128::from(id), 1, rrn, id), id, false);
+        }
+        let found = rrns.map(|rrn| {
+            let found = payments.by_reference(bank, Rrn::new(&rrn).unwrap());
+            found.map(|payment| payment.id.get() >> 4).collect::<Vec<_>>()
+        });
+        assert_eq!(found, [vec![5, 4, 2, 1], vec![6, 3]]);
+    }
+
     /// Chains that are made at the end are those that were made on the way, those that came, went,
     /// and stayed alike.
     #[test]
@@ -675,7 +701,9 @@ mod tests {
                 payments.forget(usize::from(step < 700) * 300, |_| false, |_| {});
             }
         }
-        late.make_chains();
+        let mut halves = late.take_chains();
+        halves.iter_mut().for_each(Chaining::run);
+        late.put_chains(halves);
         let seen = payment(1, 0, b"000000000001", 0).seen;
         let (bank, terminal, retailer) = (seen.acquirer, seen.terminal, seen.retailer);
         let ids = |found: Vec<&Payment>| found.iter().map(|p| p.id).collect::<Vec<_>>();

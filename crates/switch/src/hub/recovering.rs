@@ -1,6 +1,6 @@
 //! A hub on its way back from its journal: it takes records, and nobody asks it anything.
 
-use super::{Hub, State};
+use super::{Chaining, Hub, State};
 use crate::Record;
 use crate::legs::Implied;
 
@@ -28,9 +28,14 @@ impl Recovering {
         self.hub.state()
     }
 
+    /// What nothing needed yet, in two halves: each is to be run and given to [`Self::end`].
+    pub fn chains(&mut self) -> [Chaining; 2] {
+        self.hub.state.payments_mut().take_chains()
+    }
+
     /// The hub, which can be asked from now on.
-    pub fn end(mut self) -> Hub {
-        self.hub.state.payments_mut().make_chains();
+    pub fn end(mut self, made: [Chaining; 2]) -> Hub {
+        self.hub.state.payments_mut().put_chains(made);
         self.hub
     }
 }

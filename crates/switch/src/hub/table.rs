@@ -5,6 +5,9 @@
 //! the window. A row has a number, which names it until its payment goes or is put aside.
 
 mod aside;
+mod chains;
+mod ring;
+mod span;
 mod window;
 
 use core::hash::BuildHasher;
@@ -14,9 +17,10 @@ use ledger::Recent;
 use scheme::{ParticipantId, PaymentId, RetailerId, Rrn, Stan, TerminalId, Token};
 
 use self::aside::Aside;
+pub use self::chains::Chaining;
 use self::window::Window;
 use super::payments::Payment;
-use crate::fingerprint::Fingerprint;
+use crate::fingerprint::Mark;
 
 /// No row.
 const NONE: u32 = u32::MAX;
@@ -74,6 +78,12 @@ impl Key {
         }
     }
 
+    /// Which chain of its kind it belongs to.
+    #[cfg(test)]
+    pub(super) fn kept_of_hash(self) -> (usize, u32) {
+        ledger::SpreadTable::kept_of(self.hash())
+    }
+
     fn is_of(self, payment: &Payment) -> bool {
         let seen = &payment.seen;
         let at = |acquirer, terminal| seen.acquirer == acquirer && seen.terminal == terminal;
@@ -114,8 +124,8 @@ fn hash_of(key: &impl core::hash::Hash) -> u64 {
 /// What the table knows of a payment beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Life {
-    /// The payment's own fingerprint, which would else be reckoned again for every change.
-    pub(super) mark: Fingerprint,
+    /// Of its part in the fingerprint, which would else be reckoned again for every change.
+    pub(super) mark: Mark,
     /// The record that opened or refused it.
     pub(super) opened: u64,
     /// The record that changed it last.
@@ -152,10 +162,17 @@ impl Table {
         self.aside.leave_chains();
     }
 
-    /// Makes all chains, and leaves none from now on.
-    pub(super) fn make_chains(&mut self) {
+    /// The chains that were left, in two halves: each is to be run, wherever there is time, and
+    /// given to [`Self::put_chains`]. No payment comes or goes meanwhile.
+    pub(super) fn take_chains(&mut self) -> [Chaining; 2] {
+        let [a, b, c, d] = KINDS;
+        [[a, b], [c, d]].map(|kinds| self.window.take_chains(&kinds))
+    }
+
+    /// All chains are there, and none is left for later from now on.
+    pub(super) fn put_chains(&mut self, made: [Chaining; 2]) {
         self.unchained = false;
-        self.window.make_chains();
+        made.into_iter().for_each(|made| self.window.put_chains(made));
         self.aside.make_chains();
     }
 

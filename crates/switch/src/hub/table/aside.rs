@@ -59,7 +59,7 @@ impl Aside {
         }
     }
 
-    /// See [`super::Table::make_chains`].
+    /// See [`super::Table::put_chains`].
     pub(super) fn make_chains(&mut self) {
         self.unchained = false;
         let (mut hashes, mut by_parts) = (Vec::new(), Vec::new());
@@ -67,7 +67,7 @@ impl Aside {
             let hash = |row: u32| self.payment(row).map(|payment| Key::of(payment, kind).hash());
             hashes.clear();
             hashes.extend(self.rows().filter_map(|row| Some((hash(row)?, row))));
-            SpreadTable::by_parts(&hashes, &mut by_parts);
+            SpreadTable::by_parts(hashes.iter().copied(), &mut by_parts);
             for (hash, row) in &by_parts {
                 self.link(*row, kind, *hash);
             }
