@@ -15,6 +15,12 @@ pub(crate) fn date(at: &str) -> &str {
     at.get(..10).unwrap_or(at)
 }
 
+/// As [`clock`], with the date before it unless it is of that day: `2026-11-21 12:19:22`.
+pub(crate) fn moment(at: &str, today: &str) -> String {
+    let (date, clock) = (date(at), clock(at));
+    if date == today { clock.to_owned() } else { format!("{date} {clock}") }
+}
+
 /// `-1234567.89` as `\u{2212}1,234,567.89`.
 pub(crate) fn grouped(amount: &str) -> String {
     let (sign, rest) = match amount.strip_prefix('-') {
@@ -47,12 +53,14 @@ pub(crate) fn percent(of_10_000: u64) -> String {
     format!("{}.{} %", of_10_000 / 100, of_10_000 % 100 / 10)
 }
 
-/// Milliseconds: `830 ms`, `1.2 s`, `4 min`.
+/// Milliseconds: `830 ms`, `1.2 s`, `4 min`, `3 h`, `7 d`.
 pub(crate) fn duration(ms: u64) -> String {
     match ms {
         0..1000 => format!("{ms} ms"),
         1000..120_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
-        _ => format!("{} min", ms / 60_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        7_200_000..172_800_000 => format!("{} h", ms / 3_600_000),
+        _ => format!("{} d", ms / 86_400_000),
     }
 }
 
@@ -89,6 +97,9 @@ mod tests {
         assert_eq!(percent(9_987), "99.8 %");
         assert_eq!((duration(999), duration(1_250)), ("999 ms".into(), "1.2 s".into()));
         assert_eq!(duration(240_000), "4 min");
+        assert_eq!((duration(7_200_000), duration(604_800_000)), ("2 h".into(), "7 d".into()));
+        assert_eq!(moment("2026-11-22T12:19:22.123Z", "2026-11-22"), "12:19:22");
+        assert_eq!(moment("2026-11-21T12:19:22.123Z", "2026-11-22"), "2026-11-21 12:19:22");
         assert_eq!(clock("2026-11-22T12:19:22.123Z"), "12:19:22");
         assert_eq!(clock_ms("2026-11-22T12:19:22.123Z"), "12:19:22.123");
         assert_eq!(clock("now"), "now");

@@ -500,6 +500,7 @@ fn open_hub<D: Disk>(
         }
         Replay::Record(record) => {
             last = Timestamp(record.time_ns);
+            role.keep_replayed(&record);
             rebuild.record(&record)
         }
         Replay::End => rebuild.end(),

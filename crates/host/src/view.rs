@@ -192,7 +192,7 @@ pub struct Overview {
     pub stations: Vec<StationView>,
     /// Hub: findings by kind.
     pub findings_by_kind: Vec<(&'static str, u64)>,
-    /// Hub: the last findings since the role started, newest first.
+    /// Hub: the last findings of which records were read or written since the start, newest first.
     pub latest_findings: Vec<FindingView>,
     /// What only the shell knows.
     pub health: Health,

@@ -20,7 +20,7 @@ use scheme::{
 use crate::hub::Kept;
 use crate::request::{OriginalRef, Text25, Trace};
 
-pub use codec::{decode, encode};
+pub use codec::{decode, encode, is_finding};
 pub(crate) use codec::{get_original, get_seen, put_original, put_seen};
 pub(crate) use codec::{is_of_payment, says_request};
 

@@ -25,16 +25,21 @@ pub fn station(m: &Messages, page: &OwnPage) -> String {
 
 /// What went wrong.
 pub fn trouble(m: &Messages, trouble: &Trouble) -> String {
+    let title = match trouble.status {
+        400 => m.word("trouble_asked"),
+        404 => m.word("trouble_absent"),
+        _ => m.word("trouble"),
+    };
     let body = html! {
         section.trouble {
             p.lead { (trouble.status) }
-            h1 { (m.word("trouble")) }
-            p { (trouble.message) ": " code { (trouble.place) } }
+            h1 { (title) }
+            p { code { (trouble.place) } ": " (trouble.message) "." }
             p { b { (m.word("do")) } ": " (trouble.remedy) "." }
             p { a href="/" { (m.word("back")) } }
         }
     };
-    document(m, &trouble.frame, m.word("trouble"), &body)
+    document(m, &trouble.frame, title, &body)
 }
 
 /// A whole page.
@@ -79,8 +84,11 @@ fn document(m: &Messages, frame: &Frame, title: &str, body: &Markup) -> String {
 fn when(m: &Messages, frame: &Frame) -> Markup {
     html! {
         p.when {
-            (m.word("as_of")) " "
-            time datetime=(frame.at) { (clock(&frame.at)) " UTC, " (date(&frame.at)) }
+            // A page that shows nothing of the role has no time.
+            @if !frame.at.is_empty() {
+                (m.word("as_of")) " "
+                time datetime=(frame.at) { (clock(&frame.at)) " UTC, " (date(&frame.at)) }
+            }
             @if let Some(seconds) = frame.refresh_s {
                 span { ", " (fill(m.word("asks_again"), &[("s", &seconds.to_string())])) }
             }

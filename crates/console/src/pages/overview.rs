@@ -6,7 +6,7 @@ use super::document;
 use super::parts::{
     approval, chart, fact, fires_words, health, known, p99, payment_table, reasons, trunk,
 };
-use crate::text::{capital, clock, count, fill, grouped, percent};
+use crate::text::{capital, count, date, fill, grouped, moment, percent};
 use crate::view::{Bank, Overview, Station};
 use crate::{Messages, pictures};
 
@@ -32,7 +32,7 @@ pub fn overview(m: &Messages, view: &Overview) -> String {
                 a href="/payments" { (m.word("all_payments")) }
             }
             @if view.latest.is_empty() { p.note { (m.word("no_payments_yet")) } }
-            @else { (payment_table(m, &view.latest)) }
+            @else { (payment_table(m, &view.latest, &view.frame)) }
         }
         div.two {
             (findings(m, view))
@@ -166,18 +166,19 @@ fn bank_row(m: &Messages, bank: &Bank) -> Markup {
         1 => m.word("connection").to_owned(),
         n => fill(m.word("connections"), &[("n", &n.to_string())]),
     };
+    // On a phone a row is a card, and each figure has its label before it.
     html! {
         tr {
             th scope="row" { (bank.title) span.at { (bank.id) } }
             td { span class={ "link " (class) } { (word) } span.at { (lines) } }
-            td.amount { (grouped(&bank.net_position)) }
-            td.amount { (grouped(&bank.held)) }
-            td.amount { (grouped(&bank.cap)) }
-            td.use {
+            td.amount data-label=(m.word("net_position")) { (grouped(&bank.net_position)) }
+            td.amount data-label=(m.word("held")) { (grouped(&bank.held)) }
+            td.amount data-label=(m.word("cap")) { (grouped(&bank.cap)) }
+            td.use data-label=(m.word("cap_used")) {
                 (pictures::share(bank.cap_used, bank.cap_used >= CAP_ALARMING))
                 span { (percent(bank.cap_used)) }
             }
-            td.amount { (count(bank.advices)) }
+            td.amount data-label=(m.word("advices")) { (count(bank.advices)) }
         }
     }
 }
@@ -193,11 +194,13 @@ fn findings(m: &Messages, view: &Overview) -> Markup {
                 }
             }
             @if !view.latest_findings.is_empty() {
-                h3 { (m.word("since_start")) }
+                h3 { (m.word("latest_findings")) }
                 ol {
                     @for finding in &view.latest_findings {
                         li {
-                            time datetime=(finding.at) { (clock(&finding.at)) }
+                            time datetime=(finding.at) {
+                                (moment(&finding.at, date(&view.frame.at)))
+                            }
                             " " (m.finding(finding.kind))
                             @if let Some(participant) = &finding.participant {
                                 ", " (m.word("bank")) " " (participant)

@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use crate::text::{capital, card, clock, date, duration, fill, grouped};
-use crate::view::{Fires, Health, Minute, Payment, Window};
+use crate::text::{capital, card, date, duration, fill, grouped, moment};
+use crate::view::{Fires, Frame, Health, Minute, Payment, Window};
 use crate::{Messages, pictures};
 
 /// `3 fires \u{b7} impaired`.
@@ -111,7 +111,8 @@ pub(super) fn status(name: &'static str) -> Markup {
 }
 
 /// Payments as a table, each with its story behind it.
-pub(super) fn payment_table(m: &Messages, payments: &[Payment]) -> Markup {
+pub(super) fn payment_table(m: &Messages, payments: &[Payment], frame: &Frame) -> Markup {
+    let today = date(&frame.at);
     html! {
         div.scroll {
             table.payments {
@@ -127,16 +128,16 @@ pub(super) fn payment_table(m: &Messages, payments: &[Payment]) -> Markup {
                         th scope="col" { (m.word("answer")) }
                     }
                 }
-                tbody { @for payment in payments { (row(m, payment)) } }
+                tbody { @for payment in payments { (row(m, payment, today)) } }
             }
         }
     }
 }
 
-fn row(m: &Messages, payment: &Payment) -> Markup {
+fn row(m: &Messages, payment: &Payment, today: &str) -> Markup {
     html! {
         tr {
-            td { time datetime=(payment.at) title=(date(&payment.at)) { (clock(&payment.at)) } }
+            td { time datetime=(payment.at) { (moment(&payment.at, today)) } }
             td { a.reference href={ "/payments/" (payment.id) } { (payment.rrn) } }
             td { (status(payment.status)) }
             td.amount { (grouped(&payment.amount)) }

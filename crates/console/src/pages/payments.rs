@@ -15,7 +15,7 @@ pub fn payments(m: &Messages, list: &PaymentList) -> String {
         section {
             @if list.incomplete { p.note role="alert" { strong { (m.word("incomplete")) } } }
             @if list.payments.is_empty() { p.note { (m.word("no_payments")) } }
-            @else { (payment_table(m, &list.payments)) }
+            @else { (payment_table(m, &list.payments, &list.frame)) }
             @if let Some(next) = &list.next {
                 p.more { a rel="next" href={ "/payments?" (next) } { (m.word("older")) } }
             }
@@ -26,9 +26,11 @@ pub fn payments(m: &Messages, list: &PaymentList) -> String {
 
 fn form(m: &Messages, filters: &Filters) -> Markup {
     let field = |name: &str, label: &str, value: &str, size: u32| {
+        let example = matches!(name, "from" | "to").then(|| m.word("time_example"));
         html! {
             label { span { (label) }
-                input name=(name) value=(value) size=(size) autocomplete="off";
+                input name=(name) value=(value) size=(size) autocomplete="off"
+                    placeholder=[example];
             }
         }
     };

@@ -5,12 +5,13 @@ use maud::{Markup, html};
 use super::document;
 use super::parts::{fact, status};
 use crate::Messages;
-use crate::text::{capital, card, clock_ms, count, date, duration, fill, grouped};
+use crate::text::{capital, card, clock_ms, count, date, duration, fill, grouped, moment};
 use crate::view::{Payment, Step, StepKind, Story};
 
 /// The page.
 pub fn story(m: &Messages, story: &Story) -> String {
     let payment = &story.payment;
+    let begun = date(story.steps.first().map_or("", |step| &step.at));
     let body = html! {
         header.receipt {
             p.kind { (m.kind(payment.kind)) " " (status(payment.status)) }
@@ -22,7 +23,7 @@ pub fn story(m: &Messages, story: &Story) -> String {
             (who(m, story))
             section {
                 h2 { (m.word("story")) }
-                ol.steps { @for step in &story.steps { (one(m, payment, step)) } }
+                ol.steps { @for step in &story.steps { (one(m, payment, step, begun)) } }
                 p.note {
                     @if story.complete { (m.word("story_whole")) } @else { (m.word("story_cut")) }
                 }
@@ -70,6 +71,9 @@ fn who(m: &Messages, story: &Story) -> Markup {
                 @if payment.has_returned {
                     (fact(m.word("returned"), &html! { (grouped(&payment.returned)) }))
                 }
+                (fact(m.word("received"), &html! {
+                    time datetime=(payment.at) { (moment(&payment.at, "")) " UTC" }
+                }))
                 (fact(m.word("business_date"), &html! {
                     (payment.business_date) ", "
                     (fill(m.word("cycle"), &[("n", &payment.cycle.to_string())]))
@@ -85,13 +89,15 @@ fn who(m: &Messages, story: &Story) -> Markup {
     }
 }
 
-fn one(m: &Messages, payment: &Payment, step: &Step) -> Markup {
+fn one(m: &Messages, payment: &Payment, step: &Step, begun: &str) -> Markup {
     let words = (m.step)(step.kind);
     let sentence = sentence(m, payment, step, words.sentence);
     html! {
         li class={ "step " (tone(step.kind)) } {
             div.moment {
-                time datetime=(step.at) title=(date(&step.at)) { (clock_ms(&step.at)) }
+                // A pre-authorisation may live for days.
+                @if date(&step.at) != begun { span { (date(&step.at)) } }
+                time datetime=(step.at) { (clock_ms(&step.at)) }
                 span.at { "+" (duration(step.after_ms)) }
             }
             div {

@@ -1,7 +1,9 @@
 //! What pages must hold, whatever they are given.
 
 use crate::ENGLISH;
-use crate::view::{Fires, Frame, Overview, OwnPage, Payment, Station, Step, StepKind, Story};
+use crate::view::{
+    Bank, Finding, Fires, Frame, Overview, OwnPage, Payment, Station, Step, StepKind, Story,
+};
 use crate::view::{PaymentList, Trouble};
 
 fn frame() -> Frame {
@@ -59,6 +61,12 @@ fn pages() -> Vec<String> {
         fires: Fires { number: 0, reasons: vec!["silent"] },
         stations: vec![station.clone()],
         latest: vec![payment()],
+        latest_findings: vec![Finding {
+            kind: "over_completion",
+            at: "2026-11-20T08:00:01.000Z".into(),
+            ..Finding::default()
+        }],
+        banks: vec![Bank { title: "Harbour Bank".into(), ..Bank::default() }],
         ..Overview::default()
     };
     let own = OwnPage { frame: frame(), station, ..OwnPage::default() };
@@ -104,6 +112,38 @@ fn fires_and_statuses_stand_in_words() {
     assert!(pages[3].contains("91 the issuer did not answer in time"));
     assert!(pages[3].contains("record <b>4,711</b>"));
     assert!(pages[3].contains("9408 0200 \u{2022}\u{2022}\u{2022}\u{2022} 0015"));
+}
+
+/// A time alone is of the page's day.
+#[test]
+fn what_is_of_another_day_has_its_date() {
+    let pages = pages();
+    assert!(pages[0].contains(">2026-11-20 08:00:01<"), "{}", pages[0]);
+    let today = PaymentList {
+        frame: frame(),
+        payments: vec![Payment { at: frame().at, ..payment() }],
+        ..PaymentList::default()
+    };
+    assert!(super::payments(&ENGLISH, &today).contains(">12:19:22<"));
+    let first = Step { at: "2026-11-19T12:00:00.000Z".into(), ..step(StepKind::Opened) };
+    let steps = vec![first, step(StepKind::Voided)];
+    let story = Story { frame: frame(), payment: payment(), steps, ..Story::default() };
+    let page = super::story(&ENGLISH, &story);
+    assert_eq!(page.matches("<span>2026-11-22</span>").count(), 1, "{page}");
+}
+
+#[test]
+fn an_error_says_where_what_and_what_to_do() {
+    let trouble = Trouble {
+        status: 404,
+        message: "this role has nothing here".into(),
+        place: "/nosuch".into(),
+        remedy: "see /api".into(),
+        ..Trouble::default()
+    };
+    let page = super::trouble(&ENGLISH, &trouble);
+    assert!(page.contains("<code>/nosuch</code>: this role has nothing here."), "{page}");
+    assert!(page.contains("There is nothing here") && !page.contains("As of"), "{page}");
 }
 
 #[test]

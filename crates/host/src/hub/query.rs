@@ -210,14 +210,15 @@ pub(crate) fn payment_view(
     let seen = &payment.seen;
     let station = seen.station.and_then(|id| directory.stations.get(&id));
     let text = payment.text.as_str();
-    let pending = payment.status == Status::Pending;
+    // A hold that its issuer approved was answered, though nothing is posted yet.
+    let unanswered = payment.status == Status::Pending && payment.approval.is_blank();
     PaymentView {
         rrn: seen.rrn.as_str().to_owned(),
         status: status_name(payment.status),
         kind: seen.kind().map_or("other", PaymentKind::name),
         amount: directory.currency.show(posted),
         currency: directory.currency.alpha().to_owned(),
-        response_code: if pending { String::new() } else { payment.code.to_string() },
+        response_code: if unanswered { String::new() } else { payment.code.to_string() },
         text: (!text.is_empty()).then(|| text.to_owned()),
         approval_code: (!payment.approval.is_blank()).then(|| payment.approval.as_str().to_owned()),
         stan: seen.stan.to_string(),

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use journal::RecordView;
 use ledger::chart;
 use scheme::{Amount, BusinessDate, Currency, ParticipantId, StationId, TerminalId, Timestamp};
 use switch::Record;
 use switch::hub::{Payment, Status};
-use switch::record::{Fact, Finding};
+use switch::record::{self, Fact, Finding};
 use switch::station::TrunkState;
 
 use super::HubRole;
@@ -169,6 +170,20 @@ impl HubRole {
             payment: finding.payment.map(|id| id.to_string()),
             participant: finding.participant.map(|id| id.to_string()),
         });
+    }
+
+    /// A record that recovery replays: a finding is shown after a restart as before it. One that a
+    /// snapshot stands for is not read again.
+    pub(crate) fn keep_replayed(&mut self, record: &RecordView<'_>) {
+        if !record::is_finding(record.kind) {
+            return;
+        }
+        // One that cannot be read ends the recovery elsewhere.
+        if let Ok(Fact::Finding(finding)) =
+            record::decode(record.kind, record.version, record.payload)
+        {
+            self.keep_finding(Timestamp(record.time_ns), &finding, record.number);
+        }
     }
 
     /// Banks without a signed-on link.

@@ -175,6 +175,35 @@ fn r_accounts_a_completion_names_its_hold_in_three_ways() {
     settled(&mut world);
 }
 
+/// What the issuer answered, before anything is posted; and what is to be looked at, whatever
+/// happened to the hub since.
+#[test]
+fn a_hold_says_its_answer_and_findings_survive_a_restart() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let state = |world: &mut World| {
+        let payment = world.payments().remove(0);
+        (payment.status, payment.response_code, payment.approval_code.is_some())
+    };
+    let asked = typed(world.purchase("000732", CARD, "000000003000"), 100);
+    assert_eq!(field(&world.ask(terminal, &asked), 39), "00");
+    assert_eq!(state(&mut world), ("pending", "00".to_owned(), true));
+    let over = typed(world.purchase("000733", CARD, "000000003001"), 220);
+    let over = with(over, &[(90, &named(&asked))]);
+    assert_eq!(field(&world.ask(terminal, &over), 39), "13");
+    let shown = world.overview().latest_findings;
+    assert_eq!(shown[0].kind, "over_completion", "{shown:?}");
+    assert_eq!(shown[0].payment, Some(world.payments()[0].id.clone()));
+    world.restart_hub();
+    assert_eq!(world.overview().latest_findings, shown);
+    world.mute_banks(true);
+    let terminal = world.terminal();
+    let asked = typed(world.purchase("000731", CARD, "000000002000"), 100);
+    world.send(terminal, &asked);
+    world.pass(100);
+    assert_eq!(state(&mut world), ("pending", String::new(), false));
+}
+
 #[test]
 fn r_fields_a_balance_enquiry_brings_de54_and_moves_nothing() {
     let mut world = World::start();

@@ -47,7 +47,7 @@ impl Refusal {
             kind: "not_here",
             message: "this role has nothing here".to_owned(),
             place: path.to_owned(),
-            remedy: "ask another role, or see /api/v1/overview",
+            remedy: "see /api for what it has, or ask another role",
         }
     }
 

@@ -378,7 +378,7 @@ fn people_get_pages_and_every_answer_is_closed_to_strangers() {
         ("/payments?rrn=632600000009&stan=&from=", "200", "632600000009"),
         ("/payments?stan=x", "400", "does not fit"),
         ("/payments/00", "404", "no payment of this id"),
-        ("/nothing", "404", "Not this way"),
+        ("/nothing", "404", "There is nothing here"),
         ("/style.css", "200", "--paper"),
         ("/icon.svg", "200", "<svg"),
         ("/openapi.json", "200", "\"3.1.0\""),

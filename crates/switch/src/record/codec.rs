@@ -56,6 +56,11 @@ pub(crate) fn is_of_payment(kind: u8) -> bool {
     matches!(kind, OPENED | DECLINED | CLOSED | RECALLED | RETIRED)
 }
 
+/// Whether a record of this kind is a finding.
+pub fn is_finding(kind: u8) -> bool {
+    kind == FINDING
+}
+
 /// Whether a record of this kind says a payment's request.
 pub(crate) fn says_request(kind: u8) -> bool {
     matches!(kind, OPENED | DECLINED | RECALLED | RETIRED)
