@@ -159,7 +159,10 @@ fn unknown(name: &str) -> Failure {
     let keys = sections.clone().flat_map(|section| known::keys_of(section.name));
     let mut names: Vec<String> = keys.map(|key| format!("{}.{}", key.section, key.name)).collect();
     names.extend(sections.map(|section| section.name.to_owned()));
+    let of_section = |full: &&String| full.split_once('.').is_some_and(|(_, key)| key == name);
+    let homes: Vec<&str> = names.iter().filter(of_section).map(String::as_str).collect();
     let remedy = match known::nearest(name, names.iter().map(String::as_str)) {
+        _ if !homes.is_empty() => format!("is {} meant?", homes.join(", or ")),
         Some(nearest) => format!("is {nearest} meant?"),
         None => "`bongsu config explain SECTION` lists the keys of a section".to_owned(),
     };

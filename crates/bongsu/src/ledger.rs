@@ -23,7 +23,8 @@ use crate::output::{self, Format, FormatArg, Progress};
 
 /// Read the national ledger
 ///
-/// Asks the running hub; without one, reads its files.
+/// `accounts` and `payment` ask the running hub, and without one read its files; the others always
+/// read the files.
 #[derive(Debug, Args)]
 #[command(
     arg_required_else_help = true,

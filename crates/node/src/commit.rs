@@ -304,11 +304,21 @@ impl<D: Disk> Scribe<D> {
     fn note_room(&self) {
         let none = !self.writer.has_room_ahead();
         if self.counts.no_room.swap(none, Ordering::Relaxed) != none {
-            let (level, event) = match none {
-                true => (Level::Error, "journal_no_room_ahead"),
-                false => (Level::Info, "journal_room_ahead"),
+            let (level, event, what, remedy) = match none {
+                true => (
+                    Level::Error,
+                    "journal_no_room_ahead",
+                    "no space for the journal's next segment: new purchases are refused (96)",
+                    "make room on its disk (`df -h`); nothing else is needed",
+                ),
+                false => (
+                    Level::Info,
+                    "journal_room_ahead",
+                    "there is space again: purchases are taken",
+                    "nothing",
+                ),
             };
-            self.log.say(level, event, &[]);
+            self.log.say(level, event, &[("what", what.into()), ("do", remedy.into())]);
         }
     }
 

@@ -432,7 +432,7 @@ fn old_enough(sealed: &[Sealed], before: Timestamp, open_since: Option<Timestamp
         }
         through = segment.number;
     }
-    Old { through, why: Some("the segment behind it is in use".to_owned()) }
+    Old { through, why: Some("the next segment is the one that the hub writes to".to_owned()) }
 }
 
 /// A part that is being made: a directory beside its place, gone unless it is finished.

@@ -53,7 +53,7 @@ pub(super) struct Transfers {
 #[command(after_help = "\
 Example:
   bongsu ledger export --file transfers.csv
-  bongsu ledger export --table payments --format parquet --file payments.parquet
+  bongsu ledger export --table payments --file payments.parquet
   bongsu ledger export --format json --from 2026-11-22 --to 2026-11-22 > day.json")]
 pub(super) struct Export {
     /// What is written
@@ -69,9 +69,9 @@ pub(super) struct Export {
     archive: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
-    /// How to write them
-    #[arg(long, value_enum, default_value_t = Form::Csv)]
-    format: Form,
+    /// How to write them; without it, as the file's name ends (.csv, .json, .parquet), else csv
+    #[arg(long, value_enum)]
+    format: Option<Form>,
 }
 
 /// Which business dates.
@@ -158,9 +158,19 @@ impl Transfers {
 }
 
 impl Export {
+    fn form(&self) -> Form {
+        let ending = self.file.as_ref().and_then(|file| file.extension()?.to_str());
+        let by_name = || match ending {
+            Some("json") => Form::Json,
+            Some("parquet") => Form::Parquet,
+            Some(_) | None => Form::Csv,
+        };
+        self.format.unwrap_or_else(by_name)
+    }
+
     /// CSV has no place for a failure, so it is for people.
     pub(super) fn format(&self) -> Format {
-        match self.format {
+        match self.form() {
             Form::Csv | Form::Parquet => Format::Text,
             Form::Json => Format::Json,
         }
@@ -170,7 +180,7 @@ impl Export {
         let config = self.place.config()?;
         let table = self.table;
         let wanted = Wanted { table, account: None, days: self.days };
-        let shape = match self.format {
+        let shape = match self.form() {
             Form::Csv => Shape::Csv,
             Form::Json => Shape::Json,
             Form::Parquet => {

@@ -123,7 +123,8 @@ impl Receipt<'_> {
         row("local time", Some(order.local().to_string().replace('T', " ")));
         row("sent at", Some(order.at.to_string()));
         row("answered in", Some(format!("{} ms", self.answer.elapsed_ms)));
-        if order.kind != Kind::Echo {
+        // A balance may be asked for again and again.
+        if order.kind != Kind::Echo && !(order.kind == Kind::Balance && self.is_approved()) {
             row("next", Some(next.words().to_owned()));
         }
         let rows: Vec<Vec<String>> =

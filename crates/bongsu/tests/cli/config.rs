@@ -61,4 +61,6 @@ fn a_key_is_explained() {
     assert!(keys.iter().any(|key| key["key"] == "participant.cap"), "{section}");
     let ran = run(&["config", "explain", "participant.cup"]);
     assert!(ran.code == 2 && ran.err.contains("is participant.cap meant?"), "{}", ran.err);
+    let ran = run(&["config", "explain", "cap"]);
+    assert!(ran.code == 2 && ran.err.contains("is participant.cap meant?"), "{}", ran.err);
 }

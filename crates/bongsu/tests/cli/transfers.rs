@@ -139,6 +139,14 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
         }
     }
     assert_eq!(lines.count(), transfers.len());
+    // A file is written as its name ends.
+    for (name, first) in [("e.json", "{\"tran"), ("e.parquet", "PAR1"), ("e.txt", "id,paym")] {
+        let file = nation.dir.join(name);
+        let ran = nation.run(&["ledger", "export", "--file", file.to_str().unwrap()]);
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(ran.code == 0 && bytes.starts_with(first.as_bytes()), "{name}: {}", ran.err);
+        std::fs::remove_file(&file).unwrap();
+    }
     let nowhere = nation.run(&["ledger", "export", "--format", "json", "--file", "/nowhere/x"]);
     assert_eq!((nowhere.code, &nowhere.json()["error"]["kind"]), (2, &json!("unwritable")));
 }

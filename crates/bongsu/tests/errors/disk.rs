@@ -145,6 +145,7 @@ fn a_full_disk_refuses_purchases_one_segment_ahead() {
     let log = hub.log();
     let at = |event: &str| log.find(&format!("\"{event}\""));
     assert!(at("journal_no_room_ahead").is_some() && at("journal_room_ahead").is_some(), "{log}");
+    assert!(log.contains("make room on its disk"), "{log}");
     station.stop();
     banks.into_iter().for_each(crate::rig::Role::stop);
     hub.stop();
