@@ -30,7 +30,7 @@ mod transfer;
 
 pub use account::{Account, AccountFlags};
 pub use books::{Books, Capacity, SnapshotError};
-pub use embedded::{Embedded, EmbeddedError};
+pub use embedded::{Embedded, EmbeddedError, IndexMaker, Indexer};
 pub use engine::Engine;
 pub use naive::NaiveModel;
 pub use spread::{Recent, SpreadTable};

@@ -38,8 +38,12 @@ pub const INDEX_WARM_BYTES: u64 = 96 << 20;
 /// Rows replayed from one look at what may be forgotten to the next.
 pub const ROWS_OF_LOOK: u64 = 1_024;
 
-/// How much faster the index of a segment is built than the next segment is filled: so it is done
-/// when that is half full, and never more than two segments are without.
+/// Sealed segments without an index from which on the ledger waits for one with each segment more:
+/// their transfers stay in memory, some 35 MB of a segment of 64 MiB.
+pub const UNINDEXED_MAX: usize = 2;
+
+/// How much faster the ledger builds the index of a segment itself than the next segment is filled:
+/// so it is done when that is half full.
 pub const INDEX_PACE: u64 = 2;
 
 /// Pieces of an index beside those that the length of its segment makes: parts of entries, which

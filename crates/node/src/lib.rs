@@ -26,6 +26,7 @@ mod init;
 pub mod json;
 mod key_files;
 pub mod layout;
+pub mod ledger;
 pub mod limits;
 mod lock;
 pub mod logging;

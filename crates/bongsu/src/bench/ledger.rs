@@ -8,11 +8,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use journal::{NodeId, Options};
-use ledger::limits::BATCH_MAX;
+use ledger::limits::{BATCH_MAX, WINDOW_EMBEDDED};
 use ledger::{Account, Embedded, Engine, Transfer, TransferStatus};
 use node::bench::Histogram;
 use node::bench::rig::Scratch;
 use node::disk::FileDisk;
+use node::ledger::IndexThread;
 use scheme::Timestamp;
 use serde_json::{Value, json};
 
@@ -35,18 +36,19 @@ const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 /// Durable transfers per second of the ledger alone
 ///
 /// Submitters hand over batches and wait until each is durable. One thread owns the embedded
-/// ledger: batches that wait together become one frame with one sync. A TigerBeetle server is
-/// asked through one session of its own client, which all submitters share and which packs what
-/// waits together into one request. Engines take turns, row by row, each on an empty ledger.
+/// ledger: batches that wait together become one frame with one sync; another beside it makes the
+/// indexes of full segments. A TigerBeetle server is asked through one session of its own client,
+/// which all submitters share and which packs what waits together into one request, and through a
+/// session for each submitter. Engines take turns, row by row, each on an empty ledger.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   bongsu bench ledger --format json
 
 Prints with --format json:
-  {\"rows\":[{\"engine\",\"accounts\",\"batch\",\"submitters\",\"transfers_per_s\",\"p50_ms\",
-    \"p99_ms\",\"stored\",\"memory_mib\",\"restart_ms\",\"of_many_accounts\",\"of_empty\",
-    \"of_tigerbeetle\"}]}")]
+  {\"rows\":[{\"engine\",\"sessions\",\"accounts\",\"batch\",\"submitters\",\"transfers_per_s\",
+    \"p50_ms\",\"p99_ms\",\"max_ms\",\"frames\",\"stored\",\"memory_mib\",\"restart_ms\",
+    \"of_many_accounts\",\"of_empty\",\"of_tigerbeetle\",\"of_tigerbeetle_sessions\"}],\"disk\"}")]
 pub(crate) struct LedgerBench {
     /// Only batches of so many transfers
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=8189))]
@@ -95,6 +97,8 @@ enum Ids {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Setting {
     engine: &'static str,
+    /// Sessions of the submitters with a server; none with the embedded ledger.
+    sessions: usize,
     accounts: u64,
     batch: usize,
     submitters: usize,
@@ -164,12 +168,17 @@ impl LedgerBench {
     /// What is measured of one shape.
     fn settings(&self, batch: usize, submitters: usize) -> Vec<Setting> {
         let ids = self.ids;
-        let of =
-            |engine, accounts, stored| Setting { engine, accounts, batch, submitters, stored, ids };
-        let mut settings = vec![of(EMBEDDED, ACCOUNTS, 0), of(EMBEDDED, HOT, 0)];
-        settings.extend(self.stored.map(|stored| of(EMBEDDED, ACCOUNTS, stored)));
+        let of = |accounts, stored| {
+            let engine = EMBEDDED;
+            Setting { engine, sessions: 0, accounts, batch, submitters, stored, ids }
+        };
+        let mut settings = vec![of(ACCOUNTS, 0), of(HOT, 0)];
+        settings.extend(self.stored.map(|stored| of(ACCOUNTS, stored)));
         if self.tigerbeetle.is_some() {
-            settings.extend([of(TIGERBEETLE, ACCOUNTS, 0), of(TIGERBEETLE, HOT, 0)]);
+            let with =
+                |sessions, accounts| Setting { engine: TIGERBEETLE, sessions, ..of(accounts, 0) };
+            settings.extend([with(1, ACCOUNTS), with(1, HOT)]);
+            settings.extend((submitters > 1).then(|| with(submitters, ACCOUNTS)));
         }
         settings
     }
@@ -253,13 +262,19 @@ impl Row {
         self.times(rows, |setting| setting.stored = 0)
     }
 
-    fn of_tigerbeetle(&self, rows: &[Row]) -> Option<f64> {
-        self.times(rows, |setting| setting.engine = TIGERBEETLE)
+    /// Through one session that all submitters share, or one for each.
+    fn of_tigerbeetle(&self, rows: &[Row], sessions: usize) -> Option<f64> {
+        let server = |setting: &mut Setting| {
+            (setting.engine, setting.sessions) = (TIGERBEETLE, sessions);
+        };
+        let is_ours = self.setting.engine == EMBEDDED;
+        self.times(rows, server).filter(|_| is_ours)
     }
 
     fn json(&self, rows: &[Row]) -> Value {
         json!({
             "engine": self.setting.engine,
+            "sessions": self.setting.sessions,
             "accounts": self.setting.accounts,
             "batch": self.setting.batch,
             "submitters": self.setting.submitters,
@@ -273,7 +288,8 @@ impl Row {
             "restart_ms": self.restart.map(|time| decimals(time.as_secs_f64() * 1e3, 0)),
             "of_many_accounts": self.of_many_accounts(rows),
             "of_empty": self.of_empty(rows),
-            "of_tigerbeetle": self.of_tigerbeetle(rows),
+            "of_tigerbeetle": self.of_tigerbeetle(rows, 1),
+            "of_tigerbeetle_sessions": self.of_tigerbeetle(rows, self.setting.submitters),
         })
     }
 }
@@ -283,6 +299,7 @@ fn page(rows: &[Row], medium: &str) -> String {
         "batch",
         "submitters",
         "engine",
+        "sessions",
         "accounts",
         "stored",
         "transfers/s",
@@ -295,6 +312,7 @@ fn page(rows: &[Row], medium: &str) -> String {
         "x many accounts",
         "x empty",
         "x tigerbeetle",
+        "x its sessions",
     ];
     let ratio = |ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("{ratio:.2}"));
     let number = |number: Option<u64>| number.map_or(String::new(), |number| number.to_string());
@@ -304,6 +322,7 @@ fn page(rows: &[Row], medium: &str) -> String {
             row.setting.batch.to_string(),
             row.setting.submitters.to_string(),
             row.setting.engine.to_owned(),
+            number(Some(row.setting.sessions as u64).filter(|sessions| *sessions > 0)),
             row.setting.accounts.to_string(),
             row.setting.stored.to_string(),
             format!("{:.0}", row.per_s()),
@@ -315,19 +334,21 @@ fn page(rows: &[Row], medium: &str) -> String {
             row.restart.map_or(String::new(), |time| format!("{:.0}", time.as_secs_f64() * 1e3)),
             ratio(row.of_many_accounts(rows)),
             ratio(row.of_empty(rows)),
-            ratio(row.of_tigerbeetle(rows)),
+            ratio(row.of_tigerbeetle(rows, 1)),
+            ratio(row.of_tigerbeetle(rows, row.setting.submitters)),
         ]
     }));
     format!(
         "method: each submitter waits until its batch is durable, on {medium}. Embedded: one \
          thread makes one frame, with one sync, of all batches that wait, {BATCH_MAX} transfers at \
-         most. TigerBeetle: one replica with its own defaults, direct access to the same disk, one \
-         session of its own client, which all submitters share and which packs as many. Each row \
-         begins with an empty ledger, or one with so many transfers stored. Times are of whole \
+         most; another makes indexes. TigerBeetle: one replica with its own defaults, direct \
+         access to the same disk, one session of its own client, which all submitters share and \
+         which packs as many, or a session for each of them. Each row begins with an empty ledger, or one with so many transfers stored. Times are of whole \
          batches. MiB is of this process; restart is the embedded ledger opened again after it \
          was left as by a kill. x is how many times the transfers/s of the same row with \
-         {ACCOUNTS} accounts, with nothing stored, of TigerBeetle\n\n{}",
-        output::columns(&cells, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14])
+         {ACCOUNTS} accounts, with nothing stored, of TigerBeetle through one session, through one for each \
+         submitter\n\n{}",
+        output::columns(&cells, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
     )
 }
 
@@ -336,7 +357,10 @@ fn embedded(folder: &Path, setting: Setting, wanted: Duration) -> Result<Row, Fa
     let disk = FileDisk::open(folder).map_err(|error| failed(&error.to_string()))?;
     let open = |disk| {
         let node = NodeId::from_name("bench").unwrap_or_default();
-        let opened = Embedded::open(disk, Options::new(node), now());
+        let beside = FileDisk::open(folder).and_then(IndexThread::spawn);
+        let beside = beside.map_err(|error| failed(&error.to_string()))?;
+        let options = Options::new(node);
+        let opened = Embedded::open_with(disk, options, WINDOW_EMBEDDED, beside, now());
         opened.map(|(ledger, _)| ledger).map_err(|error| failed(&error.to_string()))
     };
     let mut ledger = open(disk)?;
@@ -371,14 +395,17 @@ fn tigerbeetle(
 
     let server =
         Server::start(program, folder, Memory::Much).map_err(|error| failed(&error.to_string()))?;
-    let mut engine =
-        TigerBeetle::connect(0, server.address()).map_err(|error| failed(&error.to_string()))?;
+    let connect = || TigerBeetle::connect(0, server.address());
+    let sessions: Result<Vec<_>, _> = (0..setting.sessions.max(1)).map(|_| connect()).collect();
+    let mut sessions = sessions.map_err(|error| failed(&error.to_string()))?;
     let numbers = Numbers::new(setting.ids);
-    prepare(&mut engine, setting, &numbers)?;
-    let (engine, numbers) = (&engine, &numbers);
+    if let Some(engine) = sessions.first_mut() {
+        prepare(engine, setting, &numbers)?;
+    }
+    let numbers = &numbers;
     let began = Instant::now();
     let rows: Result<Vec<Row>, Failure> = std::thread::scope(|scope| {
-        let submitter = move || {
+        let submitter = move |engine: &TigerBeetle| {
             let mut row = Row::of(setting);
             while began.elapsed() < wanted {
                 let events = batch(setting, numbers);
@@ -390,7 +417,8 @@ fn tigerbeetle(
             row.time = began.elapsed();
             Ok(row)
         };
-        let asking: Vec<_> = (0..setting.submitters).map(|_| scope.spawn(submitter)).collect();
+        let engines = sessions.iter().cycle().take(setting.submitters);
+        let asking: Vec<_> = engines.map(|engine| scope.spawn(move || submitter(engine))).collect();
         let ended = asking.into_iter().map(|thread| thread.join());
         ended.map(|row| row.unwrap_or_else(|_| Err(failed("a submitter panicked")))).collect()
     });

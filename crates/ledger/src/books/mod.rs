@@ -173,6 +173,12 @@ impl Books {
         accounts.wrapping_add(pending.rotate_left(64))
     }
 
+    /// What a row says: a transfer as it happened, or an id that failed.
+    pub(crate) fn entered(&self, row: u32) -> Result<Transfer, u128> {
+        let entry = self.memory.get(row);
+        if entry.state == State::Failed { Err(entry.id) } else { Ok(self.unfold(row)) }
+    }
+
     fn unfold(&self, row: u32) -> Transfer {
         let entry = self.memory.get(row);
         let debit = &self.accounts[entry.debit as usize];

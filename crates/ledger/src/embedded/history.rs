@@ -1,44 +1,61 @@
 //! What is older than the window of ids: found by the indexes beside the sealed segments.
 //!
-//! A sealed segment's index is built a bounded piece at a time, in step with the filling of the
-//! next. Only what an index can find again leaves the window. A question costs nothing for ids that
+//! The index of a sealed segment is made by an [`Indexer`] while the next one is filled; the ledger
+//! waits for it where too many segments are without. Only what an index can find again leaves the
+//! window. A question costs nothing for ids that
 //! are above all those of the past, which ids that grow with time are; else a look at each filter.
 
 use alloc::collections::VecDeque;
-use alloc::format;
 use alloc::vec::Vec;
 
 use journal::Disk;
-use journal::index::{self, Build, Index, IndexError, Progress, Sealed, Span};
+use journal::index::{self, Index, IndexError, Sealed, Span};
 
+use super::indexer::{Indexer, repairable};
 use super::records::{Entered, KEYS_VERSION, LedgerKeys, by_id, by_pending_id, read};
 use super::records::{resolved_by, upper};
-use crate::limits::INDEX_WARM_BYTES;
+use crate::limits::{INDEX_WARM_BYTES, UNINDEXED_MAX};
 
 /// Places of one key that are looked at: a key has one, but for hashes that meet.
 const PLACES_MAX: usize = 8;
 
 /// The sealed segments of a ledger.
-#[derive(Debug, Default)]
-pub(super) struct History {
+#[derive(Debug)]
+pub(super) struct History<I> {
+    indexer: I,
     /// Of all segments up to the first that has none yet, oldest first.
     indexes: Vec<Index>,
     /// Sealed segments without one, in order.
     waiting: VecDeque<Sealed>,
     /// The last segment known to be sealed.
     known: u64,
-    build: Option<Build>,
-    /// There was no space for the one being built; with the next segment it is tried again.
+    /// Whether the indexer is at work on the first that waits, and its index if it is done already.
+    begun: bool,
+    ready: Option<Index>,
+    /// There was no space for it; with the next segment it is tried again.
     no_space: bool,
     warm: u64,
     /// The lowest and highest upper half of all ids there.
     ids: Span,
 }
 
-impl History {
+impl<I> History<I> {
     /// Looks at what there is, and changes nothing.
-    pub(super) fn open<D: Disk>(disk: &mut D) -> Result<Self, IndexError> {
-        let mut history = Self::default();
+    pub(super) fn open<D: Disk>(disk: &mut D, indexer: I) -> Result<Self, IndexError>
+    where
+        I: Indexer<D>,
+    {
+        let mut history = Self {
+            indexer,
+            indexes: Vec::new(),
+            waiting: VecDeque::new(),
+            known: 0,
+            begun: false,
+            ready: None,
+            no_space: false,
+            warm: 0,
+            ids: Span::default(),
+        };
         history.refresh(disk)?;
         while let Some(sealed) = history.waiting.front() {
             let Some(index) = Index::open(disk, sealed.number, KEYS_VERSION)? else { break };
@@ -65,15 +82,14 @@ impl History {
         self.known.saturating_add(2) < segment
     }
 
-    /// Builds what is missing of segments up to this record.
-    pub(super) fn complete<D: Disk>(
-        &mut self,
-        disk: &mut D,
-        record: u64,
-    ) -> Result<(), IndexError> {
+    /// Has made what is missing of segments up to this record.
+    pub(super) fn complete<D: Disk>(&mut self, disk: &mut D, record: u64) -> Result<(), IndexError>
+    where
+        I: Indexer<D>,
+    {
         self.refresh(disk)?;
         while self.waiting.front().is_some_and(|sealed| sealed.last_record <= record) {
-            if let Some(index) = self.build_step(disk)? {
+            if let Some(index) = self.make(disk, true)? {
                 self.add(disk, index)?;
             }
         }
@@ -90,9 +106,18 @@ impl History {
         !self.no_space && !self.waiting.is_empty()
     }
 
-    /// Does one bounded piece; whether more can be found by it than before.
-    pub(super) fn step<D: Disk>(&mut self, disk: &mut D) -> Result<bool, IndexError> {
-        match self.build_step(disk) {
+    /// Whether so many segments are without an index that the ledger has to wait for one.
+    pub(super) fn is_late(&self) -> bool {
+        self.is_behind() && self.waiting.len() > UNINDEXED_MAX
+    }
+
+    /// Has one bounded piece done, or waits for an index; whether more can be found by it than
+    /// before.
+    pub(super) fn step<D: Disk>(&mut self, disk: &mut D, wait: bool) -> Result<bool, IndexError>
+    where
+        I: Indexer<D>,
+    {
+        match self.make(disk, wait) {
             Ok(None) => Ok(false),
             Ok(Some(index)) => {
                 self.add(disk, index)?;
@@ -106,25 +131,18 @@ impl History {
         }
     }
 
-    fn build_step<D: Disk>(&mut self, disk: &mut D) -> Result<Option<Index>, IndexError> {
+    /// The index of the first segment that waits, once it is made.
+    fn make<D: Disk>(&mut self, disk: &mut D, wait: bool) -> Result<Option<Index>, IndexError>
+    where
+        I: Indexer<D>,
+    {
         let Some(Sealed { number, .. }) = self.waiting.front().copied() else { return Ok(None) };
-        let mut build = match self.build.take() {
-            Some(build) => build,
-            None => match Index::open(disk, number, KEYS_VERSION)? {
-                Some(index) => return Ok(Some(index)),
-                None => Build::start(disk, number, &LedgerKeys)?,
-            },
-        };
-        match build.step(disk, &LedgerKeys)? {
-            Progress::More | Progress::Differs => self.build = Some(build),
-            Progress::Done(_) => {
-                let index = Index::open(disk, number, KEYS_VERSION)?;
-                let file = || format!("{number:010}.idx");
-                let damaged = || IndexError::Damaged { file: file(), offset: 0 };
-                return index.ok_or_else(damaged).map(Some);
-            }
+        if let Some(index) = self.ready.take() {
+            return Ok(Some(index));
         }
-        Ok(None)
+        let made = self.indexer.make(disk, number, wait);
+        self.begun = matches!(made, Ok(None));
+        made
     }
 
     /// Takes the index of the first segment that waits.
@@ -165,13 +183,20 @@ impl History {
         ids: &[u128],
         pending_ids: &[u128],
         visit: &mut dyn FnMut(Entered),
-    ) -> Result<(), IndexError> {
+    ) -> Result<(), IndexError>
+    where
+        I: Indexer<D>,
+    {
         for at in 0..self.indexes.len() {
             let mut found = Vec::new();
             let asked = ask(&self.indexes[at], disk, ids, pending_ids, &mut found);
             if let Err(error) = asked {
                 repairable(error)?;
-                // It says nothing that its segment does not: it is made again, once.
+                // It says nothing that its segment does not: it is made again, once. Not beside
+                // the one being made, which has the same name until it is done.
+                if self.begun {
+                    self.ready = self.make(disk, true)?;
+                }
                 let number = self.indexes[at].summary().segment;
                 Index::remove(disk, number)?;
                 index::build(disk, number, &LedgerKeys)?;
@@ -184,14 +209,6 @@ impl History {
             found.into_iter().for_each(&mut *visit);
         }
         Ok(())
-    }
-}
-
-/// Lets pass what building an index again may mend.
-fn repairable(error: IndexError) -> Result<(), IndexError> {
-    match error {
-        IndexError::Damaged { .. } => Ok(()),
-        IndexError::Disk(error) => Err(IndexError::Disk(error)),
     }
 }
 

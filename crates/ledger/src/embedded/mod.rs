@@ -12,6 +12,7 @@
 //! the snapshot that is written for each segment and what is behind it.
 
 mod history;
+mod indexer;
 mod records;
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -25,10 +26,11 @@ use journal::{Batch, BatchError, Disk, Fault, OpenError, Options, Recovery, Repl
 use journal::{Work, Writer};
 use scheme::Timestamp;
 
-use crate::codec::{ACCOUNT_BYTES, TRANSFER_BYTES, put_account, put_transfer};
+use crate::codec::{put_account, put_transfer};
 use crate::limits::{BATCH_MAX, INDEX_PACE, INDEX_PIECES, ROWS_OF_LOOK, WINDOW_EMBEDDED};
 use crate::{Account, AccountStatus, Books, Engine, Transfer, TransferFlags, TransferStatus};
 use history::History;
+pub use indexer::{IndexMaker, Indexer};
 use records::{ACCOUNT, EXPIRE, Entered, FAILED, TRANSFER, VERSION, read, resolved_by};
 
 /// Why an embedded ledger gave no answer.
@@ -74,12 +76,13 @@ impl fmt::Display for EmbeddedError {
 
 impl core::error::Error for EmbeddedError {}
 
-/// A ledger with a journal of its own.
+/// A ledger with a journal of its own. The indexes of sealed segments it makes itself, in step with
+/// its batches, or has made by another [`Indexer`].
 #[derive(Debug)]
-pub struct Embedded<D: Disk> {
+pub struct Embedded<D: Disk, I = IndexMaker> {
     books: Books,
     window: Window,
-    history: History,
+    history: History<I>,
     writer: Writer<D>,
     batch: Batch,
     segment_bytes: u64,
@@ -124,12 +127,26 @@ impl<D: Disk> Embedded<D> {
     /// The same with another number of transfers whose ids are kept in memory, besides those of
     /// segments that have no index yet; what is older is read back where an event may mean it.
     pub fn open_with_window(
-        mut disk: D,
+        disk: D,
         options: Options,
         transfers: usize,
         now: Timestamp,
     ) -> Result<(Self, Recovery), OpenError> {
-        let mut history = History::open(&mut disk).map_err(|error| unreadable(1, error))?;
+        Self::open_with(disk, options, transfers, IndexMaker::default(), now)
+    }
+}
+
+impl<D: Disk, I: Indexer<D>> Embedded<D, I> {
+    /// The same with somebody else who makes the indexes.
+    pub fn open_with(
+        mut disk: D,
+        options: Options,
+        transfers: usize,
+        indexer: I,
+        now: Timestamp,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let opened = History::open(&mut disk, indexer);
+        let mut history = opened.map_err(|error| unreadable(1, error))?;
         let covered = history.covered();
         let mut replay =
             Rebuild { books: Books::new(), window: Window::default(), covered, transfers };
@@ -220,7 +237,7 @@ impl<D: Disk> Embedded<D> {
         self.batch.reset(at.0);
         self.row = self.books.next_row();
         if events > 0 && self.books.is_due(at) {
-            self.put(EXPIRE, &at.0.to_le_bytes())?;
+            self.put(EXPIRE, |bytes| bytes.extend_from_slice(&at.0.to_le_bytes()))?;
         }
         Ok(())
     }
@@ -271,9 +288,9 @@ impl<D: Disk> Embedded<D> {
         self.stop_at(asked.map_err(EmbeddedError::History))
     }
 
-    fn put(&mut self, kind: u8, payload: &[u8]) -> Result<(), EmbeddedError> {
+    fn put(&mut self, kind: u8, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), EmbeddedError> {
         let time_ns = self.batch.time_ns();
-        let pushed = self.batch.push(kind, VERSION, time_ns, payload);
+        let pushed = self.batch.push_with(kind, VERSION, time_ns, write);
         self.stop_at(pushed.map_err(EmbeddedError::Frame))
     }
 
@@ -315,20 +332,28 @@ impl<D: Disk> Embedded<D> {
             self.sealed_before = self.segment;
             let looked = self.history.refresh(self.writer.disk_mut());
             self.stop_at(looked.map_err(EmbeddedError::History))?;
+            if self.history.is_late() {
+                self.index_step(true)?;
+            }
         }
         let pieces = self.segment_bytes.div_ceil(PIECE_BYTES as u64).saturating_add(INDEX_PIECES);
         let credit = bytes.saturating_mul(pieces).saturating_mul(INDEX_PACE);
         self.credit = self.credit.saturating_add(credit);
         while self.credit >= self.segment_bytes && self.history.is_behind() {
             self.credit = self.credit.saturating_sub(self.segment_bytes);
-            let step = self.history.step(self.writer.disk_mut());
-            if self.stop_at(step.map_err(EmbeddedError::History))? {
-                self.window.cover(&mut self.books, self.history.covered());
-                self.begin_snapshot()?;
-            }
+            self.index_step(false)?;
         }
         if !self.history.is_behind() {
             self.credit = 0;
+        }
+        Ok(())
+    }
+
+    fn index_step(&mut self, wait: bool) -> Result<(), EmbeddedError> {
+        let step = self.history.step(self.writer.disk_mut(), wait);
+        if self.stop_at(step.map_err(EmbeddedError::History))? {
+            self.window.cover(&mut self.books, self.history.covered());
+            self.begin_snapshot()?;
         }
         Ok(())
     }
@@ -365,7 +390,7 @@ impl<D: Disk> Embedded<D> {
     }
 }
 
-impl<D: Disk> Engine for Embedded<D> {
+impl<D: Disk, I: Indexer<D>> Engine for Embedded<D, I> {
     type Error = EmbeddedError;
 
     fn create_accounts(
@@ -379,9 +404,7 @@ impl<D: Disk> Engine for Embedded<D> {
         for (event, status) in events.iter().zip(out.iter()) {
             let created = status.is_ok().then(|| self.books.account(event.id)).flatten();
             if let Some(account) = created {
-                let mut payload = Vec::with_capacity(ACCOUNT_BYTES);
-                put_account(&mut payload, &account);
-                self.put(ACCOUNT, &payload)?;
+                self.put(ACCOUNT, |bytes| put_account(bytes, &account))?;
             }
         }
         self.commit(now)
@@ -396,17 +419,14 @@ impl<D: Disk> Engine for Embedded<D> {
         self.begin(now, events.len())?;
         self.recall(events)?;
         self.books.create_transfers(now, events, out);
-        let mut payload = Vec::with_capacity(TRANSFER_BYTES);
-        for (event, status) in events.iter().zip(out.iter()) {
-            if status.is_transient() {
-                self.put(FAILED, &event.id.to_le_bytes())?;
+        // Each of them has taken a row, in the order in which they happened.
+        let mut row = self.row;
+        while row != self.books.next_row() {
+            match self.books.entered(row) {
+                Ok(transfer) => self.put(TRANSFER, |bytes| put_transfer(bytes, &transfer))?,
+                Err(id) => self.put(FAILED, |bytes| bytes.extend_from_slice(&id.to_le_bytes()))?,
             }
-            let happened = status.is_ok().then(|| self.books.transfer(event.id)).flatten();
-            if let Some(transfer) = happened {
-                payload.clear();
-                put_transfer(&mut payload, &transfer);
-                self.put(TRANSFER, &payload)?;
-            }
+            row = row.wrapping_add(1);
         }
         self.commit(now)
     }

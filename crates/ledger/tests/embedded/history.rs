@@ -1,9 +1,12 @@
 //! Ids older than the window: memory does not grow with them, nothing of them happens twice, and
 //! that holds when indexes are lost, damaged or can't be written.
 
+use journal::index::{Index, IndexError};
 use journal::sim_disk::SimDisk;
 use journal::{Disk, NodeId, Options};
-use ledger::{Account, Embedded, EmbeddedError, Engine, Transfer, TransferFlags, TransferStatus};
+use ledger::limits::UNINDEXED_MAX;
+use ledger::{Account, Embedded, EmbeddedError, Engine, IndexMaker, Indexer};
+use ledger::{Transfer, TransferFlags, TransferStatus};
 use scheme::Timestamp;
 
 const WINDOW: usize = 50;
@@ -190,6 +193,66 @@ fn lost_and_damaged_indexes_are_made_again() {
 
 fn names(disk: &SimDisk, end: &str) -> Vec<String> {
     disk.names().into_iter().filter(|name| name.ends_with(end)).collect()
+}
+
+/// One that has nothing ready unless it is waited for.
+#[derive(Debug, Default)]
+struct Slow(IndexMaker);
+
+impl<D: Disk> Indexer<D> for Slow {
+    fn make(&mut self, disk: &mut D, of: u64, wait: bool) -> Result<Option<Index>, IndexError> {
+        if wait { self.0.make(disk, of, true) } else { Ok(None) }
+    }
+}
+
+/// Whoever makes the indexes, no more than so many segments are without.
+#[test]
+fn the_ledger_waits_for_an_indexer_that_is_behind() {
+    let now = Timestamp(1);
+    let opened = Embedded::open_with(SimDisk::new(1), options(), WINDOW, Slow::default(), now);
+    let mut ledger = opened.unwrap().0;
+    let account = |id| Account { id, ledger: 1, code: 1, ..Account::default() };
+    ledger.create_accounts(now, &[account(1), account(2)], &mut Vec::new()).unwrap();
+    let pair = Transfer { debit_account_id: 1, credit_account_id: 2, ..Transfer::default() };
+    let transfer = |n| Transfer { id: growing(n), amount: 1, ledger: 1, code: 1, ..pair };
+    let all: Vec<Transfer> = (0..8_000).map(transfer).collect();
+    let mut statuses = Vec::new();
+    for expected in [TransferStatus::Ok, TransferStatus::Exists] {
+        for batch in all.chunks(BATCH) {
+            ledger.create_transfers(ledger.books().last(), batch, &mut statuses).unwrap();
+            assert!(statuses.iter().all(|status| *status == expected));
+            // Besides those: the one in use.
+            let most = WINDOW + (UNINDEXED_MAX + 1) * OF_SEGMENT + BATCH;
+            assert!(ledger.books().remembered() <= most, "{} ids", ledger.books().remembered());
+        }
+    }
+}
+
+/// An index is mended while another is being made, under the same temporary name.
+#[test]
+fn an_index_is_mended_beside_one_that_is_made() {
+    let mut ledger = filled(SimDisk::new(1), 2_400, scattered);
+    let under_way =
+        |ledger: &mut Embedded<SimDisk>| ledger.disk_mut().contents("index.tmp").is_some();
+    let mut n = 2_403;
+    while !under_way(&mut ledger) {
+        let now = ledger.books().last();
+        ledger.create_transfers(now, &[nth(n, scattered)], &mut Vec::new()).unwrap();
+        n += 4;
+    }
+    let index = names(ledger.disk_mut(), ".idx")[2].clone();
+    let pages = ledger.disk_mut().contents(&index).unwrap().len() as u64 / 4096;
+    for page in 3..pages {
+        ledger.disk_mut().flip(&index, page * 4096 + 100, 1);
+    }
+    nothing_twice(&mut ledger, 2_400, scattered);
+    let count = names(ledger.disk_mut(), ".idx").len();
+    while names(ledger.disk_mut(), ".idx").len() < count + 2 {
+        let now = ledger.books().last();
+        ledger.create_transfers(now, &[nth(n, scattered)], &mut Vec::new()).unwrap();
+        n += 4;
+    }
+    nothing_twice(&mut ledger, 2_400, scattered);
 }
 
 /// An index that is damaged while the ledger runs, and then its segment too.
