@@ -343,11 +343,11 @@ fn page(rows: &[Row], medium: &str) -> String {
          thread makes one frame, with one sync, of all batches that wait, {BATCH_MAX} transfers at \
          most; another makes indexes. TigerBeetle: one replica with its own defaults, direct \
          access to the same disk, one session of its own client, which all submitters share and \
-         which packs as many, or a session for each of them. Each row begins with an empty ledger, or one with so many transfers stored. Times are of whole \
-         batches. MiB is of this process; restart is the embedded ledger opened again after it \
-         was left as by a kill. x is how many times the transfers/s of the same row with \
-         {ACCOUNTS} accounts, with nothing stored, of TigerBeetle through one session, through one for each \
-         submitter\n\n{}",
+         which packs as many, or a session for each of them. Each row begins with an empty \
+         ledger, or one with so many transfers stored. Times are of whole batches. MiB is of this \
+         process; restart is the embedded ledger opened again after it was left as by a kill. x \
+         is how many times the transfers/s of the same row with {ACCOUNTS} accounts, with nothing \
+         stored, of TigerBeetle through one session, through one for each submitter\n\n{}",
         output::columns(&cells, &[0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
     )
 }
