@@ -29,7 +29,7 @@ pub(crate) use audit::Audit;
 pub(crate) use check::Broken;
 pub use check::{Check, Checked};
 pub use indexes::check_indexes;
-pub use transfers::{PaymentRow, Step, TransferView, account_id};
+pub use transfers::{FindingRow, PaymentRow, Step, TransferView, account_id};
 
 /// A hub as its journal tells it.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! Transfers and payments as tables: rows of typed cells, and how they are written for other
-//! programs, as CSV and as Parquet. Columns are only added, at the end.
+//! Transfers, payments and findings as tables: rows of typed cells, and how they are written for
+//! other programs, as CSV and as Parquet. Columns are only added, at the end.
 
 mod csv;
 mod parquet;
@@ -9,10 +9,12 @@ pub use parquet::Parquet;
 
 use scheme::{BusinessDate, CivilDateTime, Currency, Timestamp, Zone};
 
-use crate::offline::{PaymentRow, TransferView};
+use crate::offline::{FindingRow, PaymentRow, TransferView};
+use crate::view::PaymentView;
 
-/// The version of all tables' columns: what an archive's tables are compared with.
-pub const TABLES_VERSION: u32 = 1;
+/// The version of all tables, columns and cells: what an archive's tables are compared with. From 2
+/// on a hold that its issuer approved has a response code.
+pub const TABLES_VERSION: u32 = 2;
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,6 +96,21 @@ pub const PAYMENTS: &[Column] = &[
     is("returned", Kind::Amount),
     is("reversal_acknowledged", Kind::Flag),
     is("at", Kind::Time),
+];
+
+/// The columns of findings, which an archive has not.
+pub const FINDINGS: &[Column] = &[
+    is("record", Kind::Number),
+    is("at", Kind::Time),
+    is("kind", Kind::Text),
+    may("participant", Kind::Text),
+    may("payment", Kind::Text),
+    may("rrn", Kind::Text),
+    may("terminal", Kind::Text),
+    may("amount", Kind::Amount),
+    may("currency", Kind::Text),
+    may("original_stan", Kind::Text),
+    is("business_date", Kind::Date),
 ];
 
 /// What stands in a row.
@@ -217,6 +234,39 @@ pub fn payment_row(row: &PaymentRow) -> Vec<Cell<'_>> {
         amount(u128::from(row.returned.minor()), row.currency),
         Cell::Flag(view.reversal_acknowledged),
         Cell::Time(view.at),
+    ]
+}
+
+/// A finding as a row of [`FINDINGS`].
+pub fn finding_row(row: &FindingRow) -> Vec<Cell<'_>> {
+    let FindingRow {
+        record,
+        at,
+        kind,
+        participant,
+        id,
+        payment,
+        amount: de4,
+        original_stan,
+        currency,
+        business_date,
+    } = row;
+    let payment = payment.as_ref();
+    let of = |text: fn(&PaymentView) -> &str| {
+        payment.map_or(Cell::Empty, |payment| Cell::Text(text(payment)))
+    };
+    vec![
+        number(*record),
+        Cell::Time(*at),
+        Cell::Text(kind),
+        participant.into(),
+        id.into(),
+        of(|payment| &payment.rrn),
+        of(|payment| &payment.terminal),
+        payment.map_or(Cell::Empty, |_| amount(u128::from(de4.minor()), *currency)),
+        of(|payment| &payment.currency),
+        original_stan.into(),
+        Cell::Date(*business_date),
     ]
 }
 

@@ -427,7 +427,11 @@ fn old_enough(sealed: &[Sealed], before: Timestamp, open_since: Option<Timestamp
             return Old { through, why: Some(why) };
         }
         if let Some(since) = open_since.filter(|since| *since <= until) {
-            let why = format!("segment {} may hold what is open since {since}", segment.number);
+            let why = format!(
+                "segment {} may hold a payment that is under way, or of which an issuer is still \
+                 to be told, since {since}",
+                segment.number
+            );
             return Old { through, why: Some(why) };
         }
         through = segment.number;

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use host::Config;
 use host::offline::{Offline, Step, TransferView, account_id};
 use host::table::{
-    Cell, Column, PAYMENTS, Parquet, TRANSFERS, csv_line, payment_row, transfer_row,
+    Cell, Column, FINDINGS, PAYMENTS, Parquet, TRANSFERS, csv_line, finding_row, payment_row,
+    transfer_row,
 };
 use scheme::BusinessDate;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ pub(super) struct Transfers {
     format: FormatArg,
 }
 
-/// Write every transfer of the ledger, or every payment, for auditors and other programs
+/// Write every transfer, payment or finding, for auditors and other programs
 ///
 /// CSV as RFC 4180 has it, Apache Parquet, or JSON as `ledger transfers` prints it. A payment is a
 /// row for each record that answered or changed it, as it stood then: the last one is how it
@@ -54,6 +55,7 @@ pub(super) struct Transfers {
 Example:
   bongsu ledger export --file transfers.csv
   bongsu ledger export --table payments --file payments.parquet
+  bongsu ledger export --table findings
   bongsu ledger export --format json --from 2026-11-22 --to 2026-11-22 > day.json")]
 pub(super) struct Export {
     /// What is written
@@ -109,6 +111,8 @@ enum What {
     Transfers,
     /// Every payment, as each record left it
     Payments,
+    /// Every finding
+    Findings,
 }
 
 impl What {
@@ -116,6 +120,7 @@ impl What {
         match self {
             Self::Transfers => "transfers",
             Self::Payments => "payments",
+            Self::Findings => "findings",
         }
     }
 
@@ -123,6 +128,7 @@ impl What {
         match self {
             Self::Transfers => TRANSFERS,
             Self::Payments => PAYMENTS,
+            Self::Findings => FINDINGS,
         }
     }
 }
@@ -309,21 +315,31 @@ impl<'a, W: Write> List<'a, W> {
     /// What a record has moved or changed.
     fn step(&mut self, step: &Step<'_>) -> std::io::Result<()> {
         let Wanted { table, account, days } = self.wanted;
-        if table == What::Payments {
-            let payment = step.payment();
-            return match payment.filter(|row| days.hold(Some(row.business_date))) {
-                Some(row) => self.row(&payment_row(&row), None),
-                None => Ok(()),
-            };
-        }
-        for transfer in step.transfers() {
-            let touches = |id| transfer.debit_id == id || transfer.credit_id == id;
-            let is_wanted = account.is_none_or(|(_, id)| touches(id));
-            if is_wanted && days.hold(transfer.business_date) {
-                self.row(&transfer_row(&transfer), Some(&transfer))?;
+        match table {
+            What::Payments => {
+                let payment = step.payment();
+                match payment.filter(|row| days.hold(Some(row.business_date))) {
+                    Some(row) => self.row(&payment_row(&row), None),
+                    None => Ok(()),
+                }
+            }
+            What::Findings => {
+                match step.finding().filter(|row| days.hold(Some(row.business_date))) {
+                    Some(row) => self.row(&finding_row(&row), None),
+                    None => Ok(()),
+                }
+            }
+            What::Transfers => {
+                for transfer in step.transfers() {
+                    let touches = |id| transfer.debit_id == id || transfer.credit_id == id;
+                    let is_wanted = account.is_none_or(|(_, id)| touches(id));
+                    if is_wanted && days.hold(transfer.business_date) {
+                        self.row(&transfer_row(&transfer), Some(&transfer))?;
+                    }
+                }
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// Whoever closes the pipe has seen enough: that is no failure.

@@ -1,8 +1,11 @@
 //! Every kind of `bongsu pay` at a nation that runs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::nation::Nation;
+use crate::rig::PATIENCE;
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("{key} of {value}"))
@@ -14,6 +17,26 @@ fn known(nation: &Nation, rrn: &str, kind: &str, count: usize) -> Value {
     assert_eq!(found["payments"].as_array().unwrap().len(), count);
     let payments = found["payments"].as_array().unwrap();
     payments.iter().find(|payment| payment["kind"] == kind).unwrap().clone()
+}
+
+/// Waits until the journal's list of findings, as far as it is published, has this one.
+fn finding(nation: &Nation, kind: &str, payment: &Value, amount: &str) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let list = nation.json(&["ledger", "export", "--table", "findings"], 0);
+        assert_eq!(list["complete"], true);
+        let found = list["findings"].as_array().unwrap();
+        if let Some(found) = found.iter().find(|found| found["kind"] == kind) {
+            assert_eq!(found["payment"], payment["id"]);
+            assert_eq!(found["amount"], amount);
+            for key in ["rrn", "terminal", "currency"] {
+                assert_eq!(found[key], payment[key], "{key}");
+            }
+            return;
+        }
+        assert!(Instant::now() < until, "{list}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// With a card of the first bank's second account.
@@ -50,6 +73,9 @@ pub(crate) fn check(nation: &Nation) {
     let complete = ["--kind", "complete", "--original", rrn, "--amount"];
     let over = pay(&[&complete[..], &["80.01"]].concat(), 1);
     assert_eq!((&over["mti"], &over["response_code"]), (&json!("0230"), &json!("13")));
+    let held = known(nation, rrn, "preauth", 1);
+    assert_eq!((&held["status"], &held["response_code"]), (&json!("pending"), &json!("00")));
+    finding(nation, "over_completion", &held, "80.00");
     let done = pay(&[&complete[..], &["64.30"]].concat(), 0);
     assert_eq!((&done["acknowledged"], &done["amount"]), (&json!(true), &json!("64.30")));
     let hold = known(nation, rrn, "preauth", 1);

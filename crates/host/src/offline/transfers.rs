@@ -1,4 +1,5 @@
-//! Every transfer that a journal's records imply, one after another: what auditors are given.
+//! Every transfer that a journal's records imply, one after another, and every payment and finding:
+//! what auditors are given.
 
 use ledger::{Books, Transfer, TransferFlags, chart};
 use scheme::{Amount, BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
@@ -78,6 +79,31 @@ pub struct PaymentRow {
     pub record: u64,
 }
 
+/// A finding, with what its payment was.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FindingRow {
+    /// The journal's record that it is.
+    pub record: u64,
+    /// When.
+    pub at: Timestamp,
+    /// What it is.
+    pub kind: &'static str,
+    /// Which participant, if one.
+    pub participant: Option<String>,
+    /// Which payment, if one, 32 hexadecimal digits.
+    pub id: Option<String>,
+    /// That payment, if it is still known; its card is masked.
+    pub payment: Option<PaymentView>,
+    /// DE4 of it.
+    pub amount: Amount,
+    /// DE11 of the original that the message named, if it did.
+    pub original_stan: Option<String>,
+    /// Of the nation.
+    pub currency: Currency,
+    /// The hub's business date then.
+    pub business_date: BusinessDate,
+}
+
 impl<'a> Step<'a> {
     pub(crate) fn new(
         number: u64,
@@ -150,6 +176,30 @@ impl<'a> Step<'a> {
             business_date: payment.business_date,
             changed_at: self.at,
             record: self.number,
+        })
+    }
+
+    /// The finding that the record is, if it is one.
+    pub fn finding(&self) -> Option<FindingRow> {
+        let Fact::Finding(finding) = self.fact else { return None };
+        let state = self.hub.state();
+        let payment = finding.payment.and_then(|id| state.payments().get(id));
+        let view = payment.map(|payment| {
+            let till = (payment.seen.acquirer, payment.seen.terminal);
+            let posted = state.flows().posted(payment);
+            payment_view(payment, state, posted, self.probes.contains(&till))
+        });
+        Some(FindingRow {
+            record: self.number,
+            at: self.at,
+            kind: finding.kind.name(),
+            participant: finding.participant.map(|id| id.to_string()),
+            id: finding.payment.map(|id| id.to_string()),
+            amount: payment.map_or(Amount::ZERO, |payment| payment.seen.amount),
+            payment: view,
+            original_stan: finding.original.map(|original| format!("{:06}", original.stan)),
+            currency: state.directory().currency,
+            business_date: state.business_date(),
         })
     }
 
