@@ -2,7 +2,6 @@
 //! flows, with the hub killed while the cluster has a batch of it. `TIGERBEETLE` names the server
 //! (`cargo xtask tigerbeetle`).
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
