@@ -11,7 +11,10 @@ use switch::Request;
 use wire::iso8583::Message;
 
 use crate::config::{Limits, Rates};
-use crate::limits::{BURST_MIN, IN_FLIGHT_BUSY, IN_FLIGHT_FULL};
+use crate::limits::{
+    BURST_MIN, IN_FLIGHT_BUSY, IN_FLIGHT_FULL, SLOW_FROM, SLOW_PER_S, SLOW_SPAN_TICKS,
+    SLOW_TICK_MS, SLOW_TICKS_MAX, SLOWEST_FROM, SLOWEST_PER_S,
+};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -147,6 +150,71 @@ impl Asked {
     }
 }
 
+/// How fast new payments are taken while history does not keep up with them: their senders wait,
+/// and nobody is refused. Time is cut into ticks, and each connection that asks has an equal share
+/// of the payments of a tick; one that has had it is heard again in the next. So nobody's answers
+/// or reversals wait longer than a few ticks behind payments of their own connection, and never
+/// behind another's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Slowed {
+    /// Which of the spans in which those who ask are counted.
+    span: u64,
+    /// Connections that have asked in it, and in the one before.
+    asking: u64,
+    asked: u64,
+}
+
+/// What a connection has asked of late.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Taken {
+    span: u64,
+    tick: u64,
+    /// In that tick.
+    payments: u64,
+}
+
+impl Slowed {
+    /// Counts a new payment of a connection, while history lacks so many payments of at most so
+    /// many; when the connection is heard again, if it has had its share.
+    pub(crate) fn take(
+        &mut self,
+        now: Timestamp,
+        lacks: (usize, usize),
+        taken: &mut Taken,
+    ) -> Option<Timestamp> {
+        const TICK_NS: u64 = SLOW_TICK_MS * 1_000_000;
+        let tick = now.0 / TICK_NS;
+        // From 1 on: a connection that has not asked yet has asked in none.
+        let span = tick / SLOW_SPAN_TICKS + 1;
+        if span != self.span {
+            let follows = span == self.span.saturating_add(1);
+            self.asked = if follows { self.asking } else { 0 };
+            (self.span, self.asking) = (span, 0);
+        }
+        if taken.span != span {
+            self.asking = self.asking.saturating_add(1);
+        }
+        let before = if taken.tick == tick { taken.payments } else { 0 };
+        let payments = before.saturating_add(1);
+        *taken = Taken { span, tick, payments };
+        let of_tick = slow_per_s(lacks)? * TICK_NS / SECOND_NS;
+        let askers = self.asked.max(self.asking);
+        let share = (of_tick / askers).max(1);
+        let ticks = askers.div_ceil(of_tick).clamp(1, SLOW_TICKS_MAX);
+        let again = Timestamp(tick.saturating_add(ticks).saturating_mul(TICK_NS));
+        (payments >= share).then_some(again)
+    }
+}
+
+/// New payments a second while history lacks so many, of at most so many; none = all that come.
+fn slow_per_s((lacks, most): (usize, usize)) -> Option<u64> {
+    let part = share(lacks.saturating_mul(100), most);
+    let (from, to) = (SLOW_FROM * 100, SLOWEST_FROM * 100);
+    let over = part.checked_sub(from)?.min(to - from);
+    let less = (SLOW_PER_S - SLOWEST_PER_S) * over as u64 / (to - from) as u64;
+    Some(SLOW_PER_S - less)
+}
+
 /// A part of a whole, per cent.
 pub(crate) fn share(part: usize, whole: usize) -> usize {
     part.saturating_mul(100).checked_div(whole).unwrap_or(100)
@@ -241,6 +309,53 @@ mod tests {
         assert!(share(50) < 256 && share(75) < share(50) && share(100) == share(75));
         assert!(share(100) >= 2, "a terminal's reversal beside its payment");
         assert_eq!(in_flight_share(1, 100), 1);
+    }
+
+    /// What these connections are let say in a second, where each always has more to say.
+    fn taken_in_a_second(connections: usize, lacks: usize) -> Vec<usize> {
+        let (mut slowed, mut taken) = (Slowed::default(), vec![Taken::default(); connections]);
+        let mut heard_at = vec![NOW; connections];
+        let mut counts = vec![0; connections];
+        // The first half of a second is to get to know them.
+        for ms in 0..1_500 {
+            let now = NOW.plus_ms(ms);
+            for one in 0..connections {
+                for _ in 0..1_000 {
+                    if heard_at[one] > now {
+                        break;
+                    }
+                    counts[one] += usize::from(ms >= 500);
+                    if let Some(until) = slowed.take(now, (lacks, 1_000), &mut taken[one]) {
+                        heard_at[one] = until;
+                    }
+                }
+            }
+        }
+        counts
+    }
+
+    #[test]
+    fn payments_that_history_lacks_slow_down_those_who_bring_more_alike() {
+        // Below the mark everything is taken.
+        let mut slowed = Slowed::default();
+        let mut free = |lacks| slowed.take(NOW, (lacks, 1_000), &mut Taken::default()).is_none();
+        assert!(free(0) && free(599) && free(600));
+        for connections in [1, 3, 64, 700] {
+            let mut before = usize::MAX;
+            for (lacks, per_s) in [(600, 100_000), (750, 51_000), (900, 2_000), (5_000, 2_000)] {
+                let counts = taken_in_a_second(connections, lacks);
+                let all: usize = counts.iter().sum();
+                // A connection says one at least before it waits, and waits 250 ms at most.
+                let most = per_s.max(4 * connections) * 11 / 10 + connections;
+                assert!(all <= most, "{connections}, {lacks}: {all}");
+                assert!(all * 10 >= per_s * 5, "{connections}, {lacks}: {all}");
+                let (least, greatest) = (counts.iter().min(), counts.iter().max());
+                let (least, greatest) = (*least.unwrap(), *greatest.unwrap());
+                assert!(greatest <= 2 * least + 2, "{connections}, {lacks}: {least} {greatest}");
+                assert!(all <= before, "the further behind the slower");
+                before = all;
+            }
+        }
     }
 
     #[test]

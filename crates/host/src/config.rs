@@ -123,6 +123,8 @@ pub struct Limits {
     pub bank_in_flight: usize,
     /// Payments that history has and the hub keeps in memory all the same.
     pub window_payments: usize,
+    /// Payments that are open or that history does not have yet, beyond which new ones are refused.
+    pub new_payments: usize,
     /// What one connection of terminals may ask.
     pub connection: Rates,
     /// Requests a second of one terminal of the register, on whatever connection.

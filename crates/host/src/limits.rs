@@ -65,6 +65,27 @@ pub const RATE_MAX: u32 = 1_000_000;
 pub const DEAF_MIN_MS: u64 = 50;
 /// Most payments that the window may be told to keep: 1.7 GB.
 pub const WINDOW_PAYMENTS_MAX: usize = 4_000_000;
+/// Most payments that a hub may be told to keep before history has them: 1.7 GB.
+pub const NEW_PAYMENTS_MOST: usize = 4_000_000;
+/// From this part of them on, per cent, new payments are taken more slowly: two full segments of
+/// 64 MiB, of which one is in use and one becomes an index.
+pub const SLOW_FROM: usize = 60;
+/// From this part on they are taken no more slowly: only a history that cannot be written at all
+/// comes so far, and the next bound is a refusal.
+pub const SLOWEST_FROM: usize = 90;
+/// New payments a second at the first mark, and at the second: more than any index falls behind ...
+pub const SLOW_PER_S: u64 = 100_000;
+/// ... and as many as a nation's every hour.
+pub const SLOWEST_PER_S: u64 = 2_000;
+/// A connection that had its share of new payments is heard again in the next of these, ms: a wait
+/// that no answer behind them minds, and long enough that a turn is not for one message.
+pub const SLOW_TICK_MS: u64 = 5;
+/// The longest that it waits, in those: far below what makes a link suspect.
+pub const SLOW_TICKS_MAX: u64 = 50;
+/// Those who ask are counted in so many of those: each does once at least.
+pub const SLOW_SPAN_TICKS: u64 = 64;
+const _: () = assert!(SLOW_TICKS_MAX < SLOW_SPAN_TICKS);
+const _: () = assert!(SLOWEST_PER_S * SLOW_TICK_MS >= 1000);
 /// Filters and fences of indexes in memory, the newest: of some 60 segments of 64 MiB, 14 million
 /// payments. Of an older one a question reads a page.
 pub const WARM_BYTES: u64 = 96 * 1024 * 1024;

@@ -6,7 +6,7 @@ use keys::LinkMac;
 use scheme::Timestamp;
 use wire::iso8583::{Dialect, Message};
 
-use crate::admission::{Asked, Pace, burst_ns};
+use crate::admission::{Asked, Pace, Taken, burst_ns};
 use crate::identity::PeerName;
 use crate::limits::{DEAF_MIN_MS, OWED_PER_CONNECTION_MAX};
 use crate::poison::Poisons;
@@ -21,6 +21,8 @@ pub(crate) struct Line {
     pub(crate) identity: Option<PeerName>,
     /// What this connection has asked of late.
     pub(crate) asked: Asked,
+    /// What it has asked while history is behind.
+    pub(crate) taken: Taken,
     messages: Pace,
     messages_per_s: u32,
     /// A message that must not be refused, for which there was no room.
@@ -66,6 +68,7 @@ impl Line {
             half_since: None,
             identity: None,
             asked: Asked::default(),
+            taken: Taken::default(),
             messages: Pace::default(),
             messages_per_s,
             held: None,
@@ -111,6 +114,13 @@ impl Line {
     pub(crate) fn yield_turn(&mut self, now: Timestamp) {
         if self.deaf == Deaf::No && self.session.is_half_read() {
             self.deaf = Deaf::Until(Timestamp(now.0.saturating_add(1)));
+        }
+    }
+
+    /// It is heard again then, and not before.
+    pub(crate) fn wait_until(&mut self, until: Timestamp) {
+        if self.deaf == Deaf::No {
+            self.deaf = Deaf::Until(until);
         }
     }
 

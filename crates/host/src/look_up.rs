@@ -163,6 +163,7 @@ mod tests {
             in_flight_max: 1,
             engine: switch::hub::Answers::AtOnce,
             window_payments: 1,
+            new_payments_max: usize::MAX,
             cash: false,
         });
         for bank in [1, 2] {

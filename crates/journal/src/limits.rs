@@ -37,6 +37,10 @@ pub const SEGMENT_NUMBER_MAX: u64 = 9_999_999_999;
 /// quarter of a millisecond on a busy machine where 1 MiB took 3 ms now and then.
 pub const PIECE_BYTES: usize = 256 << 10;
 
+/// What of a segment is read at once for its index, bytes: on a busy machine each read costs a wait
+/// for the processor beside that for the disk, and 64 of them are 64 times a few milliseconds.
+pub const INDEX_READ_BYTES: usize = 1 << 20;
+
 /// Largest snapshot, bytes: it is copied in one turn and held in memory once.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
 

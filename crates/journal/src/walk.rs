@@ -259,9 +259,16 @@ pub(crate) struct Window {
     /// How much of `bytes` was read.
     len: usize,
     bytes: Vec<u8>,
+    /// How much is read at once, if that is more than a piece.
+    ahead: usize,
 }
 
 impl Window {
+    /// One that reads so much at once.
+    pub(crate) fn ahead(bytes: usize) -> Self {
+        Self { ahead: bytes, ..Self::default() }
+    }
+
     /// The bytes from `offset` on: at least `want`, fewer only at the end of the file.
     pub(crate) fn fill<D: Disk>(
         &mut self,
@@ -277,7 +284,8 @@ impl Window {
         if self.index != Some(index) || offset < self.base || end > have {
             self.index = None;
             let rest = usize::try_from(len.saturating_sub(offset)).unwrap_or(PIECE_BYTES);
-            let rest = round_up(rest, BLOCK_BYTES_MAX).min(PIECE_BYTES);
+            let most = self.ahead.max(PIECE_BYTES);
+            let rest = round_up(rest, BLOCK_BYTES_MAX).min(most);
             let ask = want.max(rest);
             if self.bytes.len() < ask {
                 self.bytes = vec![0; ask];

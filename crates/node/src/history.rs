@@ -1,8 +1,8 @@
 //! The thread of a hub's history: it makes the indexes of sealed segments and reads payments back.
 //!
 //! How things flow: the loop's adapter asks through a bounded queue, the thread answers through
-//! another and wakes the loop; between questions it does one bounded piece of work, standing back
-//! behind payments. It only reads the journal; an error costs look-ups and memory, never a payment.
+//! another and wakes the loop; between questions it does one bounded piece of work, and rests after
+//! it while it is not behind. It only reads the journal; an error costs look-ups and memory, never a payment.
 //! What bounds it: [`crate::limits::HISTORY_ASKED`].
 
 use std::sync::Arc;
@@ -18,9 +18,7 @@ use switch::history::Indexed;
 use switch::hub::Kept;
 
 use crate::error::RunError;
-use crate::limits::{
-    HISTORY_ASKED, HISTORY_LOOK, HISTORY_NICE, HISTORY_REST, HISTORY_REST_MAX, HISTORY_RETRY,
-};
+use crate::limits::{HISTORY_ASKED, HISTORY_LOOK, HISTORY_REST, HISTORY_REST_MAX, HISTORY_RETRY};
 use crate::logging::Log;
 
 /// What the thread tells the loop.
@@ -114,8 +112,6 @@ struct Reader<D> {
 
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
-        // Where the system refuses, it competes with payments like any other thread.
-        let _ = rustix::process::setpriority_process(None, HISTORY_NICE);
         let mut pause = Duration::ZERO;
         loop {
             match asks.recv_timeout(pause) {

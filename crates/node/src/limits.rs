@@ -63,15 +63,19 @@ pub const HANDSHAKE_NICE: i32 = 10;
 /// Questions that wait for the history thread, and answers that wait for the loop: some messages a
 /// second of a nation are looked up; the next is refused (96, `LIMIT HISTORY`).
 pub const HISTORY_ASKED: usize = 1024;
-/// How much the history thread stands back behind payments, as `nice` has it: it still gets a
-/// quarter of a processor from a hub that takes all. With 10 it was left behind by a minute of
-/// 70,000 payments/s on two processors, until new ones were refused.
-pub const HISTORY_NICE: i32 = 5;
-/// After a piece of work it rests so many times as long as that took, so that payments meet a
-/// piece now and then and not a second of them; unless another segment waits already.
+/// After a piece of work the history thread rests so many times as long as that took, so that
+/// payments meet a piece now and then and not a second of them; unless another segment waits
+/// already. It has no lower priority than they: with one it waited milliseconds for the processor
+/// after each read of the disk, and was left behind by a minute of 70,000 payments/s on two
+/// processors; and a process without privileges cannot take a lower one back when it is late.
 pub const HISTORY_REST: u32 = 2;
 /// And so long at most.
 pub const HISTORY_REST_MAX: Duration = Duration::from_millis(50);
+/// Of an index the loop hears a part, a tenth of a millisecond of its time, for each so long that
+/// has passed: a tenth of it, and a segment of 64 MiB within 200 ms ...
+pub const HISTORY_PART: Duration = Duration::from_millis(1);
+/// ... and in one turn so many at most.
+pub const HISTORY_PARTS_MAX: usize = 32;
 /// How often the history thread looks whether another segment is sealed.
 pub const HISTORY_LOOK: Duration = Duration::from_millis(200);
 /// An index that could not be written is tried again after this.

@@ -82,8 +82,8 @@ pub const PAYMENTS_OF_PIECE: usize = 256;
 /// payment: 170 MB. Those of the last seconds of the highest rate, or of a quiet nation's day; the
 /// rest is read back where a message means it.
 pub const WINDOW_PAYMENTS: usize = 400_000;
-/// Payments that are open or in no index yet. Beyond it new ones are refused (96, `LIMIT HISTORY`):
-/// indexes cannot be written, or are minutes behind. 420 MB.
+/// Payments that are open or in no index yet, unless the hub is told otherwise. Beyond it new ones
+/// are refused (96, `LIMIT HISTORY`): indexes cannot be written. 420 MB.
 pub const NEW_PAYMENTS_MAX: usize = 1_000_000;
 /// Payments that were read back and are no longer under consideration.
 pub const FOUND_PAYMENTS_MAX: usize = 8_192;

@@ -6,7 +6,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use journal::Block;
 use scheme::{Amount, Currency, ParticipantId, StationId, TerminalId, Zone};
 use switch::Timers;
-use switch::limits::{IN_FLIGHT_MAX, STATION_IN_FLIGHT_MAX, WINDOW_PAYMENTS};
+use switch::limits::{IN_FLIGHT_MAX, NEW_PAYMENTS_MAX, STATION_IN_FLIGHT_MAX, WINDOW_PAYMENTS};
 use toml::de::{DeTable, DeValue};
 use wire::iso8583::Dialect;
 
@@ -25,9 +25,9 @@ use super::{
 };
 use crate::limits::{
     ACCEPTS_PER_S, BANK_IN_FLIGHT_MAX, BANK_RATES, CONNECTION_IN_FLIGHT, CONNECTION_RATES,
-    CONNECTIONS_MAX, POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX, POISONS_MAX, RATE_MAX,
-    ROOM_PAYMENTS, ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S, WAITING_PER_CONNECTION_MAX,
-    WINDOW_PAYMENTS_MAX,
+    CONNECTIONS_MAX, NEW_PAYMENTS_MOST, POISON_DEATHS, POISON_WINDOW_S, POISON_WINDOW_S_MAX,
+    POISONS_MAX, RATE_MAX, ROOM_PAYMENTS, ROOM_PAYMENTS_MAX, STRANGERS, TERMINAL_PER_S,
+    WAITING_PER_CONNECTION_MAX, WINDOW_PAYMENTS_MAX,
 };
 
 const MIB: u64 = 1 << 20;
@@ -170,6 +170,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
     let connection_in_flight =
         or("connection_in_flight", CONNECTION_IN_FLIGHT, WAITING_PER_CONNECTION_MAX);
     let window_payments = or("window_payments", WINDOW_PAYMENTS, WINDOW_PAYMENTS_MAX);
+    let new_payments = or("new_payments", NEW_PAYMENTS_MAX, NEW_PAYMENTS_MOST);
     let strangers = or("strangers", STRANGERS, CONNECTIONS_MAX);
     let room_payments =
         r.or(&limits, "room_payments", ROOM_PAYMENTS, |v| value::count(v, 0, ROOM_PAYMENTS_MAX));
@@ -197,6 +198,7 @@ fn read_limits(r: &mut Reader<'_, '_, '_>, currency: Option<Currency>) -> Option
         bank_connection_in_flight: bank_connection?.value,
         bank_in_flight: bank_in_flight?.value,
         window_payments: window_payments?.value,
+        new_payments: new_payments?.value,
         connection: connection?,
         terminal_per_s: terminal?,
         bank: bank?,

@@ -447,7 +447,15 @@ impl HubRole {
         let full = line.wire.session.waiting() >= limits.bank_connection_in_flight;
         let waiting = if full { in_flight } else { asking.waiting };
         match asking.asked.admit(self.now, class, rates, waiting, in_flight) {
-            Ok(()) => true,
+            Ok(()) => {
+                let lacks = (self.hub.state().payments().unindexed(), limits.new_payments);
+                if class == Class::Payment
+                    && let Some(until) = self.slowed.take(self.now, lacks, &mut line.wire.taken)
+                {
+                    line.wire.wait_until(until);
+                }
+                true
+            }
             Err(limit) => {
                 self.refuse_bank_limit(conn, message, limit, pipeline);
                 false

@@ -23,7 +23,7 @@ use switch::record::{Fact, Finding, FindingKind, Seen};
 use switch::{Hub, PeerId, Record, ReplyTo, Request, Trace};
 
 use self::ledger::Cluster;
-use crate::admission::Asked;
+use crate::admission::{Asked, Slowed};
 use crate::beacon::Beacon;
 use crate::config::{Config, Profile};
 use crate::event::{Action, CloseReason, ConnId, Level};
@@ -70,6 +70,8 @@ pub(crate) struct HubRole {
     asking: BTreeMap<ParticipantId, Asking>,
     /// Banks' connections that have not signed on, the oldest first.
     bank_strangers: BTreeSet<ConnId>,
+    /// How fast new payments are taken while history is behind.
+    slowed: Slowed,
     /// Those whose reversals waited for room, and have some.
     roomy: Vec<ConnId>,
     /// Whose message is being worked on.
@@ -132,6 +134,7 @@ pub(crate) fn machine_config(config: &Config) -> HubConfig {
         net_at_cutover: config.profile == Profile::Demo,
         in_flight_max: config.limits.in_flight,
         window_payments: config.limits.window_payments,
+        new_payments_max: config.limits.new_payments,
         // Without PINs nobody but a demo pays out cash.
         cash: config.profile == Profile::Demo,
         engine: Answers::AtOnce,
@@ -161,6 +164,7 @@ impl HubRole {
             askers: BTreeMap::new(),
             asking: BTreeMap::new(),
             bank_strangers: BTreeSet::new(),
+            slowed: Slowed::default(),
             roomy: Vec::new(),
             in_hand: Hand::default(),
             poisons: Poisons::default(),
@@ -217,7 +221,7 @@ impl HubRole {
         while let Some(conn) = self.watch.pop(self.now) {
             if self.strangers.remove(&conn).is_some() {
                 pipeline.close(conn, CloseReason::Idle);
-            } else {
+            } else if !self.hear_trunk_again(conn, pipeline) {
                 self.look_at_bank(conn, pipeline);
             }
         }

@@ -10,9 +10,9 @@ use switch::{Answer, PeerId, ReplyTo};
 
 use super::HubRole;
 use super::query::trunk_state;
-use crate::admission::{Class, share};
+use crate::admission::{Class, Taken, share};
 use crate::config::Config;
-use crate::event::{CloseReason, ConnId, Level};
+use crate::event::{Action, CloseReason, ConnId, Level};
 use crate::identity::PeerName;
 use crate::limits::STRANGER_BYTES_MAX;
 use crate::pipeline::{Deferred, Pipeline};
@@ -26,6 +26,9 @@ pub(crate) struct Trunk {
     told: TrunkState,
     /// Our hello, until the next flush: nothing may overtake it.
     hello: Vec<u8>,
+    /// What it has asked while history is behind, and until when it is not heard for that.
+    taken: Taken,
+    deaf_until: Option<Timestamp>,
     /// What the station last said of itself, and when.
     pub(super) status: Option<(Timestamp, StationStatus)>,
 }
@@ -92,6 +95,7 @@ impl HubRole {
         for (station, trunk) in &mut self.trunks {
             if trunk.conn == Some(conn) {
                 trunk.conn = None;
+                trunk.deaf_until = None;
                 trunk.link.disconnect();
                 let station = self.config.station(*station).map(|s| s.name.clone());
                 let name = station.unwrap_or_default();
@@ -166,6 +170,8 @@ impl HubRole {
             conn: None,
             told: TrunkState::Suspect,
             hello: Vec::new(),
+            taken: Taken::default(),
+            deaf_until: None,
             status: None,
         });
         let alive = matches!(trunk.link.state(now), TrunkState::Up { .. });
@@ -182,6 +188,7 @@ impl HubRole {
             None => {}
         }
         trunk.conn = Some(conn);
+        trunk.deaf_until = None;
         // Until its hello has been read, which is told as `trunk_up`.
         trunk.told = TrunkState::Suspect;
         trunk.hello.clear();
@@ -196,14 +203,42 @@ impl HubRole {
         bytes: &[u8],
         pipeline: &mut Pipeline,
     ) {
-        let Some(trunk) = self.trunks.get_mut(&station) else {
-            return;
-        };
-        trunk.link.push(bytes);
+        if let Some(trunk) = self.trunks.get_mut(&station) {
+            trunk.link.push(bytes);
+            if trunk.deaf_until.is_none() {
+                self.hear_trunk(station, conn, pipeline);
+            }
+        }
+    }
+
+    /// The time has come to hear a trunk that had its share of payments; whether it is a trunk's.
+    pub(super) fn hear_trunk_again(&mut self, conn: ConnId, pipeline: &mut Pipeline) -> bool {
+        let mut trunks = self.trunks.iter_mut();
+        let found = trunks.find(|(_, trunk)| trunk.conn == Some(conn));
+        let Some((station, trunk)) = found else { return false };
+        match trunk.deaf_until {
+            Some(until) if until <= self.now => {
+                trunk.deaf_until = None;
+                pipeline.act(Action::Listen { conn, on: true });
+                let station = *station;
+                self.hear_trunk(station, conn, pipeline);
+            }
+            Some(until) => self.watch.sooner(conn, until),
+            None => {}
+        }
+        true
+    }
+
+    /// Takes what a trunk has said, as far as it is heard now.
+    fn hear_trunk(&mut self, station: StationId, conn: ConnId, pipeline: &mut Pipeline) {
         loop {
             let Some(trunk) = self.trunks.get_mut(&station) else {
                 return;
             };
+            if let Some(until) = trunk.deaf_until {
+                pipeline.act(Action::Listen { conn, on: false });
+                return self.watch.sooner(conn, until);
+            }
             match trunk.link.next(self.now) {
                 Ok(None) => return,
                 Ok(Some(LinkEvent::Hello { .. })) => {
@@ -257,10 +292,18 @@ impl HubRole {
                         let from = ReplyTo { peer: PeerId::Station(station), ticket };
                         let limits = &self.config.limits;
                         let under_way = share(self.hub.in_flight(), limits.in_flight);
-                        if pipeline.sheds(self.now, Class::of_request(&request), under_way) {
+                        let class = Class::of_request(&request);
+                        if pipeline.sheds(self.now, class, under_way) {
                             let reason = Reason::Overload;
                             self.refuse_station(station, ticket, reason, request.rrn, pipeline);
                             return;
+                        }
+                        let lacks = (self.hub.state().payments().unindexed(), limits.new_payments);
+                        if class == Class::Payment
+                            && let Some(trunk) = self.trunks.get_mut(&station)
+                        {
+                            let taken = &mut trunk.taken;
+                            trunk.deaf_until = self.slowed.take(self.now, lacks, taken);
                         }
                         self.request(from, request, pipeline);
                     }

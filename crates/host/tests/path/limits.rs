@@ -297,3 +297,60 @@ fn without_room_on_the_disk_enquiries_go_first_and_reversals_never() {
     assert_eq!(field(&world.ask(line, &fifth), 39), "00", "and all is as before");
     world.audit();
 }
+
+/// Purchases at once; how many of them are answered before any time passes.
+fn at_once(world: &mut World, line: u64, first: u32, count: u32) -> usize {
+    burst(world, line, first, count);
+    world.answered(line)
+}
+
+/// History lacks 360 payments of at most 400, nine tenths: from here on 2,000 a second are taken,
+/// ten in 5 ms. Until six tenths all that come are.
+fn history_is_behind(world: &mut World, line: u64) {
+    for first in (1..=360).step_by(30) {
+        let taken = at_once(world, line, first, 30);
+        assert!(taken == 30 || first > 240, "{taken} of those from {first} on");
+        world.pass(100);
+        assert_eq!(codes(&answers(world, line)), ["00"; 30]);
+    }
+}
+
+/// On a bank's connection and on a trunk alike.
+#[test]
+fn r_de39_who_outruns_history_waits_and_is_refused_only_where_it_is_lost() {
+    for by_trunk in [true, false] {
+        let mut world = limited(|config| config.limits.new_payments = 400);
+        let (terminal, bank) = (world.terminal(), world.signed_on("100001"));
+        let (line, other) = if by_trunk { (terminal, bank) } else { (bank, terminal) };
+        history_is_behind(&mut world, line);
+        // What is beyond the share waits with its sender, and nobody is told anything.
+        assert_eq!(at_once(&mut world, line, 400, 30), 10);
+        assert!(by_trunk || world.listening(line) == Some(false));
+        // Others have their own share, and what has happened is never slowed down.
+        let purchase = world.purchase("000001", CARD, "000000000001");
+        for number in 0..10 {
+            let reversal = world.reversal_of(&purchase, &format!("90000{number}"));
+            world.send(other, &reversal);
+        }
+        world.settle();
+        assert_eq!(codes(&answers(&mut world, other)), ["00"; 10]);
+        world.pass(10);
+        assert!((15..30).contains(&world.answered(line)), "{}", world.answered(line));
+        world.pass(100);
+        assert_eq!(codes(&answers(&mut world, line)), ["00"; 30]);
+        assert!(by_trunk || world.listening(line) == Some(true));
+        // A history that takes nothing at all.
+        burst(&mut world, line, 430, 30);
+        world.pass(200);
+        let said = answers(&mut world, line);
+        let refused = said.iter().filter(|answer| field(answer, 44) == "LIMIT HISTORY RETRY 5");
+        assert!(refused.count() > 15 && said.len() == 30, "{:?}", codes(&said));
+        let reversal = world.reversal_of(&purchase, "900010");
+        assert_eq!(field(&world.ask(line, &reversal), 39), "00");
+        // It has caught up.
+        world.indexed();
+        assert_eq!(at_once(&mut world, line, 500, 30), 30);
+        assert_eq!(codes(&answers(&mut world, line)), ["00"; 30]);
+        world.audit();
+    }
+}

@@ -34,6 +34,7 @@ fn made(world: &World, tale: &Tale, id: PaymentId) -> Kept {
         net_at_cutover: true,
         in_flight_max: 1,
         window_payments: usize::MAX,
+        new_payments_max: usize::MAX,
         cash: true,
         engine: switch::hub::Answers::AtOnce,
     });

@@ -17,6 +17,7 @@ use keys::{CardKey, CardRing, CardVault, Key128, KeyId, LinkMac, TokenKey};
 use parties::BankHost;
 use parties::bank::BankConfig;
 use scheme::{Mti, ParticipantId, StationId, Timestamp};
+use switch::history::Indexed;
 use wire::frame::{Deframer, Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
 
@@ -595,6 +596,12 @@ impl World {
     /// What the shell was told last of a connection, if anything.
     pub(crate) fn listening(&self, line: u64) -> Option<bool> {
         self.listening.get(&line).copied()
+    }
+
+    /// An index tells the hub that all there is can be read back.
+    pub(crate) fn indexed(&mut self) {
+        let record = self.metric("bongsu_journal_records_total");
+        self.event(HUB, Event::Indexed(Indexed { record, ..Indexed::default() }));
     }
 
     /// Whether the journals have no space one segment ahead.

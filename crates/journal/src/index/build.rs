@@ -1,5 +1,6 @@
-//! Makes an index out of its segment, a bounded piece at a time: reads a MiB, or sorts and writes a
-//! part of the entries. Everything is under a temporary name until it is whole and synced.
+//! Makes an index out of its segment, a bounded piece at a time: takes in a piece of it, or sorts or
+//! writes a part of the entries, each a millisecond of work. Everything is under a temporary name
+//! until it is whole and synced.
 use super::format::{
     ENTRIES_OF_PAGE, ENTRY_BYTES, PAGE_BYTES, Span, Summary, UNIT, WORDS_OF_PAGE, close,
     filter_add, index_name, offset_of,
@@ -8,13 +9,13 @@ use super::read::IndexError;
 use super::{INDEX_TEMP, Keys, KeysOf};
 use crate::disk::Disk;
 use crate::format::{put, put_u32, put_u64, segment_name};
-use crate::limits::PIECE_BYTES;
+use crate::limits::{INDEX_READ_BYTES, PIECE_BYTES};
 use crate::walk::{Position, SegmentFile, Step, Walk, Window, load_segments};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Parts of the entries, by the highest bits of their keys: one is sorted and written in one step.
+/// Parts of the entries, by the highest bits of their keys: one is sorted, or written, in one step.
 const PARTS: usize = 64;
 
 /// Bytes of a segment for each entry, about: five entries of a payment of 220 bytes and more.
@@ -49,6 +50,7 @@ pub struct Build {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Reading,
+    Sorting { part: usize },
     Writing { part: usize },
     Closing,
 }
@@ -105,7 +107,7 @@ impl Build {
         Ok(Self {
             segments,
             at,
-            window: Window::default(),
+            window: Window::ahead(INDEX_READ_BYTES),
             parts,
             found: Keys::default(),
             summary,
@@ -134,6 +136,7 @@ impl Build {
     ) -> Result<Progress, IndexError> {
         match self.stage {
             Stage::Reading => self.read(disk, keys),
+            Stage::Sorting { part } => self.sort_part(disk, part),
             Stage::Writing { part } => self.write_part(disk, part),
             Stage::Closing => self.close(disk),
         }
@@ -171,18 +174,26 @@ impl Build {
         (self.at, self.window) = walk.into_parts();
         if ended {
             self.window = Window::default();
-            self.finish_reading(disk)?;
+            self.stage = Stage::Sorting { part: 0 };
+        }
+        Ok(Progress::More)
+    }
+
+    fn sort_part<D: Disk>(&mut self, disk: &mut D, part: usize) -> Result<Progress, IndexError> {
+        match self.parts.get_mut(part) {
+            Some(entries) => {
+                entries.sort_unstable();
+                // Frames of one key stand once.
+                entries.dedup();
+                self.stage = Stage::Sorting { part: part.saturating_add(1) };
+            }
+            None => self.lay_out(disk)?,
         }
         Ok(Progress::More)
     }
 
     /// Everything is known of how long the index will be.
-    fn finish_reading<D: Disk>(&mut self, disk: &mut D) -> Result<(), IndexError> {
-        // Frames of one key stand once.
-        for part in &mut self.parts {
-            part.sort_unstable();
-            part.dedup();
-        }
+    fn lay_out<D: Disk>(&mut self, disk: &mut D) -> Result<(), IndexError> {
         let summary = &mut self.summary;
         summary.end = self.at.offset;
         summary.last_hash = self.at.previous;

@@ -11,6 +11,7 @@ use host::{Clocks, Door, Health, Host, Peer, Role};
 use crate::clock;
 use crate::driven::{Action, Answer, Driven, Event, Question};
 use crate::history::{Historian, Told};
+use crate::limits::{HISTORY_PART, HISTORY_PARTS_MAX};
 use crate::machine::Machine;
 
 /// The ticket of this adapter's own question; the loop counts from 1 and never comes here.
@@ -32,6 +33,8 @@ pub(crate) struct HostDriven {
     historian: Option<Historian>,
     /// Whether it has told more than was heard in this turn.
     untold: bool,
+    /// When it was heard last, as CLOCK_BOOTTIME in ns.
+    heard_at: u64,
     /// Questions that it could not take.
     not_asked: VecDeque<(u64, String)>,
     /// What the host was last told of the machine.
@@ -61,6 +64,7 @@ impl HostDriven {
             machine,
             historian,
             untold: false,
+            heard_at: 0,
             not_asked: VecDeque::new(),
             health,
         }
@@ -72,13 +76,19 @@ impl HostDriven {
         self
     }
 
-    /// What the reader of history has told meanwhile: answers, and one part of an index a turn.
+    /// What the reader of history has told meanwhile: answers, and parts of an index.
     fn hear_history(&mut self, out: &mut Vec<Action>) {
+        if self.historian.is_none() {
+            return;
+        }
+        let boot = clock::boot();
+        let mut parts = parts_of(boot.saturating_sub(std::mem::replace(&mut self.heard_at, boot)));
         self.untold = false;
         while !self.untold
             && let Some(told) = self.historian.as_ref().and_then(Historian::told)
         {
-            self.untold = matches!(told, Told::Indexed(_));
+            parts = parts.saturating_sub(usize::from(matches!(told, Told::Indexed(_))));
+            self.untold = parts == 0;
             let event = match told {
                 Told::Found { number, found } => host::Event::Found { number, found },
                 Told::Indexed(indexed) => host::Event::Indexed(indexed),
@@ -236,5 +246,27 @@ impl Driven for HostDriven {
         let query = Query::Overview;
         self.tell(clocks, host::Event::Query { ticket: OWN_TICKET, query }, out);
         self.ready
+    }
+}
+
+/// How many parts of an index are heard in a turn, so long after the turn before: a busy loop, whose
+/// turns are few and long, hears as many a second as one whose turns are short.
+fn parts_of(elapsed_ns: u64) -> usize {
+    let parts = elapsed_ns / u64::try_from(HISTORY_PART.as_nanos()).unwrap_or(u64::MAX);
+    usize::try_from(parts).unwrap_or(usize::MAX).clamp(1, HISTORY_PARTS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_turns_hear_as_much_of_an_index_as_short_ones() {
+        let parts = |ms: u64| parts_of(ms * 1_000_000);
+        // A hundred turns of 10 ms and fifty of 20 ms: a second, and as many parts of it.
+        assert_eq!(100 * parts(10), 50 * parts(20));
+        assert!(100 * parts(10) >= 1_000, "several segments' worth");
+        assert_eq!((parts(0), parts(1)), (1, 1), "each turn goes on with it");
+        assert_eq!(parts(600_000), HISTORY_PARTS_MAX, "and none is long for it");
     }
 }

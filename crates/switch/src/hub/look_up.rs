@@ -12,7 +12,7 @@ use scheme::{MtiClass, MtiFunction, Reason, Timestamp, TransactionKind};
 use super::{Effect, Effects, Hub, Input, MatchKey, matching};
 use crate::history::{HistoryKey, Indexed, Latest};
 use crate::hub::Kept;
-use crate::limits::{LOOK_UP_MS, LOOK_UPS_MAX, NEW_PAYMENTS_MAX, RETIRE_PER_TURN};
+use crate::limits::{LOOK_UP_MS, LOOK_UPS_MAX, RETIRE_PER_TURN};
 use crate::record::Fact;
 use crate::request::{ReplyTo, Request};
 
@@ -254,7 +254,7 @@ impl Hub {
 
     /// Whether there are so many payments that history does not have yet that no new one fits.
     pub(super) fn has_too_many_new(&self) -> bool {
-        self.state.payments().new_ones() >= NEW_PAYMENTS_MAX
+        self.state.payments().new_ones() >= self.config.new_payments_max
     }
 
     /// A segment can be read back.

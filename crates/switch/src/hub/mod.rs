@@ -81,6 +81,8 @@ pub struct HubConfig {
     pub in_flight_max: usize,
     /// Payments that history has too and that are kept in memory all the same.
     pub window_payments: usize,
+    /// Payments that are open or that history does not have yet, beyond which new ones are refused.
+    pub new_payments_max: usize,
     /// Whether cash may be paid out without a PIN (profile `demo`; R-SECRETS).
     pub cash: bool,
     /// When the engine answers.

@@ -286,6 +286,11 @@ impl Payments {
         self.open.len().saturating_add(self.closing.len())
     }
 
+    /// How many are over and in no index yet.
+    pub fn unindexed(&self) -> usize {
+        self.closing.len()
+    }
+
     /// Whether history alone has a payment, which is to be recalled before it changes.
     pub fn is_cold(&self, id: PaymentId) -> bool {
         self.table.life(id).is_some_and(|(life, _)| self.cold(life))

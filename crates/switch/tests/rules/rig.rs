@@ -151,6 +151,7 @@ pub(crate) fn config() -> HubConfig {
         net_at_cutover: true,
         in_flight_max: 100,
         window_payments: WINDOW.get().unwrap_or(usize::MAX),
+        new_payments_max: usize::MAX,
         cash: true,
         engine: crate::ENGINE,
     }
