@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use journal::index::{self, Build, Index, IndexError, Keys, KeysOf, Progress};
+use journal::index::{self, Build, Frame, Index, IndexError, Keys, KeysOf, Progress};
 use journal::{Disk, DiskError, DiskErrorKind, DiskOp, RecordView};
 use scheme::{PaymentId, Timestamp, Zone};
 use switch::Record;
@@ -17,7 +17,7 @@ use switch::limits::{FOUND_BY_LOOK_UP_MAX, GONE_GENERATIONS, GONE_KEYS_OF_GENERA
 use switch::record;
 
 use crate::config::Config;
-use crate::limits::{KEYS_TOLD, WARM_BYTES};
+use crate::limits::{FRAMES_KEPT, KEYS_TOLD, WARM_BYTES};
 
 /// What the records of a hub are found by.
 #[derive(Clone, Debug)]
@@ -230,17 +230,30 @@ impl<D: Disk> History<D> {
         Ok(Step::More)
     }
 
+    /// Takes as many filters into memory as will stay there: for a start, so that the first
+    /// questions are answered as fast as any.
+    pub fn warm_up(&mut self) -> Result<(), IndexError> {
+        while let Step::More = self.warm_one()? {}
+        Ok(())
+    }
+
     /// Filters of the newest stay in memory.
     fn warm_one(&mut self) -> Result<Step, IndexError> {
         let cold = self.indexes.values_mut().rev().find(|index| !index.is_warm());
         let Some(index) = cold else { return Ok(Step::Idle) };
-        let bytes = index.warm_bytes();
+        let (number, bytes) = (index.summary().segment, index.warm_bytes());
         if self.warm.saturating_add(bytes) <= WARM_BYTES {
-            self.warm = self.warm.saturating_add(bytes);
-            index.warm(&mut self.disk)?;
+            match index.warm(&mut self.disk) {
+                Ok(()) => self.warm = self.warm.saturating_add(bytes),
+                // Made again out of its segment.
+                Err(IndexError::Damaged { .. }) => {
+                    self.indexes.remove(&number);
+                    Index::remove(&mut self.disk, number)?;
+                }
+                Err(error) => return Err(error),
+            }
             return Ok(Step::More);
         }
-        let number = index.summary().segment;
         // A newer one takes the place of the oldest.
         let oldest = self.indexes.values_mut().find(|index| index.is_warm());
         let Some(oldest) = oldest.filter(|oldest| oldest.summary().segment < number) else {
@@ -314,39 +327,39 @@ impl<D: Disk> History<D> {
     }
 
     fn look(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
-        let mut ids = Vec::new();
+        let (mut ids, mut frames) = (Vec::new(), Frames::default());
         for index in self.indexes.values().rev() {
             if index.summary().times.last < ask.since.0 || ids.len() >= FOUND_BY_LOOK_UP_MAX {
                 break;
             }
             for key in &ask.keys {
-                ids_of(&mut self.disk, index, key, &mut ids)?;
+                ids_of(&mut self.disk, index, key, &mut frames, &mut ids)?;
             }
         }
         let mut found = Vec::new();
         for id in ids {
-            found.extend(self.gather(id)?);
+            found.extend(self.gather(id, &mut frames)?);
         }
         found.retain(|kept| ask.keys.iter().any(|key| key.is_of(kept)));
         Ok(found)
     }
 
     /// A payment out of its records, the newest first.
-    fn gather(&mut self, id: PaymentId) -> Result<Option<Kept>, IndexError> {
+    fn gather(&mut self, id: PaymentId, frames: &mut Frames) -> Result<Option<Kept>, IndexError> {
         let (mut gather, key) = (Gather::default(), HistoryKey::Id(id).hash());
         for index in self.indexes.values().rev() {
             let mut places = Vec::new();
             index.find(&mut self.disk, key, usize::MAX, &mut places)?;
             for place in places.into_iter().rev() {
                 let mut records = Vec::new();
-                index.frame(&mut self.disk, place, &mut |view| {
+                for view in frames.read(&mut self.disk, index, place)?.records() {
                     if history::speaks_of(view.kind, view.payload, id)
                         && let Ok(fact) = record::decode(view.kind, view.version, view.payload)
                     {
                         let at = Timestamp(view.time_ns);
                         records.push((view.number, Record { at, fact }));
                     }
-                })?;
+                }
                 for (number, record) in records.into_iter().rev() {
                     if gather.take(number, record) {
                         return Ok(gather.finish());
@@ -358,11 +371,43 @@ impl<D: Disk> History<D> {
     }
 }
 
+/// The frames that were read last for a question: what names a payment is also what it is put
+/// together of.
+#[derive(Debug, Default)]
+struct Frames {
+    /// By segment and place, the last read last.
+    kept: Vec<((u64, u64), Frame)>,
+}
+
+impl Frames {
+    fn read<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        index: &Index,
+        place: u64,
+    ) -> Result<&Frame, IndexError> {
+        let which = (index.summary().segment, place);
+        let at = match self.kept.iter().position(|(kept, _)| *kept == which) {
+            Some(at) => at,
+            None => {
+                let frame = index.read_frame(disk, place)?;
+                if self.kept.len() >= FRAMES_KEPT {
+                    self.kept.remove(0);
+                }
+                self.kept.push((which, frame));
+                self.kept.len() - 1
+            }
+        };
+        Ok(&self.kept[at].1)
+    }
+}
+
 /// Adds the payments that a segment has by a key, the newest first.
 fn ids_of<D: Disk>(
     disk: &mut D,
     index: &Index,
     key: &HistoryKey,
+    frames: &mut Frames,
     ids: &mut Vec<PaymentId>,
 ) -> Result<(), IndexError> {
     let mut places = Vec::new();
@@ -372,7 +417,7 @@ fn ids_of<D: Disk>(
             return Ok(());
         }
         let mut here = Vec::new();
-        index.frame(disk, place, &mut |view| {
+        for view in frames.read(disk, index, place)?.records() {
             if let HistoryKey::Id(id) = key {
                 if history::speaks_of(view.kind, view.payload, *id) {
                     here.push(*id);
@@ -383,7 +428,7 @@ fn ids_of<D: Disk>(
             {
                 here.push(id);
             }
-        })?;
+        }
         for id in here.into_iter().rev() {
             if !ids.contains(&id) {
                 ids.push(id);

@@ -89,6 +89,9 @@ const _: () = assert!(SLOWEST_PER_S * SLOW_TICK_MS >= 1000);
 /// Filters and fences of indexes in memory, the newest: of some 60 segments of 64 MiB, 14 million
 /// payments. Of an older one a question reads a page.
 pub const WARM_BYTES: u64 = 96 * 1024 * 1024;
+/// Frames that one question of history keeps in memory, some 30 KiB each: those of a payment's
+/// first and last record, and those in which others of its keys stand.
+pub const FRAMES_KEPT: usize = 8;
 /// Questions for the console, the API and `bongsu` that wait for history; the next one is told so.
 pub const ASKED_MAX: usize = 64;
 /// Deaths of one peer's messages before it is fenced.

@@ -118,6 +118,8 @@ pub struct Host {
     snapshot_every: u64,
     /// The books' part of the snapshot under way, which is that of [`Self::snapshot`].
     snapshot_books: Option<Vec<u8>>,
+    /// The memory of the last one.
+    snapshot_memory: Vec<u8>,
     stopping: bool,
     stopped: bool,
     cut: bool,
@@ -446,8 +448,16 @@ impl Host {
         }
         (self.snapshot, self.snapshot_covered) = (record, covered);
         if bytes <= SNAPSHOT_MAX {
-            self.snapshot_books = Some(replay::begin_snapshot(&mut hub.hub, &hub.books));
+            let memory = std::mem::take(&mut self.snapshot_memory);
+            let books = replay::begin_snapshot(&mut hub.hub, &hub.books, memory);
+            self.snapshot_books = Some(books);
         }
+    }
+
+    /// The memory of a snapshot that has been written, for the next: the first touch of memory is
+    /// the system's work, and payments would wait for it.
+    pub fn take_back(&mut self, memory: Vec<u8>) {
+        self.snapshot_memory = memory;
     }
 
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
@@ -539,6 +549,7 @@ fn open_hub<D: Disk>(
         snapshot_covered,
         snapshot_every: config.journal.snapshot_records,
         snapshot_books: None,
+        snapshot_memory: Vec::new(),
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),
@@ -601,6 +612,7 @@ fn open_station<D: Disk>(
         snapshot_covered: 0,
         snapshot_every: u64::MAX,
         snapshot_books: None,
+        snapshot_memory: Vec::new(),
         stopping: false,
         stopped: false,
         cut: recovery.cut.is_some(),

@@ -139,6 +139,11 @@ impl SnapshotJob {
         Some(Self { record, header, payload, written: 0, sum })
     }
 
+    /// Its memory, for the next one.
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.payload
+    }
+
     /// Makes the file that is to be filled.
     pub(crate) fn create<D: Disk>(&self, disk: &mut D) -> Result<(), DiskError> {
         if disk.len(SNAPSHOT_TEMP)?.is_some() {

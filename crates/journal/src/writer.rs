@@ -190,6 +190,9 @@ pub struct Writer<D> {
     head: HeadSlot,
     head_at_ns: u64,
     snapshot: Option<SnapshotJob>,
+    /// The memory of the last one that was written, if somebody wants it.
+    snapshot_memory: Option<Vec<u8>>,
+    keeps_memory: bool,
     zeros: Vec<u8>,
 }
 
@@ -214,6 +217,8 @@ impl<D: Disk> Writer<D> {
             head,
             head_at_ns: now_ns,
             snapshot: None,
+            snapshot_memory: None,
+            keeps_memory: false,
             zeros: Vec::new(),
         }
     }
@@ -277,6 +282,9 @@ impl<D: Disk> Writer<D> {
         };
         match job.step(&mut self.disk) {
             Ok(SnapshotStep::More) => self.snapshot = Some(job),
+            Ok(SnapshotStep::Done) if self.keeps_memory => {
+                self.snapshot_memory = Some(job.into_memory());
+            }
             Ok(SnapshotStep::Done) => {}
             Err(error) if error.is_full() => {
                 let removed = remove_if_there(&mut self.disk, SNAPSHOT_TEMP);
@@ -286,6 +294,17 @@ impl<D: Disk> Writer<D> {
             Err(error) => self.guard(Err(error))?,
         }
         Ok(Work::More)
+    }
+
+    /// From now on the memory of written snapshots is kept for [`Writer::take_snapshot_memory`].
+    pub fn keep_snapshot_memory(&mut self) {
+        self.keeps_memory = true;
+    }
+
+    /// The memory of a snapshot's body that has been written meanwhile, for the next one: whoever
+    /// makes it need not touch new memory.
+    pub fn take_snapshot_memory(&mut self) -> Option<Vec<u8>> {
+        self.snapshot_memory.take()
     }
 
     /// Whether the next segment exists or can be made, as far as is known: while it is false,

@@ -39,6 +39,8 @@ pub enum Outcome {
         /// Whether the journal has space one segment ahead.
         room_ahead: bool,
     },
+    /// A snapshot is written: its memory, for the next one.
+    Memory(Vec<u8>),
     /// The journal has failed; nothing more will become durable.
     DiskFailed {
         /// The journal's own words.
@@ -81,7 +83,7 @@ pub struct Committer {
 impl Committer {
     /// Starts the thread. `waker` tells the loop that an outcome waits.
     pub fn spawn<D: Disk + Send + 'static>(
-        writer: Writer<D>,
+        mut writer: Writer<D>,
         clock: SteadyClock,
         waker: Arc<Waker>,
         log: Arc<Log>,
@@ -89,6 +91,7 @@ impl Committer {
         let (orders, receiver) = sync_channel(COMMIT_ORDERS);
         let (sender, outcomes) = sync_channel(COMMIT_ORDERS);
         let counts = Arc::new(CommitCounts::default());
+        writer.keep_snapshot_memory();
         let scribe = Scribe {
             writer,
             clock,
@@ -264,6 +267,9 @@ impl<D: Disk> Scribe<D> {
                 self.forgive(fault)?;
             }
         }
+        if let Some(memory) = self.writer.take_snapshot_memory() {
+            self.tell(Outcome::Memory(memory));
+        }
         self.note_room();
         Ok(())
     }
@@ -345,6 +351,8 @@ mod tests {
     struct Rig {
         committer: Committer,
         poll: Poll,
+        /// Of the last snapshot.
+        memory: Vec<u8>,
         /// As the loop does: a waker that is gone with its thread would take its wake along.
         _waker: Arc<Waker>,
     }
@@ -375,7 +383,7 @@ mod tests {
             let log = Arc::new(Log::quiet());
             let end = Arc::clone(&waker);
             let committer = Committer::spawn(writer, clock, end, log).unwrap();
-            Self { committer, poll, _waker: waker }
+            Self { committer, poll, memory: Vec::new(), _waker: waker }
         }
 
         fn commit(&self, payload: u8) {
@@ -388,8 +396,13 @@ mod tests {
         fn next(&mut self) -> Outcome {
             let mut events = Events::with_capacity(4);
             loop {
-                if let Some(outcome) = self.committer.take() {
-                    return outcome;
+                match self.committer.take() {
+                    Some(Outcome::Memory(memory)) => {
+                        self.memory = memory;
+                        continue;
+                    }
+                    Some(outcome) => return outcome,
+                    None => {}
                 }
                 self.poll.poll(&mut events, Some(PATIENCE)).unwrap();
                 assert!(!events.is_empty(), "an outcome wakes the loop");
@@ -454,6 +467,14 @@ mod tests {
             names.filter(|name| name.to_string_lossy().ends_with(".snap")).count()
         };
         eventually("a snapshot", || snapshot() > 0);
+        // The next one is made in its memory.
+        let mut memory = std::mem::take(&mut rig.memory);
+        eventually("the memory of it", || {
+            if let Some(Outcome::Memory(back)) = rig.committer.take() {
+                memory = back;
+            }
+            memory.capacity() >= 3_000_000
+        });
         rig.committer.stop().unwrap();
         let mut found = Vec::new();
         open(&dir, &mut found);

@@ -18,6 +18,9 @@ pub trait Driven {
     /// Nothing more happens for now: what gathered may go to the disk in one piece.
     fn end_turn(&mut self, _out: &mut Vec<Action>) {}
 
+    /// The memory of the last [`Action::Snapshot`], which is written, for the next.
+    fn take_back(&mut self, _memory: Vec<u8>) {}
+
     /// When [`Event::Timeout`] is due, as CLOCK_BOOTTIME in ns.
     fn next_timeout(&self) -> Option<u64>;
 

@@ -1,8 +1,9 @@
 //! The thread of a hub's history: it makes the indexes of sealed segments and reads payments back.
 //!
 //! How things flow: the loop's adapter asks through a bounded queue, the thread answers through
-//! another and wakes the loop; between questions it does one bounded piece of work, and rests after
-//! it while it is not behind. It only reads the journal; an error costs look-ups and memory, never a payment.
+//! another and wakes the loop; between questions it does one bounded piece of work, and rests
+//! after it while it is not behind. It only reads the journal; an error costs look-ups and memory,
+//! never a payment.
 //! What bounds it: [`crate::limits::HISTORY_ASKED`].
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
 use host::history::{History, HubKeys};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
+use journal::index::IndexError;
 use journal::{DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
@@ -167,11 +168,14 @@ fn historian(
 ) -> Result<Option<Historian>, RunError> {
     let Some(covered) = host.covered() else { return Ok(None) };
     let keys = HubKeys::new(&process.config);
-    let history = History::open(open_disk(process)?, keys, covered).map_err(|error| {
+    let failed = |error: IndexError| {
         let place = process.layout.journal(&process.role).display().to_string();
         let remedy = "check that this directory can be written, and the disk (`dmesg`)";
         RunError::new(RunErrorKind::Journal, error.to_string(), place, remedy)
-    })?;
+    };
+    let history = History::open(open_disk(process)?, keys, covered);
+    let mut history = history.map_err(|error| failed(error.into()))?;
+    history.warm_up().map_err(failed)?;
     Historian::spawn(history, reactor.waker(), Arc::clone(&process.log)).map(Some)
 }
 

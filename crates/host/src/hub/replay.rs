@@ -155,12 +155,15 @@ pub(crate) fn snapshot_bytes_about(hub: &Hub, books: &Books) -> usize {
 /// Bytes of the length that a snapshot begins with.
 const LENGTH: usize = 8;
 
-/// Begins a snapshot that is made a few payments at a time; gives the books' part of it.
-pub(crate) fn begin_snapshot(hub: &mut Hub, books: &Books) -> Vec<u8> {
-    // Memory that is not moved later, and is first touched when it is written to. The journal
-    // fills up its last block.
+/// Begins a snapshot that is made a few payments at a time, in the `memory` of an older one; gives
+/// the books' part of it.
+pub(crate) fn begin_snapshot(hub: &mut Hub, books: &Books, memory: Vec<u8>) -> Vec<u8> {
+    // Not moved later; what is new of it is first touched when it is written to. The journal fills
+    // up its last block.
     const BLOCK: usize = 8192;
-    let mut body = Vec::with_capacity(snapshot_bytes_about(hub, books).saturating_add(BLOCK));
+    let mut body = memory;
+    body.clear();
+    body.reserve(snapshot_bytes_about(hub, books).saturating_add(BLOCK));
     body.extend_from_slice(&[0; LENGTH]);
     hub.begin_copy(body);
     let mut ledger = Vec::new();

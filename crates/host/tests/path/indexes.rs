@@ -1,11 +1,13 @@
 //! Indexes beside a hub's journal: whatever is not what its segment makes is named, a missing one
 //! is no damage.
 
-use host::history::HubKeys;
+use host::history::{Ask, History, HubKeys};
 use host::offline::{Check, VerifyReport, check_indexes};
-use journal::RecordView;
 use journal::index::{self, Keys, KeysOf};
 use journal::sim_disk::SimDisk;
+use journal::{DiskOp, RecordView};
+use scheme::{PaymentId, Rrn, Timestamp};
+use switch::history::HistoryKey;
 
 use crate::CARD;
 use crate::forged::Tale;
@@ -13,11 +15,20 @@ use crate::world::{World, field};
 
 /// Sixty purchases in segments of 8 KiB, each sealed one with its index.
 fn indexed() -> (World, SimDisk, Vec<u64>) {
+    let (world, disk, numbers, _) = with_references();
+    (world, disk, numbers)
+}
+
+/// And the purchases' reference numbers.
+fn with_references() -> (World, SimDisk, Vec<u64>, Vec<Rrn>) {
+    let mut references = Vec::new();
     let mut world = World::start();
     let terminal = world.terminal();
     for stan in 101..161 {
         let message = world.purchase(&format!("{stan:06}"), CARD, "000000001000");
-        assert_eq!(field(&world.ask(terminal, &message), 39), "00");
+        let answer = world.ask(terminal, &message);
+        assert_eq!(field(&answer, 39), "00");
+        references.push(Rrn::new(field(&answer, 37).as_bytes()).unwrap());
     }
     world.pass(1000);
     let (disk, _) = world.take_hub(true);
@@ -28,7 +39,7 @@ fn indexed() -> (World, SimDisk, Vec<u64>) {
     let build = |number: &u64| index::build(&mut disk, *number, &keys).unwrap();
     let entries: Vec<u64> = numbers.iter().map(build).map(|summary| summary.entries).collect();
     assert!(entries.len() > 2 && entries[1..].iter().all(|entries| *entries > 50), "{entries:?}");
-    (world, disk, numbers)
+    (world, disk, numbers, references)
 }
 
 fn checked(world: &World, disk: &mut SimDisk) -> VerifyReport {
@@ -141,4 +152,46 @@ fn an_index_of_another_version_is_made_again_and_is_no_damage() {
     own[6] ^= 1;
     disk.put(&name, own);
     only(&checked(&world, &mut disk), 1, "is not what");
+}
+
+/// What a history has, and how often it reads the disk from its start on.
+fn asked(
+    world: &World,
+    disk: &SimDisk,
+    warm: bool,
+    keys: Vec<HistoryKey>,
+) -> (Vec<PaymentId>, u64) {
+    let mut disk = disk.clone();
+    let before = disk.count(DiskOp::Read);
+    let mut history = History::open(&mut disk, HubKeys::new(&world.config), 0).unwrap();
+    if warm {
+        history.warm_up().unwrap();
+    }
+    let ask = Ask { number: 1, keys, since: Timestamp::default() };
+    let found = history.find(&ask).unwrap().iter().map(|kept| kept.payment.id).collect();
+    drop(history);
+    (found, disk.count(DiskOp::Read) - before)
+}
+
+/// However many segments there are, a payment is its entry, the frame in which it stands, the
+/// entries of its records, and the frame of its end.
+#[test]
+fn a_look_up_by_rrn_reads_four_places_of_the_disk() {
+    let (world, disk, numbers, rrns) = with_references();
+    let (mut looked, mut reads, mut cold) = (0, 0, 0);
+    let acquirers: Vec<_> = world.config.participants.iter().map(|bank| bank.id).collect();
+    // At every acquirer, as somebody asks who does not know it.
+    for rrn in rrns {
+        let keys = |rrn| acquirers.iter().map(|of| HistoryKey::Rrn(*of, rrn)).collect();
+        let (found, all) = asked(&world, &disk, true, keys(rrn));
+        let (_, start) = asked(&world, &disk, true, Vec::new());
+        let (_, cold_all) = asked(&world, &disk, false, keys(rrn));
+        let (_, cold_start) = asked(&world, &disk, false, Vec::new());
+        looked += found.len();
+        reads += all - start;
+        cold += cold_all - cold_start;
+    }
+    assert!(numbers.len() > 2 && looked > 40, "{looked} of {} segments", numbers.len());
+    assert!(reads <= 4 * looked as u64, "{reads} of {looked}");
+    assert!(cold > 4 * reads, "{cold} without filters in memory");
 }

@@ -1,6 +1,6 @@
-//! Makes an index out of its segment, a bounded piece at a time: takes in a piece of it, or sorts or
-//! writes a part of the entries, each a millisecond of work. Everything is under a temporary name
-//! until it is whole and synced.
+//! Makes an index out of its segment, a bounded piece at a time: takes in a piece of it, or sorts
+//! or writes a part of the entries, each a millisecond of work. Everything is under a temporary
+//! name until it is whole and synced.
 use super::format::{
     ENTRIES_OF_PAGE, ENTRY_BYTES, PAGE_BYTES, Span, Summary, UNIT, WORDS_OF_PAGE, close,
     filter_add, index_name, offset_of,

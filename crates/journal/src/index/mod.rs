@@ -4,7 +4,7 @@
 //! How things flow: once the head names a later segment, a [`Build`] reads a sealed one piece by
 //! piece, asks its caller for the keys of each record, and writes the index under a temporary name,
 //! synced and renamed. [`Index`] finds a key: a page of the filter, a page of entries, then
-//! [`Index::frame`] gives the frame, whose checksum is verified again. What bounds it: the segment.
+//! [`Index::frame`] reads the frame, whose checksum is verified again. What bounds it: the segment.
 //! An index says nothing that its segment does not: a lost or damaged one is built again, and
 //! [`check`] compares one with its segment. A key is 64 bits that are
 //! evenly spread. Deliberately absent: what it is made of, and which records
@@ -15,7 +15,7 @@ mod read;
 
 pub use build::{Build, Progress};
 pub use format::{Span, Summary, index_name, index_number};
-pub use read::{Index, IndexError};
+pub use read::{Frame, Index, IndexError};
 
 use crate::disk::{Disk, DiskError};
 use crate::format::{RecordView, segment_name};

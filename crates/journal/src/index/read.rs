@@ -6,8 +6,9 @@ use super::format::{
     holds, index_name, offset_of,
 };
 use crate::disk::{Disk, DiskError};
-use crate::format::{BLOCK_BYTES_MAX, Parsed, RecordView, Records, parse_frame};
+use crate::format::{BLOCK_BYTES_MAX, FrameHeader, Parsed, RecordView, Records, parse_frame};
 use crate::format::{segment_name, u32_at, u64_at};
+use crate::limits::FRAME_READ_BYTES;
 use crate::walk::{SegmentFile, load_segments};
 use alloc::string::String;
 use alloc::vec;
@@ -47,6 +48,20 @@ impl core::error::Error for IndexError {}
 impl From<DiskError> for IndexError {
     fn from(error: DiskError) -> Self {
         Self::Disk(error)
+    }
+}
+
+/// A frame that holds.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    header: FrameHeader,
+    bytes: Vec<u8>,
+}
+
+impl Frame {
+    /// Its records, in their order.
+    pub fn records(&self) -> impl Iterator<Item = RecordView<'_>> {
+        Records::new(&self.header, &self.bytes)
     }
 }
 
@@ -180,23 +195,35 @@ impl Index {
         place: u64,
         visit: &mut dyn FnMut(&RecordView<'_>),
     ) -> Result<(), IndexError> {
+        self.read_frame(disk, place)?.records().for_each(|record| visit(&record));
+        Ok(())
+    }
+
+    /// The frame itself, for who looks at it more than once.
+    pub fn read_frame<D: Disk>(&self, disk: &mut D, place: u64) -> Result<Frame, IndexError> {
         let name = segment_name(self.summary.segment);
         let block = self.summary.block.bytes();
-        let mut want = BLOCK_BYTES_MAX;
-        // Once to learn its length, once to read it.
+        let mut want = self.frame_bytes_about();
+        // Once to learn its length, if it is longer than most, and once to read it.
         for _ in 0..2 {
             let mut bytes = vec![0; want];
             let read = disk.read(&name, place, &mut bytes)?;
             match parse_frame(&bytes[..read.min(want)], block) {
-                Parsed::Frame(header) => {
-                    Records::new(&header, &bytes).for_each(|record| visit(&record));
-                    return Ok(());
-                }
+                Parsed::Frame(header) => return Ok(Frame { header, bytes }),
                 Parsed::More(more) => want = more.next_multiple_of(BLOCK_BYTES_MAX),
                 Parsed::Zero | Parsed::Broken | Parsed::Newer(_) => break,
             }
         }
         Err(IndexError::Damaged { file: name, offset: place })
+    }
+
+    /// What most frames of the segment fit into: twice their average.
+    fn frame_bytes_about(&self) -> usize {
+        let summary = &self.summary;
+        let frames = summary.last_frame.saturating_sub(summary.first_frame).saturating_add(1);
+        let twice = summary.end.saturating_mul(2).checked_div(frames).unwrap_or(0);
+        let twice = usize::try_from(twice).unwrap_or(usize::MAX);
+        twice.clamp(BLOCK_BYTES_MAX, FRAME_READ_BYTES).next_multiple_of(BLOCK_BYTES_MAX)
     }
 
     fn may_hold<D: Disk>(&self, disk: &mut D, key: u64) -> Result<bool, IndexError> {

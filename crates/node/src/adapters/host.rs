@@ -234,6 +234,10 @@ impl Driven for HostDriven {
         self.wishes = wishes;
     }
 
+    fn take_back(&mut self, memory: Vec<u8>) {
+        self.host.take_back(memory);
+    }
+
     fn next_timeout(&self) -> Option<u64> {
         if self.untold { Some(0) } else { self.host.next_timeout() }
     }
@@ -249,8 +253,8 @@ impl Driven for HostDriven {
     }
 }
 
-/// How many parts of an index are heard in a turn, so long after the turn before: a busy loop, whose
-/// turns are few and long, hears as many a second as one whose turns are short.
+/// How many parts of an index are heard in a turn, so long after the turn before: a busy loop,
+/// whose turns are few and long, hears as many a second as one whose turns are short.
 fn parts_of(elapsed_ns: u64) -> usize {
     let parts = elapsed_ns / u64::try_from(HISTORY_PART.as_nanos()).unwrap_or(u64::MAX);
     usize::try_from(parts).unwrap_or(usize::MAX).clamp(1, HISTORY_PARTS_MAX)

@@ -438,6 +438,7 @@ impl<D: Driven> EventLoop<D> {
                 Outcome::Committed { batch, room_ahead } => {
                     self.tell(Event::Committed { batch, room_ahead });
                 }
+                Outcome::Memory(memory) => self.driven.take_back(memory),
                 Outcome::DiskFailed { what } => {
                     self.committer = None;
                     self.tell(Event::DiskFailed { what: what.clone() });
