@@ -172,6 +172,11 @@ impl<D: Disk> History<D> {
         self.sealed.keys().filter(waits).nth(1).is_some()
     }
 
+    /// Whether an index is under way, or the hub is to be told of one.
+    pub fn is_at_work(&self) -> bool {
+        self.build.is_some() || !self.untold.is_empty()
+    }
+
     /// Does one bounded piece of what is to be done.
     pub fn step(&mut self) -> Result<Step, IndexError> {
         if let Some(part) = self.untold.pop() {
@@ -213,6 +218,8 @@ impl<D: Disk> History<D> {
         };
         let (latest, keys) = (latest_of(&index), index.recent(&mut self.disk)?);
         self.indexes.insert(number, index);
+        // Before anybody asks for what it has: a busy hub has no idle moment for it later.
+        while let Step::More = self.warm_one()? {}
         // Segments are indexed in their order, but for one that was lost: then more is readable.
         let whole = self.sealed.iter().take_while(|(number, _)| self.indexes.contains_key(number));
         let record = whole.last().map_or(0, |(_, last)| *last);

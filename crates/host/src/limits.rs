@@ -67,8 +67,8 @@ pub const DEAF_MIN_MS: u64 = 50;
 pub const WINDOW_PAYMENTS_MAX: usize = 4_000_000;
 /// Most payments that a hub may be told to keep before history has them: 1.7 GB.
 pub const NEW_PAYMENTS_MOST: usize = 4_000_000;
-/// From this part of them on, per cent, new payments are taken more slowly: two full segments of
-/// 64 MiB, of which one is in use and one becomes an index.
+/// From this part of them on, per cent, new payments are taken more slowly: a full segment of
+/// 64 MiB, and half of another that came while the first became an index.
 pub const SLOW_FROM: usize = 60;
 /// From this part on they are taken no more slowly: only a history that cannot be written at all
 /// comes so far, and the next bound is a refusal.

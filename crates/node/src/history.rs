@@ -19,7 +19,10 @@ use switch::history::Indexed;
 use switch::hub::Kept;
 
 use crate::error::RunError;
-use crate::limits::{HISTORY_ASKED, HISTORY_LOOK, HISTORY_REST, HISTORY_REST_MAX, HISTORY_RETRY};
+use crate::limits::{
+    HISTORY_ANSWERS, HISTORY_ANSWERS_IDLE, HISTORY_ASKED, HISTORY_LOOK, HISTORY_REST,
+    HISTORY_REST_MAX, HISTORY_RETRY,
+};
 use crate::logging::Log;
 
 /// What the thread tells the loop.
@@ -101,6 +104,20 @@ impl Drop for Historian {
     }
 }
 
+/// Whose turn it is while questions come without end.
+#[derive(Default)]
+struct Turn {
+    /// Questions answered since the last piece of work.
+    answered: u32,
+}
+
+impl Turn {
+    /// The work's: now and then, and more often where it is known that there is some.
+    fn is_of_work(&self, at_work: bool) -> bool {
+        self.answered >= if at_work { HISTORY_ANSWERS } else { HISTORY_ANSWERS_IDLE }
+    }
+}
+
 struct Reader<D> {
     history: History<D>,
     told: SyncSender<Told>,
@@ -113,17 +130,23 @@ struct Reader<D> {
 
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
-        let mut pause = Duration::ZERO;
+        let (mut pause, mut turn) = (Duration::ZERO, Turn::default());
         loop {
-            match asks.recv_timeout(pause) {
+            let next = if turn.is_of_work(self.history.is_at_work()) {
+                Err(RecvTimeoutError::Timeout)
+            } else {
+                asks.recv_timeout(pause)
+            };
+            match next {
                 Ok(ask) => {
+                    turn.answered += 1;
                     let found = self.history.find(&ask).map_err(|error| error.to_string());
                     if !self.tell(Told::Found { number: ask.number, found }) {
                         return;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => match self.work() {
-                    Some(next) => pause = next,
+                    Some(next) => (pause, turn) = (next, Turn::default()),
                     None => return,
                 },
                 Err(RecvTimeoutError::Disconnected) => return,

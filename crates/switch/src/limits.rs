@@ -83,8 +83,8 @@ pub const PAYMENTS_OF_PIECE: usize = 256;
 /// rest is read back where a message means it.
 pub const WINDOW_PAYMENTS: usize = 400_000;
 /// Payments that are open or in no index yet, unless the hub is told otherwise. Beyond it new ones
-/// are refused (96, `LIMIT HISTORY`): indexes cannot be written. 420 MB.
-pub const NEW_PAYMENTS_MAX: usize = 1_000_000;
+/// are refused (96, `LIMIT HISTORY`): indexes cannot be written. 340 MB.
+pub const NEW_PAYMENTS_MAX: usize = 800_000;
 /// Payments that were read back and are no longer under consideration.
 pub const FOUND_PAYMENTS_MAX: usize = 8_192;
 /// Payments that one look-up brings, the newest: of one trace number, reference number, or card at
@@ -97,7 +97,7 @@ pub const LOOK_UPS_MAX: usize = 4_096;
 /// So long a message waits for a look-up, ms; then it is refused (96, `LIMIT HISTORY`), well
 /// before its sender gives up.
 pub const LOOK_UP_MS: u64 = 5_000;
-/// Keys of one generation of the filter of what history holds, at twelve bits a key: 8 MiB.
+/// Keys of one generation of the filter of what history holds, at sixteen bits a key: 11 MiB.
 pub const GONE_KEYS_OF_GENERATION: usize = 5_592_405;
 /// Generations of it. Together 22 million payments: nine minutes at 40,000 a second, two days of a
 /// nation of ten million payments a day.

@@ -156,7 +156,7 @@ pub const KEYS: &[Key] = &[
     value("limits", "window_payments", "payments, 1 to 4000000", "400000",
         "payments that the hub keeps in memory though its history on disk has them too, some 420 \
         bytes each; older ones are read back when a message means one"),
-    value("limits", "new_payments", "payments, 1 to 4000000", "1000000",
+    value("limits", "new_payments", "payments, 1 to 4000000", "800000",
         "payments that are under way or that the history on disk does not have yet, some 420 bytes \
         each: from six tenths on new ones are taken more slowly and their senders wait, beyond it \
         they are refused (96, `LIMIT HISTORY`)"),
