@@ -193,6 +193,7 @@ impl<D: Disk> Reader<D> {
 mod tests {
     use host::Config;
     use host::history::HubKeys;
+    use journal::{Batch, NodeId, Options};
     use mio::{Poll, Token};
     use scheme::Timestamp;
 
@@ -216,5 +217,44 @@ mod tests {
         let dropping = std::thread::spawn(move || drop(historian));
         eventually("it ends", || dropping.is_finished());
         dropping.join().unwrap();
+    }
+
+    /// Some sealed segments without an index, of records that no key finds.
+    fn journal(dir: &std::path::Path) -> FileDisk {
+        let node = NodeId::from_name("hub").unwrap();
+        let options = Options { segment_bytes: 64 * 1024, ..Options::new(node) };
+        let disk = FileDisk::open(dir).unwrap();
+        let (mut writer, _) = journal::open(disk, options, 1, &mut |_| Ok(())).unwrap();
+        for _ in 0..60 {
+            let mut batch = Batch::new(1);
+            batch.push(255, 1, 1, &[7; 4000]).unwrap();
+            writer.append(&mut batch).unwrap();
+        }
+        writer.stop(2).unwrap()
+    }
+
+    /// Ten thousand questions are there before it begins, and it ends with them.
+    #[test]
+    fn questions_without_end_do_not_keep_indexes_back() {
+        let mut disk = journal(&temp_dir("history"));
+        let sealed = journal::index::sealed(&mut disk).unwrap().len();
+        let history = History::open(disk, HubKeys::new(&Config::example()), 0).unwrap();
+        let poll = Poll::new().unwrap();
+        let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
+        let (asks, receiver) = sync_channel(10_000);
+        let (told, heard) = sync_channel(20_000);
+        for number in 0..10_000 {
+            let ask = Ask { number, keys: Vec::new(), since: Timestamp::default() };
+            asks.send(ask).unwrap();
+        }
+        drop(asks);
+        let log = Arc::new(Log::quiet());
+        let reader = Reader { history, told, waker, log, failed: false, record: 0 };
+        reader.run(&receiver);
+        let heard: Vec<Told> = heard.try_iter().collect();
+        let indexed = heard.iter().filter(|told| matches!(told, Told::Indexed(_))).count();
+        assert!(sealed > 2 && indexed == sealed, "{indexed} of {sealed}");
+        let last = heard.last().unwrap();
+        assert!(matches!(last, Told::Found { number: 9_999, .. }), "and none is left");
     }
 }

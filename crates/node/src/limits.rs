@@ -63,8 +63,8 @@ pub const HANDSHAKE_NICE: i32 = 10;
 /// Questions that wait for the history thread, and answers that wait for the loop: some messages a
 /// second of a nation are looked up; the next is refused (96, `LIMIT HISTORY`).
 pub const HISTORY_ASKED: usize = 1024;
-/// Questions that the history thread answers between two pieces of an index, where more wait: half a
-/// millisecond of them for a millisecond of work ...
+/// Questions that the history thread answers between two pieces of an index, where more wait: half
+/// a millisecond of them for a millisecond of work ...
 pub const HISTORY_ANSWERS: u32 = 8;
 /// ... and between two looks whether there is work.
 pub const HISTORY_ANSWERS_IDLE: u32 = 256;
