@@ -39,7 +39,8 @@ const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 /// ledger: batches that wait together become one frame with one sync; another beside it makes the
 /// indexes of full segments. A TigerBeetle server is asked through one session of its own client,
 /// which all submitters share and which packs what waits together into one request, and through a
-/// session for each submitter. Engines take turns, row by row, each on an empty ledger.
+/// session for each submitter. Engines take turns, row by row, each on an empty ledger; every
+/// second run begins with the last row.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -193,7 +194,12 @@ impl LedgerBench {
         let settings = self.settings(batch, submitters);
         let mut runs: Vec<Vec<Row>> = settings.iter().map(|_| Vec::new()).collect();
         for run in 0..self.runs {
-            for (place, (setting, runs)) in settings.iter().zip(&mut runs).enumerate() {
+            let mut turns: Vec<_> = settings.iter().zip(&mut runs).enumerate().collect();
+            if run % 2 == 1 {
+                // What a row leaves to the disk is not always the next one's to bear.
+                turns.reverse();
+            }
+            for (place, (setting, runs)) in turns {
                 let folder = scratch.path().join(format!("{place}-{batch}-{submitters}-{run}"));
                 let time = Duration::from_secs(self.seconds);
                 runs.push(match &self.tigerbeetle {
