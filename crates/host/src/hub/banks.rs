@@ -632,6 +632,7 @@ impl HubRole {
         pipeline: &mut Pipeline,
     ) {
         self.count(Count::Refused(reason));
+        self.count_refusal(reason, pipeline);
         if let Some(line) = self.banks.get(&conn) {
             let mut bytes = Vec::new();
             line.wire.session.refuse(message, reason, &mut bytes);
@@ -639,7 +640,7 @@ impl HubRole {
         }
     }
 
-    fn count(&mut self, count: Count) {
+    pub(super) fn count(&mut self, count: Count) {
         let counted = self.counts.entry(count).or_default();
         *counted = counted.saturating_add(1);
     }

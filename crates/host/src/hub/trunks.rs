@@ -5,6 +5,7 @@
 use interchange::trunk::payload::{self, Hello, StationStatus};
 use interchange::trunk::{Frame, Kind, Link, LinkEvent, LinkTimers};
 use scheme::{Reason, Rrn, StationId, Timestamp};
+use switch::hub::Count;
 use switch::station::TrunkState;
 use switch::{Answer, PeerId, ReplyTo};
 
@@ -330,6 +331,8 @@ impl HubRole {
         rrn: Rrn,
         pipeline: &mut Pipeline,
     ) {
+        self.count(Count::Refused(reason));
+        self.count_refusal(reason, pipeline);
         let answer = Answer::refusal(reason, rrn);
         pipeline.defer(Deferred::Trunk {
             station,

@@ -287,6 +287,9 @@ fn without_room_on_the_disk_enquiries_go_first_and_reversals_never() {
     assert_eq!((field(&answer, 39), field(&answer, 44)), ("96", "OVERLOAD"));
     let third = world.purchase("000004", CARD, "000000000700");
     assert_eq!(field(&world.ask(line, &third), 39), "96");
+    let overview = world.overview();
+    let unavailable: u64 = overview.minutes.iter().map(|minute| minute.unavailable).sum();
+    assert_eq!((overview.refused, unavailable), (2, 2), "a hub that refuses says so");
     let reversal = world.reversal_of(&purchase, "000005");
     assert_eq!(field(&world.ask(line, &reversal), 39), "00");
     world.no_room_ahead(false);
