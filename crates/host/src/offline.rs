@@ -19,7 +19,7 @@ use switch::hub::{HubConfig, Payment, Status};
 use crate::config::Config;
 use crate::hub::machine_config;
 use crate::hub::query::{account_view, payment_view};
-use crate::hub::replay::{self, Replay};
+use crate::hub::replay::{self, Afresh, Replay};
 use crate::hub::standing::probes;
 use crate::limits::QUERY_PAYMENTS_MAX;
 use crate::look_up::look_up;
@@ -315,13 +315,14 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     fn new(config: &'a Config, mut replay: Replay<'a>, probes: &'a Probes) -> Self {
         replay.audit = Some(Audit::default());
+        replay.afresh = Afresh { until: 0, payments: 0 };
         let report = VerifyReport::default();
         Self { config, replay, probes, report, last: 0, is_refused: false }
     }
 
     /// What was before the first record that is kept is in this state.
     fn begin_at(&mut self, file: &str, bytes: &[u8]) -> Result<(), String> {
-        let Replay { hub, books, audit, .. } = &mut self.replay;
+        let Replay { hub, books, audit, afresh, .. } = &mut self.replay;
         if let Err(what) = replay::restore(hub, books, bytes) {
             let what = format!("its state can't be read: {what}");
             let broken = Broken { check: Check::Snapshots, what };
@@ -331,6 +332,7 @@ impl<'a> Reading<'a> {
             return Ok(());
         }
         *audit = Some(Audit::from_state(hub, books));
+        *afresh = Afresh { until: hub.state().records(), payments: u64::MAX };
         self.report.checked.snapshots += 1;
         let accounts = books.accounts();
         let wrong = not_conserved(&accounts, hub.state().directory().currency);

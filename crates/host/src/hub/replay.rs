@@ -16,15 +16,29 @@ pub(crate) struct Replay<'a> {
     pub(crate) books: &'a mut Books,
     /// A second reckoning that each record must agree with.
     pub(crate) audit: Option<Audit>,
+    /// Which payments may be said to have been opened by another record.
+    pub(crate) afresh: Afresh,
     implied: Vec<legs::Implied>,
     accounts: Vec<ledger::Account>,
     statuses: Vec<TransferStatus>,
 }
 
+/// Snapshots of the first versions did not say by which record a payment was opened. A hub that
+/// began with one has numbered its payments afresh, from 1: all before anything was covered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Afresh {
+    /// Opened by this record or an earlier one.
+    pub(crate) until: u64,
+    /// So many, at most.
+    pub(crate) payments: u64,
+}
+
 impl<'a> Replay<'a> {
+    /// Goes on from what it is given, of which nobody knows how it was numbered.
     pub(crate) fn new(hub: &'a mut Hub, books: &'a mut Books) -> Self {
         let (implied, accounts, statuses) = Default::default();
-        Self { hub, books, audit: None, implied, accounts, statuses }
+        let afresh = Afresh { until: u64::MAX, payments: u64::MAX };
+        Self { hub, books, audit: None, afresh, implied, accounts, statuses }
     }
 
     /// The last record, which was this one, and what it moved.
@@ -59,6 +73,12 @@ impl<'a> Replay<'a> {
         self.move_books(at)?;
         let record = Record { at, fact };
         self.hub.apply(&record);
+        let is_new = matches!(record.fact, Fact::Opened(_) | Fact::Declined(_));
+        if is_new && self.hub.state().payments().covered() == 0 {
+            let Afresh { until, payments } = &mut self.afresh;
+            *until = view.number.max(*until);
+            *payments = payments.saturating_add(1);
+        }
         Ok(record.fact)
     }
 
@@ -126,8 +146,9 @@ impl Replay<'_> {
             let Some(made) = state.kept(id) else { return Ok(()) };
             let same = (&made.payment, made.preauth, made.original)
                 == (&said.payment, said.preauth, said.original);
-            // A hub that began with an older snapshot counts from there.
-            if !same || said.opened > made.opened {
+            let Afresh { until, payments } = self.afresh;
+            let most = if made.opened <= until { payments.min(made.opened) } else { 0 };
+            if !same || said.opened != made.opened && said.opened > most {
                 return wrong(id, "was another");
             }
             let is_recalled = matches!(fact, Fact::Recalled(_));

@@ -96,10 +96,29 @@ fn a_recalled_payment_that_was_another_is_refused() {
     check(&|kept| kept.payment.issuer = None, "was another");
     check(&|kept| kept.payment.at.0 += 1000, "was another");
     check(&|kept| kept.opened += 1, "was another");
+    check(&|kept| kept.opened -= 1, "was another");
     check(&|kept| kept.opened += 1000, "since record");
     let unknown = PaymentId::new(kept.payment.id.get() ^ (1 << 77)).unwrap();
     check(&|kept| kept.payment.id = unknown, "was never opened");
     check(&|kept| kept.payment.status = Status::Pending, "is recalled, and is under way");
+}
+
+/// Only a hub that began with a snapshot of the first versions has numbered payments afresh, and
+/// those were before anything was covered.
+#[test]
+fn a_payment_that_came_after_something_was_covered_has_its_own_record() {
+    let (world, mut tale) = day();
+    tale.0.insert(2, (tale.0[1].0, Fact::Covered { record: 1 }));
+    let kept = plain(&mut tale, 700);
+    let record = tale.0.len() as u64;
+    push(&mut tale, Fact::Covered { record });
+    let place = push(&mut tale, Fact::Recalled(Box::new(kept.clone())));
+    assert!(world.verify(&mut tale.in_segments(64 * 1024, None)).ok);
+    for opened in [kept.opened - 1, 1] {
+        let other = Kept { opened, ..kept.clone() };
+        tale.0[place].1 = Fact::Recalled(Box::new(other));
+        refused(&world, &tale, Check::Payments, place, "was another");
+    }
 }
 
 #[test]
@@ -154,6 +173,7 @@ fn a_retired_payment_that_was_another_is_refused() {
     let stan = scheme::Stan::new(999_999).unwrap();
     check(&|kept| completion(kept, &|done| done.stan = stan), "was another");
     check(&|kept| kept.preauth.as_mut().unwrap().expires.0 += 1, "was another");
+    check(&|kept| kept.opened -= 1, "was another");
     let unknown = PaymentId::new(kept.payment.id.get() ^ (1 << 77)).unwrap();
     check(&|kept| kept.payment.id = unknown, "was never opened");
     // One that is held is not over.
