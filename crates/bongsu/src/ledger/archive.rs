@@ -393,7 +393,13 @@ impl Archive {
     /// Removes what the archive holds: part by part, after every file of it was read again and
     /// found to be the journal's own.
     fn remove(&self, source: &mut FileDisk, oldest: u64, through: u64) -> Result<u64, Failure> {
-        let mut removed = 0;
+        // What a killed run was removing: its head no longer counts it, the archive has it.
+        let mut removed = match oldest.checked_sub(1) {
+            Some(begun) if begun > 0 => {
+                journal::retire(source, begun).map_err(|error| self.unshelved(&error))?
+            }
+            Some(_) | None => 0,
+        };
         if !self.to.exists() {
             return Ok(removed);
         }

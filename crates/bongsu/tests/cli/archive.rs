@@ -38,7 +38,7 @@ fn cut_small(nation: &Nation) {
     writer.stop(2).unwrap();
 }
 
-fn segments(nation: &Nation) -> usize {
+pub(crate) fn segments(nation: &Nation) -> usize {
     let files = std::fs::read_dir(nation.dir.join("hub/journal")).unwrap();
     files
         .filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "seg"))
@@ -55,6 +55,7 @@ pub(crate) fn check_stopped(nation: &Nation) {
     let (journal, own) = (nation.dir.join("hub/journal"), nation.dir.join("own"));
     copy(&journal, &own);
     cut_small(nation);
+    crate::archive_killed::check(nation);
     put_away(nation);
     std::fs::remove_dir_all(&journal).unwrap();
     std::fs::rename(&own, &journal).unwrap();
@@ -229,7 +230,7 @@ fn altered(nation: &Nation, to: &Path) {
     assert_eq!(failure["error"]["kind"], "newer", "{failure}");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
