@@ -548,7 +548,7 @@ impl<'a> Iterator for Latest<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
@@ -557,7 +557,7 @@ mod tests {
     use super::*;
     use crate::record::Opened;
 
-    fn payment(id: u128, stan: u32, rrn: &[u8; 12], at: u64) -> Payment {
+    pub(in crate::hub) fn payment(id: u128, stan: u32, rrn: &[u8; 12], at: u64) -> Payment {
         let bank = ParticipantId::new(7).unwrap();
         let card = CardRef {
             first8: 94_080_100,

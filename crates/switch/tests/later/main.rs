@@ -23,6 +23,7 @@ mod delayed;
 mod matching;
 #[path = "../rules/preauth.rs"]
 mod preauth;
+mod proposals;
 #[path = "../rules/random.rs"]
 mod random;
 #[path = "../rules/refunds.rs"]

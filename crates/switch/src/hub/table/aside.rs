@@ -307,3 +307,49 @@ fn row_mut(pieces: &mut [Vec<Row>], row: u32) -> Option<&mut Row> {
     let row = row as usize;
     pieces.get_mut(row / PAYMENTS_OF_PIECE)?.get_mut(row % PAYMENTS_OF_PIECE)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::payments::tests::payment;
+
+    /// Three old ones that share all their keys.
+    fn three() -> (Aside, Vec<Payment>) {
+        let mut aside = Aside::default();
+        let came = |number| payment(number, 7, b"000000000001", 1);
+        let all: Vec<Payment> = (1..=3).map(came).collect();
+        for (one, opened) in all.iter().zip(1..) {
+            aside.insert_old(one.clone(), Life { opened, ..Life::default() });
+        }
+        (aside, all)
+    }
+
+    #[test]
+    fn whichever_of_a_chain_goes_the_others_are_found() {
+        for gone in 0..3 {
+            let (mut aside, all) = three();
+            (0..gone).for_each(|_| aside.keep_old());
+            let went = aside.pop_old().unwrap().id;
+            assert_eq!(went, all[gone].id);
+            for kind in KINDS {
+                let key = Key::of(&all[0], kind);
+                let chain: Vec<_> = aside.chain(key, key.hash()).map(|one| one.id).collect();
+                let others = all.iter().rev().map(|one| one.id).filter(|id| *id != went);
+                assert_eq!(chain, others.collect::<Vec<_>>(), "{kind:?} without {gone}");
+            }
+            assert_eq!(aside.by_id.find(hash_of(&went), |_| true), None, "it is in no index");
+        }
+    }
+
+    #[test]
+    fn behind_the_last_of_the_old_the_first_has_its_turn() {
+        let (mut aside, all) = three();
+        for turn in 0..7 {
+            assert_eq!(aside.old().unwrap().0.id, all[turn % 3].id);
+            aside.keep_old();
+        }
+        aside.keep_old();
+        assert_eq!(aside.pop_old().unwrap().id, all[2].id);
+        assert_eq!(aside.old().unwrap().0.id, all[0].id);
+    }
+}
