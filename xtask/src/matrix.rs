@@ -7,9 +7,10 @@ use std::process::ExitCode;
 use crate::shell;
 
 /// Packages and their tests, in which the whole matrix is behind one variable.
-const TESTS: [[&str; 4]; 3] = [
+const TESTS: [[&str; 4]; 4] = [
     ["-p", "journal", "--test", "flips"],
     ["-p", "ledger", "--test", "embedded"],
+    ["-p", "parties", "--test", "bank_journal"],
     ["-p", "host", "--test", "matrix"],
 ];
 

@@ -172,6 +172,20 @@ impl SimDisk {
         self.durable_names.insert(name.into(), file);
     }
 
+    /// Whether whoever reads both finds the same files with the same bytes.
+    #[must_use]
+    pub fn reads_as(&self, other: &Self) -> bool {
+        let same = |(name, id): (&String, &u64)| {
+            let (Some(ours), Some(theirs)) =
+                (self.files.get(id), other.names.get(name).and_then(|id| other.files.get(id)))
+            else {
+                return false;
+            };
+            Arc::ptr_eq(ours, theirs) || ours.bytes == theirs.bytes
+        };
+        self.names.len() == other.names.len() && self.names.iter().all(same)
+    }
+
     /// All names, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use host::booking::{Booked, Booking};
 use host::history::{Ask, History, HubKeys, Step};
 use host::view::{AccountView, PaymentFilter, PaymentPage, PaymentView, Query, Reply};
 use host::{
@@ -52,6 +53,9 @@ pub(crate) struct Hub<D> {
     snapshot: Option<(u64, Vec<u8>)>,
     pub(crate) halted: Option<String>,
     replies: Vec<Reply>,
+    /// What the ledger's cluster is asked, and what it has done and nobody has heard yet.
+    asked: Option<(u64, Booking)>,
+    booked: Option<(u64, Booked)>,
     turn: u64,
     maintaining: bool,
 }
@@ -69,14 +73,38 @@ fn clocks(now: u64) -> Clocks {
     Clocks { wall: Timestamp(now), boot: now }
 }
 
+fn keys() -> HostKeys {
+    let key = |byte: u8| Key128::from_random([byte; 16]);
+    let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
+    let vault = CardVault::new(TokenKey::new(key(1)), ring);
+    HostKeys { vault, macs: LinkMacs::Off }
+}
+
 impl<D: Disk> Hub<D> {
     pub(crate) fn open(disk: D, config: &Config, now: u64) -> Result<Self, HostError> {
-        let key = |byte: u8| Key128::from_random([byte; 16]);
-        let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
-        let vault = CardVault::new(TokenKey::new(key(1)), ring);
-        let keys = HostKeys { vault, macs: LinkMacs::Off };
         let disk = Shared::new(disk);
-        let opened = Host::open(Role::Hub, config, keys, disk.clone(), clocks(now))?;
+        let opened = Host::open(Role::Hub, config, keys(), disk.clone(), clocks(now))?;
+        Self::opened(opened, disk, config)
+    }
+
+    /// Its ledger is where it is.
+    pub(crate) fn open_in(disk: D, config: &Config, outside: &Outside) -> Result<Self, HostError> {
+        let open = if outside.cluster.is_some() { Self::open_on_cluster } else { Self::open };
+        open(disk, config, outside.now)
+    }
+
+    /// The same on the cluster that is outside.
+    pub(crate) fn open_on_cluster(disk: D, config: &Config, now: u64) -> Result<Self, HostError> {
+        let disk = Shared::new(disk);
+        let opened = Host::open_on_cluster(config, keys(), disk.clone(), clocks(now))?;
+        Self::opened(opened, disk, config)
+    }
+
+    fn opened(
+        opened: Opened<Shared<D>>,
+        disk: Shared<D>,
+        config: &Config,
+    ) -> Result<Self, HostError> {
         let Opened { host, writer, recovery, notices } = opened;
         let covered = host.covered().expect("a hub has a history");
         let history = History::open(disk, HubKeys::new(config), covered);
@@ -95,6 +123,8 @@ impl<D: Disk> Hub<D> {
             snapshot: None,
             halted: None,
             replies: Vec::new(),
+            asked: None,
+            booked: None,
             turn: 0,
             maintaining: true,
         })
@@ -103,6 +133,11 @@ impl<D: Disk> Hub<D> {
     /// The last durable record.
     pub(crate) fn durable(&self) -> u64 {
         self.writer.mark().record
+    }
+
+    /// Up to which record history can be read back.
+    pub(crate) fn covered(&self) -> u64 {
+        self.host.covered().expect("a hub has a history")
     }
 
     pub(crate) fn state_hash(&self) -> u128 {
@@ -114,17 +149,24 @@ impl<D: Disk> Hub<D> {
         self.writer.stop(now).map(Shared::into_disk)
     }
 
-    /// The shell runs, and the banks call.
+    /// The shell runs, and the banks call: on a cluster once what is under way there is over, the
+    /// founding of the nation too.
     pub(crate) fn start(&mut self, outside: &mut Outside) {
         let mut actions = Vec::new();
         self.host.handle(clocks(outside.now), Event::Started, &mut actions);
+        if outside.cluster.is_none() {
+            self.connect(outside, &mut actions);
+        }
+        self.end_turn(actions, outside);
+    }
+
+    fn connect(&mut self, outside: &mut Outside, actions: &mut Vec<Action>) {
         for bank in 0..BANKS {
             let conn = bank as u64 + 1;
             let event = Event::Accepted { conn, door: Door::Banks, identity: None };
-            self.host.handle(clocks(outside.now), event, &mut actions);
+            self.host.handle(clocks(outside.now), event, actions);
             outside.connected(conn, bank);
         }
-        self.end_turn(actions, outside);
     }
 
     /// One turn: what came is handled, what is free leaves.
@@ -133,6 +175,9 @@ impl<D: Disk> Hub<D> {
         self.turn += 1;
         let now = outside.now;
         let mut actions = Vec::new();
+        if !outside.is_connected() && !self.is_busy() {
+            self.connect(outside, &mut actions);
+        }
         for told in std::mem::take(&mut self.told) {
             let event = match told {
                 Told::Found(number, found) => Event::Found { number, found },
@@ -143,6 +188,11 @@ impl<D: Disk> Hub<D> {
         for (conn, bytes) in outside.reads() {
             let event = Event::Received { conn, bytes: &bytes };
             self.host.handle(clocks(now), event, &mut actions);
+        }
+        // A batch of the cluster's that was not done at once is now, a turn after it was asked for.
+        let done = self.asked.take().map(|(number, batch)| (number, outside.book(&batch)));
+        if let Some((number, booked)) = self.booked.take().or(done) {
+            self.host.handle(clocks(now), Event::Booked { number, booked }, &mut actions);
         }
         if self.host.next_timeout().is_some_and(|at| at <= now) {
             self.host.handle(clocks(now), Event::Timeout, &mut actions);
@@ -166,7 +216,14 @@ impl<D: Disk> Hub<D> {
                 Action::Reply { reply, .. } => self.replies.push(*reply),
                 Action::Halt { what } => self.halted = Some(what),
                 Action::Close { conn, why } => panic!("connection {conn} is closed: {why:?}"),
-                Action::Book { .. } => panic!("the ledger is the hub's own"),
+                Action::Book { number, booking } => {
+                    assert!(self.asked.is_none() && self.booked.is_none(), "one batch at a time");
+                    // If the hub dies now, every other batch was done and nobody has heard of it.
+                    match number % 2 {
+                        0 => self.booked = Some((number, outside.book(&booking))),
+                        _ => self.asked = Some((number, booking)),
+                    }
+                }
                 Action::Find(ask) => self.asks.push_back(ask),
                 Action::Dial(_) | Action::Listen { .. } | Action::Log(_) | Action::Stopped => {}
             }
@@ -277,7 +334,8 @@ impl<D: Disk> Hub<D> {
 
     /// Whether a batch is under way, or something from history.
     pub(crate) fn is_busy(&self) -> bool {
-        self.flying.is_some() || !self.asks.is_empty() || !self.told.is_empty()
+        let books = self.asked.is_some() || self.booked.is_some();
+        self.flying.is_some() || books || !self.asks.is_empty() || !self.told.is_empty()
     }
 
     fn ask(&mut self, query: Query, outside: &mut Outside) -> Reply {
@@ -354,6 +412,11 @@ impl<D: Disk> Hub<D> {
             let found: i64 = own.map(|account| minor(&account.balance)).sum();
             assert_eq!(found, position, "{case}: position of {owner}");
         }
+        let mut own: Vec<i64> = accounts.iter().map(|account| minor(&account.balance)).collect();
+        let Some(mut theirs) = outside.at_cluster() else { return };
+        own.sort_unstable();
+        theirs.sort_unstable();
+        assert_eq!(own, theirs, "{case}: the hub's books and the cluster's");
     }
 }
 

@@ -1,10 +1,13 @@
-//! Everybody but the hub: four banks that ask on behalf of customers and answer for cardholders, in
-//! a memory that can be cloned, so that every cut of a disk has a world of its own that goes on.
+//! Everybody but the hub: the cluster that may be its ledger, and four banks that ask on behalf of
+//! customers and answer for cardholders, in a memory that can be cloned, so that every cut of a
+//! disk has a world of its own that goes on.
 #![allow(dead_code, reason = "each test that has it uses its own part")]
 
 use std::collections::{BTreeMap, VecDeque};
 
+use host::booking::{Booked, Booking};
 use host::{Config, ConnId};
+use ledger::Books;
 use scheme::{Mti, Timestamp};
 use wire::frame::{Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
@@ -60,7 +63,7 @@ struct Customer {
 
 /// What an issuer has booked for a request of the hub's.
 #[derive(Clone, Debug)]
-struct Booked {
+struct Entry {
     rrn: String,
     amount: i64,
     /// A hold moves nothing until it is completed.
@@ -77,9 +80,11 @@ pub(crate) struct Outside {
     customers: Vec<Customer>,
     to_come: usize,
     stan: u32,
-    booked: BTreeMap<Key, Booked>,
+    booked: BTreeMap<Key, Entry>,
     /// Approvals that customers have been told.
     pub(crate) approved: u64,
+    /// A ledger that is not the hub's own.
+    pub(crate) cluster: Option<Books>,
 }
 
 fn dialect() -> &'static Dialect {
@@ -111,7 +116,37 @@ impl Outside {
             stan: 0,
             booked: BTreeMap::new(),
             approved: 0,
+            cluster: None,
         }
+    }
+
+    /// The cluster does a batch, which it may have done before.
+    pub(crate) fn book(&mut self, batch: &Booking) -> Booked {
+        let now = Timestamp(self.now);
+        let Some(books) = &mut self.cluster else { panic!("the ledger is the hub's own") };
+        match batch {
+            Booking::Accounts(accounts) => {
+                let mut statuses = Vec::new();
+                books.create_accounts(now, accounts, &mut statuses);
+                Booked::Accounts(statuses)
+            }
+            Booking::Transfers(transfers) => {
+                let mut statuses = Vec::new();
+                books.create_transfers(now, transfers, &mut statuses);
+                Booked::Transfers(statuses)
+            }
+        }
+    }
+
+    /// The balances of all accounts there, minor units.
+    pub(crate) fn at_cluster(&self) -> Option<Vec<i64>> {
+        let accounts = self.cluster.as_ref()?.accounts();
+        let balance = |posted: u128| i64::try_from(posted).unwrap();
+        let each = |one: &ledger::Account| {
+            assert_eq!((one.debits_pending, one.credits_pending), (0, 0), "{one:?}");
+            balance(one.credits_posted) - balance(one.debits_posted)
+        };
+        Some(accounts.iter().map(each).collect())
     }
 
     /// The hub has taken a bank's connection: the bank signs on.
@@ -232,8 +267,16 @@ impl Outside {
         self.customers.iter().filter(late).filter(|one| one.done).count()
     }
 
+    /// Whether the banks have called since the hub started.
+    pub(crate) fn is_connected(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
     /// What banks have for the hub: of each connection all of it, as one read of a socket.
     pub(crate) fn reads(&mut self) -> Vec<(ConnId, Vec<u8>)> {
+        if !self.is_connected() {
+            return Vec::new();
+        }
         let mut reads: BTreeMap<ConnId, Vec<u8>> = BTreeMap::new();
         for (bank, message) in std::mem::take(&mut self.to_hub) {
             let line = self.lines.iter().find(|(_, of)| **of == bank);
@@ -279,7 +322,7 @@ impl Outside {
         let code = if amount % 100 == 51 { "51" } else { "00" };
         if code == "00" {
             let held = message.mti().number() == 100;
-            let booked = Booked { rrn: text(&message, 37), amount, held };
+            let booked = Entry { rrn: text(&message, 37), amount, held };
             let twice = self.booked.insert(key(bank, &message), booked);
             assert!(twice.is_none(), "an issuer is asked once: {message:?}");
         }
