@@ -227,6 +227,7 @@ impl HistoryBench {
             station: false,
             plain: self.plain,
             no_snapshots: false,
+            guarded: false,
         })
     }
 

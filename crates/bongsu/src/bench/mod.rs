@@ -2,6 +2,7 @@
 
 mod codec;
 mod history;
+mod hostile;
 mod ledger;
 mod recovery;
 mod switch;
@@ -35,6 +36,7 @@ enum What {
     Codec(codec::CodecBench),
     Recovery(recovery::RecoveryBench),
     History(history::HistoryBench),
+    Hostile(hostile::HostileBench),
     Generate(switch::Generate),
 }
 
@@ -46,6 +48,7 @@ impl BenchCommand {
             What::Codec(bench) => bench.format(),
             What::Recovery(bench) => bench.format(),
             What::History(bench) => bench.format(),
+            What::Hostile(bench) => bench.format(),
             What::Generate(_) => Format::Text,
         }
     }
@@ -57,6 +60,7 @@ impl BenchCommand {
             What::Codec(bench) => watched(|| bench.run()),
             What::Recovery(bench) => watched(|| bench.run()),
             What::History(bench) => watched(|| bench.run()),
+            What::Hostile(bench) => watched(|| bench.run()),
             What::Generate(generate) => generate.run(),
         }
     }

@@ -49,6 +49,7 @@ impl RecoveryBench {
             station: false,
             plain: true,
             no_snapshots: true,
+            guarded: false,
         })?;
         let orders = Orders {
             window_ms: SECONDS_MAX * 1000,

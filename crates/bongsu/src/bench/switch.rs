@@ -131,6 +131,7 @@ impl SwitchBench {
             station: self.at == At::Station,
             plain: self.plain,
             no_snapshots: false,
+            guarded: false,
         })?;
         let connections = usize::try_from(self.connections).unwrap_or(usize::MAX);
         let depth = usize::try_from(self.depth).unwrap_or(usize::MAX);

@@ -1,8 +1,8 @@
 //! kill -9 of real processes under load, and an audit from outside: what every client saw against
 //! the hub's journal, item by item, and both against the banks' own books.
 //!
-//! `BONGSU_CRASH_ROUNDS` sets how often each victim is killed (3 in a plain run), and
-//! `BONGSU_CRASH_RATE` the payments a second (200).
+//! `BONGSU_CRASH_ROUNDS` sets how often each victim is killed (3 in a plain run),
+//! `BONGSU_CRASH_RATE` the payments a second (200), and `BONGSU_BINARY` an optimised program.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a long run has a progress line")]
 

@@ -14,8 +14,14 @@ use serde_json::Value;
 
 /// How long anything may take before it counts as never: machines are busy with other tests.
 const PATIENCE: Duration = Duration::from_secs(90);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_bongsu");
 const BANKS: [&str; 4] = ["100001", "100002", "100003", "100004"];
+
+/// The program whose processes are killed: `BONGSU_BINARY` (an optimised one), or what cargo has
+/// built.
+fn program() -> PathBuf {
+    let given = std::env::var_os("BONGSU_BINARY");
+    given.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_bongsu")), PathBuf::from)
+}
 
 pub(crate) struct Nation {
     dir: PathBuf,
@@ -123,7 +129,7 @@ impl Nation {
     }
 
     fn bank_book(&self, bank: &str) -> Vec<Line> {
-        let output = Command::new(PROGRAM)
+        let output = Command::new(program())
             .args(["bank", bank, "book", "--format", "json", "--dir"])
             .arg(&self.dir)
             .output()
@@ -154,7 +160,7 @@ impl Nation {
         interrupt(u64::from(self.up.id()));
         let status = self.up.wait().unwrap();
         assert!(status.success(), "the supervisor ended with {status}");
-        let verify = Command::new(PROGRAM)
+        let verify = Command::new(program())
             .args(["ledger", "verify", "--format", "json", "--dir"])
             .arg(&self.dir)
             .output()
@@ -209,7 +215,7 @@ pub(crate) fn minor(decimal: &str) -> i64 {
 }
 
 fn spawn(dir: &Path, port_base: u16) -> Child {
-    let mut up = Command::new(PROGRAM)
+    let mut up = Command::new(program())
         .args(["up", "--traffic", "0", "--port-base", &port_base.to_string(), "--dir"])
         .arg(dir)
         .stdout(Stdio::piped())

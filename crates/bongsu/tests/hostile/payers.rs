@@ -19,7 +19,7 @@ const TERMINALS: u32 = 10;
 const GAP: Duration = Duration::from_millis(50);
 /// R-TIME: terminals wait so long.
 const ANSWER: Duration = Duration::from_secs(35);
-const ISSUERS: [&str; 3] = ["940801", "940802", "940803"];
+pub(crate) const ISSUERS: [&str; 3] = ["940801", "940802", "940803"];
 
 /// How long answers took.
 #[derive(Default)]
@@ -35,10 +35,6 @@ impl Times {
         sorted.sort();
         let place = (sorted.len() * per_cent / 100).min(sorted.len().saturating_sub(1));
         sorted.get(place).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
-    }
-
-    pub(crate) fn p99_ms(&self) -> f64 {
-        self.at(99)
     }
 }
 
@@ -131,7 +127,7 @@ fn dialect() -> &'static Dialect {
     Dialect::builtin("iso87-ascii").unwrap()
 }
 
-pub(crate) fn framed(message: &Message) -> Vec<u8> {
+fn framed(message: &Message) -> Vec<u8> {
     let (mut payload, mut bytes) = (Vec::new(), Vec::new());
     dialect().encode(message, &mut payload).unwrap();
     write_frame(Framing::Be2, &payload, &mut bytes).unwrap();
@@ -139,7 +135,7 @@ pub(crate) fn framed(message: &Message) -> Vec<u8> {
 }
 
 /// A purchase of a few units, with a card of its own for each terminal.
-pub(crate) fn purchase(number: u32, stan: u32) -> Message {
+fn purchase(number: u32, stan: u32) -> Message {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let now = Timestamp(u64::try_from(now.as_nanos()).unwrap());
     let local = Zone::fixed(9 * 3600).local(now).month_time().to_string();

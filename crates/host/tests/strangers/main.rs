@@ -8,6 +8,7 @@
 
 #[path = "../../../../fuzz/bodies.rs"]
 mod bodies;
+#[path = "../../../node/src/bench/mutate.rs"]
 mod mutate;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::hostile::Attack;
 use super::orders::{Bank, Measured, Orders};
 use crate::client;
 use crate::error::{RunError, RunErrorKind};
@@ -50,6 +51,8 @@ pub struct RigOptions {
     pub plain: bool,
     /// Whether the hub writes no snapshots, so that a start reads every record.
     pub no_snapshots: bool,
+    /// Whether peers are held to the limits that every nation has.
+    pub guarded: bool,
 }
 
 /// How a hub ends.
@@ -320,8 +323,17 @@ impl Rig {
 
     /// What the hub's process holds of memory.
     pub fn memory(&self) -> Result<Memory, RunError> {
-        let hub = self.roles.iter().find(|(role, _)| *role == RoleName::Hub);
-        let Some((_, child)) = hub else { return Ok(Memory::default()) };
+        self.memory_of(&RoleName::Hub)
+    }
+
+    /// What the station's process holds of memory.
+    pub fn station_memory(&self) -> Result<Memory, RunError> {
+        self.memory_of(&RoleName::Station(STATION.to_owned()))
+    }
+
+    fn memory_of(&self, wanted: &RoleName) -> Result<Memory, RunError> {
+        let found = self.roles.iter().find(|(role, _)| role == wanted);
+        let Some((_, child)) = found else { return Ok(Memory::default()) };
         let status = format!("/proc/{}/status", child.id());
         let text = std::fs::read_to_string(&status)
             .map_err(|error| RunError::file("read", Path::new(&status), &error))?;
@@ -361,6 +373,25 @@ impl Rig {
             // Asia/Pyongyang has no summer time.
             utc_offset_s: 9 * 3600,
         }
+    }
+
+    /// An attack on this nation's station, by a terminal that no generator plays.
+    pub fn attack(&self) -> Option<Attack> {
+        Some(Attack {
+            station: self.terminals_at?,
+            acquirer: BANKS[0].0,
+            retailer: RETAILER.to_owned(),
+            terminal: format!("BEN{TERMINALS:05}"),
+            // Never the acquirer's own.
+            iins: BANKS[1..].iter().map(|(_, iin)| (*iin).to_owned()).collect(),
+            currency: 408,
+            utc_offset_s: 9 * 3600,
+            corpus: Vec::new(),
+            frames_per_s: 1,
+            storm: 0,
+            silent: 0,
+            floods: 0,
+        })
     }
 
     /// What the hub has done so far, by its own counters.
@@ -484,14 +515,20 @@ fn configuration(options: &RigOptions, addresses: &[SocketAddr; 5]) -> String {
     let channels = if options.plain { "channels = \"plain\"\n" } else { "" };
     // As many as can be said.
     let snapshots = if options.no_snapshots { "snapshot_records = 10000000\n" } else { "" };
+    let limits = if options.guarded {
+        String::new()
+    } else {
+        format!(
+            "[limits]\nin_flight = 65536\nroom_payments = {ROOM}\n\
+             connection_payments_per_s = 100000\nconnection_messages_per_s = 100000\n\
+             terminal_requests_per_s = 100000\n"
+        )
+    };
     let mut text = format!(
         "[nation]\nname = \"Bench\"\ncurrency = \"KPW\"\ncurrency_numeric = 408\n\
          currency_exponent = 2\nzone = \"Asia/Pyongyang\"\n\
          [security]\nprofile = \"demo\"\n{channels}\
-         [limits]\nin_flight = 65536\nroom_payments = {ROOM}\nconnection_payments_per_s = 100000\n\
-         connection_messages_per_s = 100000\n\
-         terminal_requests_per_s = 100000\n\
-         [journal]\n{snapshots}\
+         {limits}[journal]\n{snapshots}\
          [hub]\nhttp = \"{http}\"\nbanks = \"{banks}\"\ntrunk = \"{trunk}\"\n\
          [[station]]\nname = \"{STATION}\"\ncode = \"BE\"\nhttp = \"{pages}\"\n\
          acquirer = 100001\n\
@@ -525,6 +562,7 @@ mod tests {
                 station,
                 plain: true,
                 no_snapshots: station,
+                guarded: station,
             };
             let text = configuration(&options, &free_addresses().unwrap());
             let config = host::Config::parse(&text, "bench.toml").unwrap();

@@ -6,19 +6,19 @@ const INPUT_MAX: usize = 4096;
 /// Values that sit at the edges of what is read: lengths, digits, bitmaps.
 const EDGES: [u8; 12] = [0, 1, b'0', b'9', b'F', b'f', b'A', b' ', b'=', 0x7f, 0x80, 0xff];
 
-pub(crate) struct Mutator<'s> {
+pub(super) struct Mutator<'s> {
     seeds: &'s [Vec<u8>],
     state: u64,
     input: Vec<u8>,
 }
 
 impl<'s> Mutator<'s> {
-    pub(crate) fn new(seeds: &'s [Vec<u8>], seed: u64) -> Self {
+    pub(super) fn new(seeds: &'s [Vec<u8>], seed: u64) -> Self {
         Self { seeds, state: seed, input: Vec::with_capacity(INPUT_MAX) }
     }
 
     /// The next input.
-    pub(crate) fn next(&mut self) -> &[u8] {
+    pub(super) fn next(&mut self) -> &[u8] {
         self.input.clear();
         if self.below(16) == 0 {
             let length = self.below(300);
