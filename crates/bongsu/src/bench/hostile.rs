@@ -1,11 +1,12 @@
 //! `bongsu bench hostile`: what terminals that pay notice of peers that do harm.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use node::bench::hostile::{Attack, Done, Harm, raise_file_limit};
 use node::bench::rig::{Memory, Rig, RigOptions};
-use node::bench::{Measured, Orders};
+use node::bench::{Measured, NOT_EXPECTED, Orders, REVERSALS};
 use serde_json::{Value, json};
 
 use super::{ScratchArg, decimals, ms};
@@ -20,8 +21,9 @@ const CONNECTIONS: usize = 64;
 const SILENT: usize = 1_000;
 /// Connections that send payments without end.
 const FLOODS: usize = 2;
-/// After the last harm the roles' memory is looked at.
-const SETTLE: Duration = Duration::from_secs(2);
+/// After a harm the callers whom the door has not taken yet are gone: it keeps 4,096, two seconds'
+/// worth.
+const CALM: Duration = Duration::from_secs(3);
 
 /// Kinds of harm, and all of them at once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -113,6 +115,13 @@ pub(crate) struct HostileBench {
     format: FormatArg,
 }
 
+/// What went wrong with the payments that are measured; banks are also asked about hostile peers'
+/// payments, holds and reversals.
+fn errors(measured: &Measured) -> u64 {
+    let others = [REVERSALS, NOT_EXPECTED].map(|what| measured.faults.get(what));
+    measured.errors - others.into_iter().flatten().sum::<u64>()
+}
+
 /// What was seen of one kind of harm.
 struct Row {
     kind: Kind,
@@ -182,8 +191,9 @@ impl HostileBench {
             })?;
             *first = harmed.next;
             windows.push((normal, harmed));
+            // Or the next window's terminals would wait at the door behind them.
+            std::thread::sleep(CALM);
         }
-        std::thread::sleep(SETTLE);
         let after = memories()?;
         let (hub, station) = ((before.0, after.0), (before.1, after.1));
         Ok(Row { kind, windows, done, hub, station, stands_back })
@@ -266,7 +276,8 @@ impl Row {
             "messages": self.done.messages,
             "payments": self.all().map(|m| m.payments).sum::<u64>(),
             "declined": self.all().map(|m| m.declined).sum::<u64>(),
-            "errors": self.all().map(|m| m.errors).sum::<u64>(),
+            "errors": self.all().map(errors).sum::<u64>(),
+            "faults": self.faults(),
             "hub_bytes": of(self.hub),
             "station_bytes": of(self.station),
         })
@@ -278,7 +289,15 @@ impl Row {
 
     /// Every payment of the terminals that pay was approved.
     fn is_sound(&self) -> bool {
-        self.all().all(|measured| measured.errors == 0 && measured.declined == 0)
+        self.all().all(|measured| errors(measured) == 0 && measured.declined == 0)
+    }
+
+    fn faults(&self) -> BTreeMap<&str, u64> {
+        let mut all = BTreeMap::new();
+        for (what, count) in self.all().flat_map(|measured| &measured.faults) {
+            *all.entry(what.as_str()).or_default() += count;
+        }
+        all
     }
 
     fn median(&self, of: impl Fn(&(Measured, Measured)) -> u64) -> u64 {
@@ -296,7 +315,7 @@ impl Row {
         let (normal, harmed) = self.p99();
         let mib = |memory: Memory| memory.now / (1024 * 1024);
         let Done { frames, connections, messages, .. } = self.done;
-        let bad: u64 = self.all().map(|m| m.declined + m.errors).sum();
+        let bad: u64 = self.all().map(|m| m.declined + errors(m)).sum();
         format!(
             "{:<9} p99 {} ms, harmed {} ms, ratio {:.2}; {frames} frames, {connections} \
              connections, {messages} messages; hub {} -> {} MiB, station {} -> {} MiB; {} \

@@ -81,14 +81,14 @@ fn bench_ledger_codec_and_recovery_say_what_they_measured() {
 #[test]
 fn bench_hostile_harms_a_station_and_says_what_its_payers_noticed() {
     let small = ["--seconds", "1", "--runs", "1", "--rate", "50", "--storm", "20"];
-    let mut all = vec!["hostile", "--harm", "frames", "--harm", "storm", "--harm", "all"];
+    let mut all = vec!["hostile", "--harm", "frames", "--harm", "storm"];
     all.extend(small);
     let seen = measured("hostile", &all);
     let rows = seen["rows"].as_array().unwrap();
     let kinds: Vec<&str> = rows.iter().map(|row| row["harm"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["frames", "storm", "all"]);
+    assert_eq!(kinds, ["frames", "storm"]);
     for row in rows {
-        assert!(row["ratio"].as_f64().unwrap() > 0.0, "{row}");
+        assert!(row["ratio"].is_number() && row["payments"].as_u64().unwrap() > 0, "{row}");
         assert_eq!((&row["declined"], &row["errors"]), (&0.into(), &0.into()), "{row}");
         for role in ["hub_bytes", "station_bytes"] {
             assert!(row[role]["after"].as_u64().unwrap() > 0, "{row}");

@@ -72,6 +72,8 @@ fn attack(nation: &Nation, extent: &Extent) -> Attack {
         storm: extent.storm,
         silent: extent.silent,
         floods: extent.floods,
+        // On a busy machine they would never be heard.
+        idle: false,
     }
 }
 

@@ -17,7 +17,7 @@ use super::asker::{Asker, Moment, Settled, Who, cards};
 use super::histogram::Histogram;
 use super::iso::{Fields, Table, approve, is_signed};
 use super::line::{Line, Protection};
-use super::orders::{Bank, Measured, Orders, STALL_MS};
+use super::orders::{Bank, Measured, NOT_EXPECTED, Orders, REVERSALS, STALL_MS};
 use crate::error::RunError;
 use crate::role::RoleName;
 use crate::tls::{ClientSide, bank_mac};
@@ -355,11 +355,11 @@ impl<'o> Generator<'o> {
                     Some(_) | None => self.seen.fault("sign-on refused"),
                 },
                 420 | 421 => {
-                    self.seen.fault("reversals");
+                    self.seen.fault(REVERSALS);
                     approve(message, &fields, mac, out);
                 }
                 800 => answer_echo(&self.table, message, &fields, mac, out),
-                _ => self.seen.fault("not expected"),
+                _ => self.seen.fault(NOT_EXPECTED),
             }
             spoke |= !out.is_empty();
         }

@@ -111,6 +111,8 @@ pub struct Attack {
     pub silent: usize,
     /// Connections that send payments as fast as they can.
     pub floods: usize,
+    /// Whether peers run only when nothing else wants a processor.
+    pub idle: bool,
 }
 
 /// What was done.
@@ -237,7 +239,7 @@ impl Attack {
             for number in 0..peer.threads(*harm) {
                 let (peer, harm) = (Arc::clone(&peer), *harm);
                 let work = move || {
-                    stand_back(&peer.counts);
+                    peer.stand_back();
                     peer.harm(harm, seed.wrapping_mul(100).wrapping_add(number));
                 };
                 let thread = std::thread::Builder::new().name(harm.name().to_owned()).spawn(work);
@@ -246,22 +248,6 @@ impl Attack {
             }
         }
         Ok(running)
-    }
-}
-
-/// What harms from a machine of its own does not take processor time from the nation: here it gets
-/// what others leave, and leaves at once. `nice` alone does not do that: with it Linux lets a
-/// thread finish its slice (4 ms with 250 ticks a second) at each of a payment's dozen wakes.
-fn stand_back(counts: &Counts) {
-    // Both of this thread alone.
-    let is_nice = setpriority_process(None, 19).is_ok();
-    let idle = std::fs::read_link("/proc/thread-self").is_ok_and(|own| {
-        let thread = own.file_name().unwrap_or_default().to_owned();
-        let status = Command::new("chrt").args(["--idle", "--pid", "0"]).arg(thread).status();
-        status.is_ok_and(|status| status.success())
-    });
-    if !is_nice || !idle {
-        counts.pushes.store(true, Ordering::Relaxed);
     }
 }
 
@@ -294,6 +280,24 @@ impl Peer {
             Harm::Deafness => self.deafness(),
             Harm::Garbage => self.garbage(seed),
             Harm::Flood => self.flood(seed),
+        }
+    }
+
+    /// What harms from a machine of its own does not take processor time from the nation: here it
+    /// gets what others leave, and leaves at once. `nice` alone does not do that: with it Linux
+    /// lets a thread finish its slice (4 ms with 250 ticks a second) at each of a payment's wakes.
+    fn stand_back(&self) {
+        // Both of this thread alone.
+        let is_nice = setpriority_process(None, 19).is_ok();
+        let is_idle = self.attack.idle
+            && std::fs::read_link("/proc/thread-self").is_ok_and(|own| {
+                let thread = own.file_name().unwrap_or_default().to_owned();
+                let status =
+                    Command::new("chrt").args(["--idle", "--pid", "0"]).arg(thread).status();
+                status.is_ok_and(|status| status.success())
+            });
+        if !is_nice || !is_idle {
+            self.counts.pushes.store(true, Ordering::Relaxed);
         }
     }
 

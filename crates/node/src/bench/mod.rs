@@ -20,4 +20,4 @@ pub mod rig;
 
 pub use generator::generate;
 pub use histogram::Histogram;
-pub use orders::{Bank, Measured, Orders, STALL_MS};
+pub use orders::{Bank, Measured, NOT_EXPECTED, Orders, REVERSALS, STALL_MS};

@@ -9,6 +9,11 @@ use serde::{Deserialize, Serialize};
 /// A gap between answers, or a commit, that is longer than this is a stall, ms.
 pub const STALL_MS: u64 = 40;
 
+/// The fault that a reversal came, by its name in [`Measured::faults`].
+pub const REVERSALS: &str = "reversals";
+/// The fault that a message came of a kind that the generator's payments do not lead to.
+pub const NOT_EXPECTED: &str = "not expected";
+
 /// A bank to play.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Bank {

@@ -391,6 +391,7 @@ impl Rig {
             storm: 0,
             silent: 0,
             floods: 0,
+            idle: true,
         })
     }
 

@@ -38,7 +38,7 @@ use crate::clock;
 use crate::commit::{Committer, Outcome};
 use crate::driven::{Action, Driven, Event};
 use crate::error::{RunError, RunErrorKind};
-use crate::limits::{EVENTS_PER_TURN, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT};
+use crate::limits::{ENDS_PER_TURN, EVENTS_PER_TURN, READ_BYTES, READY_LOOK, SLEEP_MAX, STOP_WAIT};
 use crate::logging::Log;
 use crate::poison::Graveyard;
 use crate::questions::{Desk, Tray};
@@ -313,15 +313,7 @@ impl<D: Driven> EventLoop<D> {
         if self.outcomes() {
             self.flush_many();
         }
-        for _ in 0..self.readable.len() {
-            if let Some(conn) = self.readable.pop_front() {
-                self.read(conn);
-                // Neither the disk nor those it has answered need wait for the end of a long turn.
-                if self.outcomes() {
-                    self.flush_many();
-                }
-            }
-        }
+        self.read_all();
         self.accept_all();
         self.adopt_all();
         while let Some((ticket, question)) = self.reactor.tray.next() {
@@ -334,6 +326,25 @@ impl<D: Driven> EventLoop<D> {
         }
         self.overdue(boot);
         self.look_ready(boot);
+    }
+
+    /// Reads whoever has something to say. Of those that have gone only some: they can wait.
+    fn read_all(&mut self) {
+        let mut ends = 0;
+        for _ in 0..self.readable.len() {
+            let Some(conn) = self.readable.pop_front() else { return };
+            let ended = self.conns.get(&conn).is_some_and(|connection| connection.ended);
+            ends += usize::from(ended);
+            if ended && ends > ENDS_PER_TURN {
+                self.readable.push_back(conn);
+                continue;
+            }
+            self.read(conn);
+            // Neither the disk nor those it has answered need wait for the end of a long turn.
+            if self.outcomes() {
+                self.flush_many();
+            }
+        }
     }
 
     /// One write to each connection that has something to send; then the machine is told what
@@ -469,7 +480,8 @@ impl<D: Driven> EventLoop<D> {
         if self.stop_by.is_some_and(|by| by <= boot) {
             self.halted.get_or_insert("the stop took too long".to_owned());
         }
-        while let Some((at, conn)) = self.deadlines.first().copied() {
+        for _ in 0..ENDS_PER_TURN {
+            let Some((at, conn)) = self.deadlines.first().copied() else { return };
             if at > boot {
                 return;
             }

@@ -28,6 +28,8 @@ struct Script {
     dial: Option<SocketAddr>,
     /// How often everybody was told something.
     rounds: u8,
+    /// Connections that were looked after before the mark was.
+    marked: Option<u64>,
 }
 
 /// What everybody is told in a round: more than a small window takes, each round its own.
@@ -41,6 +43,7 @@ struct Echo {
     naps: SyncSender<()>,
     /// Ends a nap.
     wake: Receiver<()>,
+    counts: Arc<LoopCounts>,
 }
 
 impl Driven for Echo {
@@ -72,6 +75,10 @@ impl Driven for Echo {
                         }
                     }
                     b"nap" | b"mute" => {}
+                    b"mark" => {
+                        let closed = self.counts.closed_by_reason();
+                        script.marked = Some(closed.values().sum());
+                    }
                     b"round" => {
                         script.rounds += 1;
                         let bytes = said_in(script.rounds);
@@ -163,7 +170,8 @@ impl Rig {
         let script = Arc::new(Mutex::new(script));
         let (counts, desk) = (reactor.counts(), reactor.desk());
         let ((naps, told), (wake, woken)) = (sync_channel(1), sync_channel(1));
-        let echo = Echo { script: Arc::clone(&script), naps, wake: woken };
+        let echo_counts = Arc::clone(&counts);
+        let echo = Echo { script: Arc::clone(&script), naps, wake: woken, counts: echo_counts };
         let thread = std::thread::spawn(move || {
             let parts = Parts {
                 driven: echo,
@@ -253,6 +261,39 @@ fn whole_buffers_in_and_one_write_a_turn_out() {
     assert_eq!(script.events[..3], expected);
     assert!(script.events.contains(&"accepted 3 at 0".to_owned()), "numbers are not used again");
     assert_eq!(script.received[&2], message);
+}
+
+/// Whether the peer's system has all that was written.
+fn has_arrived(stream: &StdTcpStream) -> bool {
+    let port = format!(":{:04X}", stream.local_addr().unwrap().port());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    // Number, own address, the other's, state, bytes without an acknowledgement and unread ones.
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|line| line[1].ends_with(&port)).unwrap();
+    line[4].starts_with("00000000:")
+}
+
+#[test]
+fn who_goes_keeps_nobody_waiting() {
+    let rig = Rig::start(Script::default());
+    let (busy, mut asker) = (rig.connect(), rig.connect());
+    let crowd: Vec<_> = (0..8 * ENDS_PER_TURN).map(|_| rig.connect()).collect();
+    let last = crowd.len() as ConnId + 2;
+    rig.wait_for(&format!("accepted {last} at 0"));
+    rig.during_a_nap(busy, || {
+        drop(crowd);
+        asker.write_all(b"mark").unwrap();
+        let until = Instant::now() + PATIENCE;
+        while !has_arrived(&asker) {
+            assert!(Instant::now() < until, "loopback brings nothing");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    for conn in 3..=last {
+        rig.wait_for(&format!("closed {conn}"));
+    }
+    let marked = rig.stop().marked.unwrap();
+    assert!(marked <= ENDS_PER_TURN as u64, "{marked} were looked after first");
 }
 
 #[test]
