@@ -413,7 +413,7 @@ impl Peer {
         u32::try_from(self.attack.frames_per_s).unwrap_or(u32::MAX).max(1)
     }
 
-    /// Many connections at once; then all of them go, and come again.
+    /// Many connections at once; then all of them go, and come again: once together with frames.
     fn storm(&self) {
         while !self.counts.is_over() {
             let mut open = Vec::new();
@@ -422,6 +422,11 @@ impl Peer {
             }
             let whole = u64::from(open.len() >= self.attack.storm);
             self.counts.storms.fetch_add(whole, Ordering::Relaxed);
+            drop(open);
+            if !self.pause.is_zero() {
+                // Another one would leave no share of the door.
+                self.counts.wait();
+            }
         }
     }
 
