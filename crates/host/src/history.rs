@@ -218,8 +218,6 @@ impl<D: Disk> History<D> {
         };
         let (latest, keys) = (latest_of(&index), index.recent(&mut self.disk)?);
         self.indexes.insert(number, index);
-        // Before anybody asks for what it has: a busy hub has no idle moment for it later.
-        while let Step::More = self.warm_one()? {}
         // Segments are indexed in their order, but for one that was lost: then more is readable.
         let whole = self.sealed.iter().take_while(|(number, _)| self.indexes.contains_key(number));
         let record = whole.last().map_or(0, |(_, last)| *last);
@@ -234,6 +232,9 @@ impl<D: Disk> History<D> {
         // Behind those of the index before.
         parts.append(&mut self.untold);
         self.untold = parts;
+        // Before anybody asks for what it has: a busy hub has no idle moment for it later. An error
+        // costs that alone, as the hub will be told by now.
+        self.warm_up()?;
         Ok(Step::More)
     }
 

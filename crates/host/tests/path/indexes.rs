@@ -1,11 +1,11 @@
 //! Indexes beside a hub's journal: whatever is not what its segment makes is named, a missing one
 //! is no damage.
 
-use host::history::{Ask, History, HubKeys};
+use host::history::{Ask, History, HubKeys, Step};
 use host::offline::{Check, VerifyReport, check_indexes};
 use journal::index::{self, Keys, KeysOf};
 use journal::sim_disk::SimDisk;
-use journal::{DiskOp, RecordView};
+use journal::{DiskErrorKind, DiskOp, RecordView};
 use scheme::{PaymentId, Rrn, Timestamp};
 use switch::history::HistoryKey;
 
@@ -116,6 +116,54 @@ fn a_missing_index_is_no_damage_and_is_made_again() {
     drop(history);
     assert_eq!(disk.contents(&name).unwrap(), own);
     assert_eq!(checked(&world, &mut disk).of(Check::Indexes), (0, numbers.len() as u64));
+}
+
+/// What a hub is told of its history, step by step: up to which record it can be read back, and by
+/// which keys. How many steps have failed.
+fn told(world: &World, disk: &mut SimDisk) -> (Vec<(u64, Vec<u64>)>, usize) {
+    let keys = HubKeys::new(&world.config);
+    let (mut told, mut failed) = (vec![(0, Vec::new())], 0);
+    let Ok(mut history) = History::open(disk, keys, 0) else { return (told, 1) };
+    loop {
+        match history.step() {
+            Ok(Step::Idle) => return (told, failed),
+            Ok(Step::More) => {}
+            Ok(Step::Indexed(part)) => {
+                let before = told[told.len() - 1].1.clone();
+                told.push((part.record, [before, part.keys].concat()));
+            }
+            Err(_) => failed += 1,
+        }
+        assert!(failed < 3, "one call of the disk failed");
+    }
+}
+
+/// A payment of whose key the hub has not heard when it lets it go would be taken for a new one.
+#[test]
+fn r_match_whatever_call_fails_the_hub_hears_of_all_keys_before_they_can_be_read_back() {
+    let (world, mut disk, numbers) = indexed();
+    for number in &numbers {
+        index::Index::remove(&mut disk, *number).unwrap();
+    }
+    let mut whole = disk.clone();
+    let first = whole.ops();
+    let (expected, failed) = told(&world, &mut whole);
+    assert!(failed == 0 && expected.len() > numbers.len(), "{}", expected.len());
+    let calls = whole.ops() - first;
+    let mut met = 0;
+    for call in 0..calls {
+        let mut disk = disk.clone();
+        disk.plan.fail_at = Some(disk.ops() + call);
+        disk.plan.fail_kind = Some(DiskErrorKind::Io);
+        let (told, failed) = told(&world, &mut disk);
+        met += failed;
+        for (record, keys) in &told {
+            let before = expected.iter().rfind(|(known, _)| known <= record).unwrap();
+            let mut missing = before.1.iter().filter(|key| !keys.contains(key));
+            assert!(missing.next().is_none(), "call {call}: {record} is told without its keys");
+        }
+    }
+    assert!(met as u64 > calls / 2, "{met} of {calls} calls failed");
 }
 
 #[test]
