@@ -115,7 +115,7 @@ impl SwitchBench {
             }
             runs.push(run);
         }
-        let median = median(&runs);
+        let median = median(&runs, self.rate.is_some());
         match self.format.format {
             Format::Json => output::json(&self.json(median, &runs))?,
             Format::Text => output::text(&self.text(median, &runs))?,
@@ -275,11 +275,16 @@ impl Run {
     }
 }
 
-/// The run in the middle by payments/s; of those without a stall, if there are any.
-fn median(runs: &[Run]) -> &Run {
+/// The run in the middle: by payments/s, or by p99 where the rate is given; of those
+/// without a stall, if there are any.
+fn median(runs: &[Run], is_open: bool) -> &Run {
     let calm: Vec<&Run> = runs.iter().filter(|run| run.stalls() == 0).collect();
     let mut sorted = if calm.is_empty() { runs.iter().collect() } else { calm };
-    sorted.sort_by(|a, b| a.per_s().total_cmp(&b.per_s()));
+    if is_open {
+        sorted.sort_by_key(|run| run.measured.p99_ns);
+    } else {
+        sorted.sort_by(|a, b| a.per_s().total_cmp(&b.per_s()));
+    }
     sorted[sorted.len() / 2]
 }
 
