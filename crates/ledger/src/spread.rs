@@ -80,18 +80,6 @@ impl SpreadTable {
         self.insert(hash, row);
     }
 
-    /// Puts a row in the place of an `alive` one whose hash is alike in the part that is kept, and
-    /// gives that one; or adds it, as [`Self::insert_over`] does.
-    pub fn put_over(&mut self, hash: u64, row: u32, alive: impl Fn(u32) -> bool) -> Option<u32> {
-        let tag = tag_of(hash);
-        let alike = |(known, row): &(u32, u32)| *known == tag && alive(*row);
-        if let Some((_, known)) = self.parts[part_of(hash)].find_mut(mixed(tag), alike) {
-            return Some(core::mem::replace(known, row));
-        }
-        self.insert_over(hash, row, alive);
-        None
-    }
-
     /// Puts a row in the place of another of the same hash.
     pub fn replace(&mut self, hash: u64, row: u32, by: u32) {
         let tag = tag_of(hash);

@@ -153,7 +153,7 @@ pub const KEYS: &[Key] = &[
         "requests of one connection of a bank that wait for an answer"),
     value("limits", "bank_in_flight", "requests", "32768",
         "requests of one bank, on all its connections, that wait for an answer"),
-    value("limits", "window_payments", "payments, 1 to 4000000", "400000",
+    value("limits", "window_payments", "payments, 1 to 4000000", "65536",
         "payments that the hub keeps in memory though its history on disk has them too, some 420 \
         bytes each; older ones are read back when a message means one"),
     value("limits", "new_payments", "payments, 1 to 4000000", "800000",

@@ -6,6 +6,7 @@
 
 mod aside;
 mod chains;
+mod passing;
 mod ring;
 mod span;
 mod window;

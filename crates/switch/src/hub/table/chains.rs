@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use ledger::SpreadTable;
 
 use super::NONE;
+use super::passing::PassingTable;
 use super::ring::Ring;
 use super::span::Span;
 
@@ -15,7 +16,7 @@ use super::span::Span;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chains {
     /// The newest number of each.
-    newest: SpreadTable,
+    newest: PassingTable,
     /// The next older number, by the place of the row.
     older: Ring<u32>,
     /// Hashes of the rows' keys by their places, while chains are left for later.
@@ -24,8 +25,8 @@ pub(super) struct Chains {
 
 impl Chains {
     /// See [`super::Table::make_room`].
-    pub(super) fn make_room(&mut self, rows: usize) {
-        self.newest.make_room(rows);
+    pub(super) fn make_room(&mut self, rows: usize, span: Span) {
+        self.newest.make_room(rows, span);
         self.older.make_room(rows, &NONE);
     }
 
@@ -46,7 +47,7 @@ impl Chains {
         self.older.extend(left.len(), &NONE);
         drop(left);
         for (hash, number) in by_parts {
-            let before = self.newest.put_over(hash, number, |number| span.has(number));
+            let before = self.newest.put(hash, number, span);
             let older = span.place(number).and_then(|place| self.older.get_mut(place as usize));
             if let Some((before, older)) = before.zip(older) {
                 *older = before;
@@ -60,7 +61,7 @@ impl Chains {
             return left.push(hash);
         }
         let number = span.number(span.len.saturating_sub(1));
-        let before = self.newest.put_over(hash, number, |number| span.has(number));
+        let before = self.newest.put(hash, number, span);
         self.older.push(before.unwrap_or(NONE));
     }
 
@@ -74,7 +75,7 @@ impl Chains {
 
     /// Rows whose keys may have this hash, all that have it among them, the newest first.
     pub(super) fn rows(&self, hash: u64, span: Span) -> impl Iterator<Item = u32> {
-        let newest = self.newest.find(hash, |number| span.has(number));
+        let newest = self.newest.find(hash, span, |_| true);
         core::iter::successors(newest, move |number| {
             let older = self.older.get(span.place(*number)? as usize)?;
             span.has(*older).then_some(*older)

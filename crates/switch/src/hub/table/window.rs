@@ -2,14 +2,14 @@
 //!
 //! They are numbered as they come, and their rows stand in that order, so that the first can go
 //! without a word to any index: a number before the first is nobody's, whoever still holds it.
-//! Indexes drop such numbers when they would have to grow.
+//! Indexes write over such numbers.
 
 use alloc::vec::Vec;
 
-use ledger::SpreadTable;
 use scheme::PaymentId;
 
 use super::chains::{Chaining, Chains};
+use super::passing::PassingTable;
 use super::ring::Ring;
 use super::span::Span;
 use super::{KINDS, Key, Kind, Life, hash_of};
@@ -30,7 +30,7 @@ const _: () = assert!(size_of::<Row>() <= 320);
 pub(super) struct Window {
     span: Span,
     rows: Ring<Row>,
-    by_id: SpreadTable,
+    by_id: PassingTable,
     chains: [Chains; KINDS.len()],
 }
 
@@ -63,8 +63,8 @@ impl Window {
 
     /// See [`super::Table::make_room`].
     pub(super) fn make_room(&mut self, payments: usize) {
-        self.by_id.make_room(payments);
-        self.chains.iter_mut().for_each(|chains| chains.make_room(payments));
+        self.by_id.make_room(payments, self.span);
+        self.chains.iter_mut().for_each(|chains| chains.make_room(payments, self.span));
         self.rows.make_room(payments, &Row { payment: None, life: Life::default() });
     }
 
@@ -92,7 +92,8 @@ impl Window {
     }
 
     pub(super) fn find(&self, hash: u64, id: PaymentId) -> Option<u32> {
-        self.by_id.find(hash, |row| self.payment(row).is_some_and(|payment| payment.id == id))
+        let is_it = |row| self.payment(row).is_some_and(|payment| payment.id == id);
+        self.by_id.find(hash, self.span, is_it)
     }
 
     /// Those that share a key, the newest first.
@@ -108,7 +109,7 @@ impl Window {
         self.rows.push(Row { payment: Some(payment), life });
         let row = self.span.push();
         let span = self.span;
-        self.by_id.insert_over(hash, row, |row| span.has(row));
+        self.by_id.insert(hash, row, span);
         self.chains.iter_mut().zip(hashes).for_each(|(chains, hash)| chains.push(hash, span));
         row
     }
