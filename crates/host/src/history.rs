@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use journal::index::{self, Build, Frame, Index, IndexError, Keys, KeysOf, Progress};
+use journal::index::{self, Build, Frame, Index, IndexError, Keys, KeysOf, Progress, Room};
 use journal::{Disk, DiskError, DiskErrorKind, DiskOp, RecordView};
 use scheme::{PaymentId, Timestamp, Zone};
 use switch::Record;
@@ -86,6 +86,8 @@ pub struct History<D> {
     sealed: BTreeMap<u64, u64>,
     indexes: BTreeMap<u64, Index>,
     build: Option<Build>,
+    /// The memory for the next build.
+    room: Room,
     /// Keys of a new index that the hub is not told yet, the last part first.
     untold: Vec<Indexed>,
     warm: u64,
@@ -105,6 +107,7 @@ impl<D: Disk> History<D> {
             sealed: BTreeMap::new(),
             indexes: BTreeMap::new(),
             build: None,
+            room: Room::default(),
             untold: Vec::new(),
             warm: 0,
             covered,
@@ -188,25 +191,22 @@ impl<D: Disk> History<D> {
 
     /// The same, but for what the hub is to be told.
     fn advance(&mut self) -> Result<Step, IndexError> {
-        if let Some(build) = &mut self.build {
+        if let Some(mut build) = self.build.take() {
             let segment = build.segment();
-            let progress = match build.step(&mut self.disk, &self.keys) {
-                Ok(progress) => progress,
-                Err(error) => {
-                    self.build = None;
-                    return Err(error);
-                }
-            };
-            if progress == Progress::More {
+            let progress = build.step(&mut self.disk, &self.keys);
+            if progress == Ok(Progress::More) {
+                self.build = Some(build);
                 return Ok(Step::More);
             }
-            self.build = None;
+            self.room = build.into_room();
+            progress?;
             return self.built(segment);
         }
         self.refresh()?;
         let missing = self.sealed.keys().find(|number| !self.indexes.contains_key(number));
         if let Some(number) = missing.copied() {
-            self.build = Some(Build::start(&mut self.disk, number, &self.keys)?);
+            let room = core::mem::take(&mut self.room);
+            self.build = Some(Build::start(&mut self.disk, number, &self.keys, room)?);
             return Ok(Step::More);
         }
         self.warm_one()

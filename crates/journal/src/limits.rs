@@ -41,6 +41,10 @@ pub const PIECE_BYTES: usize = 256 << 10;
 /// for the processor beside that for the disk, and 64 of them are 64 times a few milliseconds.
 pub const INDEX_READ_BYTES: usize = 1 << 20;
 
+/// Memory of an index's build that is kept for the next, bytes: one of a segment of
+/// [`SEGMENT_BYTES`] takes about 32 MiB.
+pub const INDEX_ROOM_BYTES: usize = 64 << 20;
+
 /// What is read at most of a frame before its length is known, bytes: beyond it a second read costs
 /// no more than the bytes that were too many.
 pub const FRAME_READ_BYTES: usize = 128 << 10;

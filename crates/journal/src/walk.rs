@@ -264,9 +264,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// One that reads so much at once.
-    pub(crate) fn ahead(bytes: usize) -> Self {
-        Self { ahead: bytes, ..Self::default() }
+    /// Nothing is in its memory any more, and so much is read at once.
+    pub(crate) fn forget(&mut self, ahead: usize) {
+        (self.index, self.len, self.ahead) = (None, 0, ahead);
+    }
+
+    /// Bytes of memory that it has.
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.capacity()
     }
 
     /// The bytes from `offset` on: at least `want`, fewer only at the end of the file.

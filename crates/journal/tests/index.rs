@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeMap;
 
 use journal::index::{
-    Index, IndexError, Keys, KeysOf, Sealed, active, build, check, first_record, list, sealed,
+    Build, Index, IndexError, Keys, KeysOf, Progress, Room, Sealed, active, build, check,
+    first_record, list, sealed,
 };
 use journal::sim_disk::{CutDisk, Cuts, Plan, Sample, SimDisk};
 use journal::{Block, RecordView};
@@ -110,6 +111,81 @@ fn every_key_is_found_in_its_segment_and_nowhere_else() {
         let one = disk.contents("0000000001.idx").unwrap().to_vec();
         disk.put("0000000002.idx", one);
         assert!(opened(&mut disk, 2).is_none());
+    }
+}
+
+/// Its parts beside the entries are longer than what is written in one step.
+#[test]
+fn an_index_of_many_pages_is_written_whole() {
+    struct Many;
+    impl KeysOf for Many {
+        fn version(&self) -> u16 {
+            1
+        }
+        fn keys_of(&self, record: &RecordView<'_>, keys: &mut Keys) {
+            (0..OF_RECORD).for_each(|n| keys.recent(key(8, &[record.number, n])));
+        }
+    }
+    const OF_RECORD: u64 = 6_000;
+    let mut disk = journal(Block::B512);
+    let summary = build(&mut disk, 2, &Many).unwrap();
+    let mut index = Index::open(&mut disk, 2, 1).unwrap().unwrap();
+    let records = summary.first_record..=summary.last_record;
+    let recent: Vec<u64> =
+        records.flat_map(|number| (0..OF_RECORD).map(move |n| key(8, &[number, n]))).collect();
+    assert!(recent.len() as u64 * 10 / 8 > 64 * 4096, "{} keys", recent.len());
+    assert!(index.recent(&mut disk).unwrap() == recent);
+    for warm in [false, true] {
+        if warm {
+            index.warm(&mut disk).unwrap();
+        }
+        for key in recent.iter().step_by(recent.len() / 300) {
+            let mut places = Vec::new();
+            index.find(&mut disk, *key, 2, &mut places).unwrap();
+            assert_eq!(places.len(), 1);
+        }
+    }
+    assert!(check(&mut disk, 2, &Many).unwrap());
+}
+
+/// In the memory of other builds, given up at any step or done, it makes the same bytes.
+#[test]
+fn nothing_of_a_build_is_left_in_its_memory() {
+    let whole: Vec<_> = {
+        let mut disk = journal(Block::B512);
+        let mut made = |number| {
+            build(&mut disk, number, &Numbers).unwrap();
+            disk.contents(&format!("{number:010}.idx")).unwrap().to_vec()
+        };
+        (1..=3).map(&mut made).collect()
+    };
+    let mut disk = journal(Block::B512);
+    let mut room = Room::default();
+    let (mut most, mut taken) = (0, 0);
+    for given_up_at in 0.. {
+        let number = given_up_at % 3 + 1;
+        let mut build = Build::start(&mut disk, number, &Numbers, room).unwrap();
+        for _ in 0..given_up_at {
+            most += u64::from(build.step(&mut disk, &Numbers).unwrap() != Progress::More);
+        }
+        room = build.into_room();
+        if most > 0 {
+            break;
+        }
+        let number = (given_up_at + 1) % 3 + 1;
+        let mut build = Build::start(&mut disk, number, &Numbers, room).unwrap();
+        while build.step(&mut disk, &Numbers).unwrap() == Progress::More {}
+        let name = format!("{number:010}.idx");
+        let made = disk.contents(&name).unwrap().to_vec();
+        let right = &whole[usize::try_from(number - 1).unwrap()];
+        assert!(made == *right, "after one given up at step {given_up_at}");
+        room = build.into_room();
+        assert!(room.bytes() > 0, "kept");
+        if given_up_at > 3 {
+            assert_eq!(room.bytes(), taken, "and no more is taken");
+        }
+        taken = room.bytes();
+        assert!(given_up_at < 1000);
     }
 }
 

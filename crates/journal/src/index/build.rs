@@ -6,20 +6,22 @@ use super::format::{
     filter_add, index_name, offset_of,
 };
 use super::read::IndexError;
-use super::{INDEX_TEMP, Keys, KeysOf};
+use super::room::Room;
+use super::{INDEX_TEMP, KeysOf};
 use crate::disk::Disk;
-use crate::format::{put, put_u32, put_u64, segment_name};
-use crate::limits::{INDEX_READ_BYTES, PIECE_BYTES};
-use crate::walk::{Position, SegmentFile, Step, Walk, Window, load_segments};
+use crate::format::{put_u32, put_u64, segment_name};
+use crate::limits::PIECE_BYTES;
+use crate::walk::{Position, SegmentFile, Step, Walk, load_segments};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Parts of the entries, by the highest bits of their keys: one is sorted, or written, in one step.
-const PARTS: usize = 64;
+pub(super) const PARTS: usize = 64;
 
-/// Bytes of a segment for each entry, about: five entries of a payment of 220 bytes and more.
-const BYTES_OF_ENTRY: u64 = 40;
+/// Pages of the other parts that are written in one step.
+const PAGES_OF_PIECE: usize = PIECE_BYTES / PAGE_BYTES;
 
 /// What a step left to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -37,22 +39,46 @@ pub enum Progress {
 pub struct Build {
     segments: Vec<SegmentFile>,
     at: Position,
-    window: Window,
-    parts: Vec<Vec<(u64, u32)>>,
-    found: Keys,
+    room: Room,
     summary: Summary,
     stage: Stage,
     /// The file that it is written to, or compared with.
     target: Target,
-    writing: Pages,
+    /// Pages of entries written.
+    written: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Reading,
-    Sorting { part: usize },
-    Writing { part: usize },
-    Closing,
+    Sorting {
+        part: usize,
+    },
+    Writing {
+        part: usize,
+    },
+    /// What stands beside the entries, from a page of it on; behind the last the header.
+    Closing {
+        rest: Option<Rest>,
+        from: usize,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Rest {
+    Filter,
+    Fences,
+    Recent,
+}
+
+impl Rest {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Filter => Some(Self::Fences),
+            Self::Fences => Some(Self::Recent),
+            Self::Recent => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,32 +87,19 @@ enum Target {
     Compare,
 }
 
-/// What is written of the entries so far.
-#[derive(Debug, Default)]
-struct Pages {
-    filter: Vec<u8>,
-    fences: Vec<u64>,
-    /// Entries that do not fill a page yet.
-    open: Vec<(u64, u32)>,
-    /// Pages of entries written.
-    written: u64,
-}
-
 impl Build {
-    /// Begins with a sealed segment ([`super::sealed`]).
+    /// Begins with a sealed segment ([`super::sealed`]), in the memory of the build before.
     pub fn start<D: Disk>(
         disk: &mut D,
         number: u64,
         keys: &dyn KeysOf,
+        mut room: Room,
     ) -> Result<Self, IndexError> {
         let segments = load_segments(disk, &[segment_name(number)])?;
         let header = segments.first().and_then(SegmentFile::valid);
         let header = *header.ok_or_else(|| damaged(number, 0))?;
         let at = Position::start(0, &header);
-        // Memory that need not be moved while it fills.
-        let room = header.segment_bytes.checked_div(BYTES_OF_ENTRY.saturating_mul(PARTS as u64));
-        let room = usize::try_from(room.unwrap_or(0)).unwrap_or(0);
-        let parts = core::iter::repeat_with(|| Vec::with_capacity(room)).take(PARTS).collect();
+        room.make(header.segment_bytes);
         let summary = Summary {
             keys: keys.version(),
             segment: number,
@@ -107,14 +120,18 @@ impl Build {
         Ok(Self {
             segments,
             at,
-            window: Window::ahead(INDEX_READ_BYTES),
-            parts,
-            found: Keys::default(),
+            room,
             summary,
             stage: Stage::Reading,
             target: Target::Write,
-            writing: Pages::default(),
+            written: 0,
         })
+    }
+
+    /// Ends it, done or not, and gives its memory to the next.
+    #[must_use]
+    pub fn into_room(self) -> Room {
+        self.room.empty()
     }
 
     /// Compares with the index that is there instead of writing it.
@@ -138,14 +155,15 @@ impl Build {
             Stage::Reading => self.read(disk, keys),
             Stage::Sorting { part } => self.sort_part(disk, part),
             Stage::Writing { part } => self.write_part(disk, part),
-            Stage::Closing => self.close(disk),
+            Stage::Closing { rest, from } => self.close(disk, rest, from),
         }
     }
 
     fn read<D: Disk>(&mut self, disk: &mut D, keys: &dyn KeysOf) -> Result<Progress, IndexError> {
         let until = self.at.offset.saturating_add(PIECE_BYTES as u64);
         // What was read beyond the last frame of a step is the beginning of the next.
-        let window = core::mem::take(&mut self.window);
+        let window = core::mem::take(&mut self.room.window);
+        let Room { parts, found, .. } = &mut self.room;
         let mut walk = Walk::go_on(&self.segments, self.at, window);
         let ended = loop {
             let frame_at = walk.at.offset;
@@ -157,9 +175,9 @@ impl Build {
                     let place = u32::try_from(frame_at / UNIT).unwrap_or(u32::MAX);
                     for record in walk.records(&frame) {
                         self.summary.times.take(record.time_ns);
-                        keys.keys_of(&record, &mut self.found);
-                        for key in self.found.keys.drain(..) {
-                            self.parts[part_of(key)].push((key, place));
+                        keys.keys_of(&record, found);
+                        for key in found.keys.drain(..) {
+                            parts[part_of(key)].push((key, place));
                         }
                     }
                     self.summary.last_frame = frame.sequence;
@@ -171,16 +189,15 @@ impl Build {
                 }
             }
         };
-        (self.at, self.window) = walk.into_parts();
+        (self.at, self.room.window) = walk.into_parts();
         if ended {
-            self.window = Window::default();
             self.stage = Stage::Sorting { part: 0 };
         }
         Ok(Progress::More)
     }
 
     fn sort_part<D: Disk>(&mut self, disk: &mut D, part: usize) -> Result<Progress, IndexError> {
-        match self.parts.get_mut(part) {
+        match self.room.parts.get_mut(part) {
             Some(entries) => {
                 entries.sort_unstable();
                 // Frames of one key stand once.
@@ -197,10 +214,11 @@ impl Build {
         let summary = &mut self.summary;
         summary.end = self.at.offset;
         summary.last_hash = self.at.previous;
-        summary.spans = self.found.spans;
-        summary.tags = core::mem::take(&mut self.found.tags);
-        summary.entries = self.parts.iter().map(|part| part.len() as u64).sum();
-        summary.recent = self.found.recent.len() as u64;
+        let Room { parts, found, filter, .. } = &mut self.room;
+        summary.spans = found.spans;
+        summary.tags = core::mem::take(&mut found.tags);
+        summary.entries = parts.iter().map(|part| part.len() as u64).sum();
+        summary.recent = found.recent.len() as u64;
         let layout = summary.layout();
         if self.target == Target::Write {
             if disk.len(INDEX_TEMP)?.is_some() {
@@ -209,59 +227,69 @@ impl Build {
             disk.create(INDEX_TEMP, layout.bytes())?;
         }
         let pages = usize::try_from(layout.filter).unwrap_or(0);
-        self.writing.filter = vec![0; pages.saturating_mul(PAGE_BYTES)];
+        filter.resize(pages.saturating_mul(PAGE_BYTES), 0);
         self.stage = Stage::Writing { part: 0 };
         Ok(())
     }
 
     fn write_part<D: Disk>(&mut self, disk: &mut D, part: usize) -> Result<Progress, IndexError> {
-        let Some(entries) = self.parts.get_mut(part).map(core::mem::take) else {
-            self.stage = Stage::Closing;
+        let Room { parts, filter, fences, open, pages, .. } = &mut self.room;
+        let Some(entries) = parts.get_mut(part) else {
+            filter.chunks_mut(PAGE_BYTES).for_each(close);
+            self.stage = Stage::Closing { rest: Some(Rest::Filter), from: 0 };
             return Ok(Progress::More);
         };
         let layout = self.summary.layout();
-        let writing = &mut self.writing;
-        for (key, _) in &entries {
+        for (key, _) in entries.iter() {
             let page = usize::try_from(layout.filter_page_of(*key)).unwrap_or(0);
             let from = page.saturating_mul(PAGE_BYTES);
-            filter_add(&mut writing.filter[from..from.saturating_add(PAGE_BYTES)], *key);
+            filter_add(&mut filter[from..from.saturating_add(PAGE_BYTES)], *key);
         }
-        writing.open.extend(entries);
+        open.append(entries);
         let next = part.saturating_add(1);
         let last = next == PARTS;
-        let mut whole = writing.open.len() / ENTRIES_OF_PAGE;
-        if last && writing.open.len() > whole.saturating_mul(ENTRIES_OF_PAGE) {
+        let mut whole = open.len() / ENTRIES_OF_PAGE;
+        if last && open.len() > whole.saturating_mul(ENTRIES_OF_PAGE) {
             whole = whole.saturating_add(1);
         }
-        let rest = whole.saturating_mul(ENTRIES_OF_PAGE).min(writing.open.len());
-        let mut bytes = Vec::with_capacity(whole.saturating_mul(PAGE_BYTES));
-        for entries in writing.open[..rest].chunks(ENTRIES_OF_PAGE) {
-            writing.fences.push(entries.first().map_or(0, |(key, _)| *key));
-            bytes.extend_from_slice(&page_of_entries(entries));
+        let rest = whole.saturating_mul(ENTRIES_OF_PAGE).min(open.len());
+        blank(pages, whole);
+        let chunks = open[..rest].chunks(ENTRIES_OF_PAGE);
+        for (entries, page) in chunks.zip(pages.chunks_mut(PAGE_BYTES)) {
+            fences.push(entries.first().map_or(0, |(key, _)| *key));
+            fill_with_entries(page, entries);
         }
-        writing.open.drain(..rest);
-        let at = layout.entries_page().saturating_add(writing.written);
-        writing.written = writing.written.saturating_add(whole as u64);
+        open.drain(..rest);
+        let at = layout.entries_page().saturating_add(self.written);
+        self.written = self.written.saturating_add(whole as u64);
         self.stage = Stage::Writing { part: next };
-        self.put(disk, at, &bytes)
+        self.put(disk, at, &self.room.pages)
     }
 
-    /// Filter, fences, recent keys, then the header; then the name.
-    fn close<D: Disk>(&mut self, disk: &mut D) -> Result<Progress, IndexError> {
-        let layout = self.summary.layout();
-        let mut filter = core::mem::take(&mut self.writing.filter);
-        filter.chunks_mut(PAGE_BYTES).for_each(close);
-        let fences = pages_of_words(&self.writing.fences);
-        let recent = pages_of_words(&self.found.recent);
-        for (page, bytes) in [
-            (layout.filter_page(), filter),
-            (layout.fences_page(), fences),
-            (layout.recent_page(), recent),
-            (0, self.summary.to_page()),
-        ] {
-            if self.put(disk, page, &bytes)? == Progress::Differs {
+    /// A piece of filter, fences and recent keys; the header when all else is written; then the
+    /// name.
+    fn close<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        mut rest: Option<Rest>,
+        mut from: usize,
+    ) -> Result<Progress, IndexError> {
+        let mut room = PAGES_OF_PIECE;
+        while let Some(now) = rest {
+            let there = self.pages_of(now);
+            let to = from.saturating_add(room).min(there);
+            room = room.saturating_sub(to.saturating_sub(from));
+            if self.write_rest(disk, now, from..to)? == Progress::Differs {
                 return Ok(Progress::Differs);
             }
+            (rest, from) = if to < there { (rest, to) } else { (now.next(), 0) };
+            if room == 0 {
+                self.stage = Stage::Closing { rest, from };
+                return Ok(Progress::More);
+            }
+        }
+        if self.put(disk, 0, &self.summary.to_page())? == Progress::Differs {
+            return Ok(Progress::Differs);
         }
         let name = index_name(self.summary.segment);
         match self.target {
@@ -270,12 +298,44 @@ impl Build {
                 disk.rename(INDEX_TEMP, &name)?;
                 disk.sync_dir()?;
             }
-            Target::Compare if disk.len(&name)? != Some(layout.bytes()) => {
+            Target::Compare if disk.len(&name)? != Some(self.summary.layout().bytes()) => {
                 return Ok(Progress::Differs);
             }
             Target::Compare => {}
         }
         Ok(Progress::Done(self.summary.clone()))
+    }
+
+    fn pages_of(&self, rest: Rest) -> usize {
+        let layout = self.summary.layout();
+        let pages = match rest {
+            Rest::Filter => layout.filter,
+            Rest::Fences => layout.fences,
+            Rest::Recent => layout.recent,
+        };
+        usize::try_from(pages).unwrap_or(usize::MAX)
+    }
+
+    fn write_rest<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        rest: Rest,
+        which: Range<usize>,
+    ) -> Result<Progress, IndexError> {
+        let layout = self.summary.layout();
+        let piece = |of: usize| which.start.saturating_mul(of)..which.end.saturating_mul(of);
+        let at = |first: u64| first.saturating_add(which.start as u64);
+        let Room { fences, found, pages, .. } = &mut self.room;
+        let (first, words) = match rest {
+            Rest::Filter => {
+                let filter = &self.room.filter[piece(PAGE_BYTES)];
+                return self.put(disk, at(layout.filter_page()), filter);
+            }
+            Rest::Fences => (layout.fences_page(), &*fences),
+            Rest::Recent => (layout.recent_page(), &found.recent),
+        };
+        pages_of_words(pages, words_of(words, piece(WORDS_OF_PAGE)));
+        self.put(disk, at(first), &self.room.pages)
     }
 
     fn put<D: Disk>(&self, disk: &mut D, page: u64, bytes: &[u8]) -> Result<Progress, IndexError> {
@@ -303,29 +363,34 @@ fn part_of(key: u64) -> usize {
     usize::from(key.to_be_bytes()[0]) * PARTS / 256
 }
 
-fn page_of_entries(entries: &[(u64, u32)]) -> Vec<u8> {
-    let mut page = vec![0; PAGE_BYTES];
-    for (n, (key, place)) in entries.iter().enumerate() {
-        let at = n.saturating_mul(ENTRY_BYTES);
-        put_u64(&mut page, at, *key);
-        put_u32(&mut page, at.saturating_add(8), *place);
-    }
-    close(&mut page);
-    page
+/// So many pages of zeros.
+fn blank(pages: &mut Vec<u8>, count: usize) {
+    pages.clear();
+    pages.resize(count.saturating_mul(PAGE_BYTES), 0);
 }
 
-fn pages_of_words(words: &[u64]) -> Vec<u8> {
-    let pages = words.len().div_ceil(WORDS_OF_PAGE);
-    let mut bytes = Vec::with_capacity(pages.saturating_mul(PAGE_BYTES));
-    for words in words.chunks(WORDS_OF_PAGE) {
-        let mut page = vec![0; PAGE_BYTES];
-        for (n, word) in words.iter().enumerate() {
-            put(&mut page, n.saturating_mul(8), &word.to_le_bytes());
-        }
-        close(&mut page);
-        bytes.extend_from_slice(&page);
+fn fill_with_entries(page: &mut [u8], entries: &[(u64, u32)]) {
+    for (n, (key, place)) in entries.iter().enumerate() {
+        let at = n.saturating_mul(ENTRY_BYTES);
+        put_u64(page, at, *key);
+        put_u32(page, at.saturating_add(8), *place);
     }
-    bytes
+    close(page);
+}
+
+/// Those of a range that there are.
+fn words_of(words: &[u64], range: Range<usize>) -> &[u64] {
+    &words[range.start.min(words.len())..range.end.min(words.len())]
+}
+
+fn pages_of_words(pages: &mut Vec<u8>, words: &[u64]) {
+    blank(pages, words.len().div_ceil(WORDS_OF_PAGE));
+    for (words, page) in words.chunks(WORDS_OF_PAGE).zip(pages.chunks_mut(PAGE_BYTES)) {
+        for (n, word) in words.iter().enumerate() {
+            put_u64(page, n.saturating_mul(8), *word);
+        }
+        close(page);
+    }
 }
 
 fn damaged(number: u64, offset: u64) -> IndexError {

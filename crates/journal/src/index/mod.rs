@@ -12,10 +12,12 @@
 mod build;
 mod format;
 mod read;
+mod room;
 
 pub use build::{Build, Progress};
 pub use format::{Span, Summary, index_name, index_number};
 pub use read::{Frame, Index, IndexError};
+pub use room::Room;
 
 use crate::disk::{Disk, DiskError};
 use crate::format::{RecordView, segment_name};
@@ -39,6 +41,14 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// As new, in the same memory.
+    fn empty(&mut self) {
+        self.keys.clear();
+        self.recent.clear();
+        self.spans = Default::default();
+        self.tags.clear();
+    }
+
     /// The record is to be found by this key.
     pub fn key(&mut self, key: u64) {
         self.keys.push(key);
@@ -135,7 +145,7 @@ pub fn list<D: Disk>(disk: &mut D) -> Result<Vec<u64>, DiskError> {
 
 /// Builds the index of a sealed segment in one go; durable when it returns.
 pub fn build<D: Disk>(disk: &mut D, number: u64, keys: &dyn KeysOf) -> Result<Summary, IndexError> {
-    let mut build = Build::start(disk, number, keys)?;
+    let mut build = Build::start(disk, number, keys, Room::default())?;
     loop {
         if let Progress::Done(summary) = build.step(disk, keys)? {
             return Ok(summary);
@@ -154,7 +164,7 @@ pub fn is_other<D: Disk>(disk: &mut D, number: u64, version: u16) -> Result<bool
 
 /// Whether the index of a segment is, byte for byte, what its segment makes.
 pub fn check<D: Disk>(disk: &mut D, number: u64, keys: &dyn KeysOf) -> Result<bool, IndexError> {
-    let mut build = Build::start(disk, number, keys)?;
+    let mut build = Build::start(disk, number, keys, Room::default())?;
     build.compare();
     loop {
         match build.step(disk, keys)? {

@@ -5,7 +5,7 @@ use alloc::format;
 use core::fmt::Debug;
 
 use journal::Disk;
-use journal::index::{Build, Index, IndexError, Progress};
+use journal::index::{Build, Index, IndexError, Progress, Room};
 
 use super::records::{KEYS_VERSION, LedgerKeys};
 
@@ -22,6 +22,8 @@ pub trait Indexer<D: Disk>: Debug {
 #[derive(Debug, Default)]
 pub struct IndexMaker {
     build: Option<Build>,
+    /// The memory for the next.
+    room: Room,
 }
 
 impl<D: Disk> Indexer<D> for IndexMaker {
@@ -47,16 +49,19 @@ impl IndexMaker {
             Some(build) => build,
             None => match Index::open(disk, number, KEYS_VERSION)? {
                 Some(index) => return Ok(Some(index)),
-                None => Build::start(disk, number, &LedgerKeys)?,
+                None => {
+                    let room = core::mem::take(&mut self.room);
+                    Build::start(disk, number, &LedgerKeys, room)?
+                }
             },
         };
-        match build.step(disk, &LedgerKeys)? {
-            Progress::More | Progress::Differs => {
-                self.build = Some(build);
-                return Ok(None);
-            }
-            Progress::Done(_) => {}
+        let progress = build.step(disk, &LedgerKeys);
+        if matches!(progress, Ok(Progress::More | Progress::Differs)) {
+            self.build = Some(build);
+            return Ok(None);
         }
+        self.room = build.into_room();
+        progress?;
         let file = || format!("{number:010}.idx");
         let damaged = || IndexError::Damaged { file: file(), offset: 0 };
         let mut index = Index::open(disk, number, KEYS_VERSION)?.ok_or_else(damaged)?;
