@@ -7,6 +7,7 @@ use super::format::{
 };
 use super::read::IndexError;
 use super::room::Room;
+use super::sort::{part_of, sort};
 use super::{INDEX_TEMP, KeysOf};
 use crate::disk::Disk;
 use crate::format::{put_u32, put_u64, segment_name};
@@ -197,11 +198,10 @@ impl Build {
     }
 
     fn sort_part<D: Disk>(&mut self, disk: &mut D, part: usize) -> Result<Progress, IndexError> {
-        match self.room.parts.get_mut(part) {
+        let Room { parts, open, .. } = &mut self.room;
+        match parts.get_mut(part) {
             Some(entries) => {
-                entries.sort_unstable();
-                // Frames of one key stand once.
-                entries.dedup();
+                sort(entries, open);
                 self.stage = Stage::Sorting { part: part.saturating_add(1) };
             }
             None => self.lay_out(disk)?,
@@ -357,10 +357,6 @@ impl Build {
         }
         Ok(Progress::More)
     }
-}
-
-fn part_of(key: u64) -> usize {
-    usize::from(key.to_be_bytes()[0]) * PARTS / 256
 }
 
 /// So many pages of zeros.

@@ -13,6 +13,7 @@ mod build;
 mod format;
 mod read;
 mod room;
+mod sort;
 
 pub use build::{Build, Progress};
 pub use format::{Span, Summary, index_name, index_number};

@@ -22,7 +22,7 @@ pub struct Room {
     pub(super) found: Keys,
     pub(super) filter: Vec<u8>,
     pub(super) fences: Vec<u64>,
-    /// Entries that do not fill a page yet.
+    /// Entries that do not fill a page yet; before any is written, where parts are sorted.
     pub(super) open: Vec<(u64, u32)>,
     /// What is written next.
     pub(super) pages: Vec<u8>,
