@@ -38,6 +38,9 @@ impl KeysOf for HubKeys {
     }
 
     fn keys_of(&self, view: &RecordView<'_>, keys: &mut Keys) {
+        if let Some(id) = history::id_alone(view.kind, view.payload) {
+            return keys.key(HistoryKey::Id(id).hash());
+        }
         // One that cannot be read is found by nothing; `ledger verify` names it.
         let Ok(fact) = record::decode(view.kind, view.version, view.payload) else { return };
         history::marks(&fact, |at| self.zone.local(at), &mut |mark| match mark {

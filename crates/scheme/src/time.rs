@@ -218,7 +218,7 @@ impl MonthTime {
         clippy::arithmetic_side_effects,
         reason = "digits of a valid date, years near a real clock"
     )]
-    fn nearest_seconds(self, near: CivilDateTime) -> u64 {
+    pub fn nearest_seconds(self, near: CivilDateTime) -> u64 {
         let in_year = |year: u16| {
             let parsed = CivilDateTime {
                 year,

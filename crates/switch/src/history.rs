@@ -183,8 +183,8 @@ pub fn marks(fact: &Fact, local: impl Fn(Timestamp) -> CivilDateTime, mark: &mut
 
 /// What a message says of time.
 pub(crate) fn latest_of(seen: &Seen, local: impl Fn(Timestamp) -> CivilDateTime) -> Latest {
-    let said = seen.local.nearest(local(seen.first_received));
-    Latest { received: seen.first_received.seconds(), local: said.seconds() }
+    let said = seen.local.nearest_seconds(local(seen.first_received));
+    Latest { received: seen.first_received.seconds(), local: said }
 }
 
 /// Whether a record is of this payment, so that [`Gather`] wants it.
@@ -202,6 +202,13 @@ pub fn is_of(fact: &Fact, id: PaymentId) -> bool {
 /// that is begins with its id.
 pub fn speaks_of(kind: u8, payload: &[u8], id: PaymentId) -> bool {
     record::is_of_payment(kind) && payload.starts_with(&id.get().to_le_bytes())
+}
+
+/// The payment of a record that is found by its id alone, without reading the rest: half of all
+/// records are such.
+pub fn id_alone(kind: u8, payload: &[u8]) -> Option<PaymentId> {
+    let id = payload.first_chunk().filter(|_| record::says_id_alone(kind))?;
+    PaymentId::new(u128::from_le_bytes(*id))
 }
 
 /// Whether a record of this kind says other keys than an id.

@@ -22,7 +22,7 @@ use crate::request::{OriginalRef, Text25, Trace};
 
 pub use codec::{decode, encode, is_finding};
 pub(crate) use codec::{get_original, get_seen, put_original, put_seen};
-pub(crate) use codec::{is_of_payment, says_request};
+pub(crate) use codec::{is_of_payment, says_id_alone, says_request};
 
 /// A decision, and when it was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]

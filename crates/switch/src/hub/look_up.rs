@@ -137,7 +137,7 @@ impl Hub {
         let window =
             if request.mti.is_repeat() { timers.repeat_ms } else { timers.same_content_ms };
         let received = request.first_received.seconds().saturating_sub(window / 1000);
-        let local = request.local.nearest(self.config.zone.local(request.first_received)).seconds();
+        let local = request.local.nearest_seconds(self.config.zone.local(request.first_received));
         let key = HistoryKey::Stan(request.acquirer, request.terminal, request.stan);
         // A second for what whole seconds leave out.
         let alike = |at: &Latest| at.received.saturating_add(1) >= received || at.local >= local;

@@ -336,7 +336,7 @@ fn buries(tombstone: &Tombstone, timers: &Timers, request: &Request) -> bool {
 /// Whether the request's DE7 is later than the reversal's receipt.
 fn sent_after(request: &Request, tombstone: &Tombstone) -> bool {
     let near = CivilDateTime::from_seconds(tombstone.first_received.seconds());
-    request.transmitted.nearest(near).seconds() > tombstone.first_received.seconds()
+    request.transmitted.nearest_seconds(near) > tombstone.first_received.seconds()
 }
 
 /// The time between two first receipts, whichever came first.

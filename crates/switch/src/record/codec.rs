@@ -66,6 +66,11 @@ pub(crate) fn says_request(kind: u8) -> bool {
     matches!(kind, OPENED | DECLINED | RECALLED | RETIRED)
 }
 
+/// Whether a record of this kind begins with the id of a payment and names nothing else.
+pub(crate) fn says_id_alone(kind: u8) -> bool {
+    matches!(kind, CLOSED | REVERSED | COMPLETED)
+}
+
 /// Appends a fact's payload; returns its kind and version for the envelope.
 pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
     let mut w = Writer(out);

@@ -7,15 +7,16 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use scheme::{
-    Amount, ApprovalCode, BusinessDate, CardRef, Currency, Iin, LocalTime, MonthTime, Mti,
-    ParticipantId, PaymentId, Processing, Reason, ResponseCode, RetailerId, Rrn, Sealed, Stan,
-    StationId, TerminalId, Timestamp, Token,
+    Amount, ApprovalCode, BusinessDate, CardRef, CivilDateTime, Currency, Iin, LocalTime,
+    MonthTime, Mti, ParticipantId, PaymentId, Processing, Reason, ResponseCode, RetailerId, Rrn,
+    Sealed, Stan, StationId, TerminalId, Timestamp, Token,
 };
 
 use super::{
     Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed,
     Seen, Tombstone, decode, encode,
 };
+use crate::history::{self, HistoryKey, Mark};
 use crate::hub::flows::{Completion, PreAuth};
 use crate::hub::{Kept, Payment, Status};
 use crate::request::{OriginalRef, Text25, Trace};
@@ -254,6 +255,36 @@ fn every_kind_comes_back() {
 
 /// Records as released versions wrote them: kind, version and payload, a line each.
 const FIXTURE: &str = include_str!("fixture.txt");
+
+/// Those that are read by their id alone have no other mark, and the same id.
+#[test]
+fn an_id_alone_is_all_that_such_a_record_is_found_by() {
+    let mut alone = [0; 3];
+    for fact in one_of_each() {
+        let mut payload = Vec::new();
+        let (kind, _) = encode(&fact, &mut payload);
+        let mut marked = Vec::new();
+        let local = |at: Timestamp| CivilDateTime::from_seconds(at.seconds());
+        history::marks(&fact, local, &mut |mark| marked.push(mark));
+        let found = history::id_alone(kind, &payload);
+        let which = match fact {
+            Fact::Closed(_) => 0,
+            Fact::Reversed(_) => 1,
+            Fact::Completed(_) => 2,
+            _ => {
+                assert_eq!(found, None, "{fact:?}");
+                continue;
+            }
+        };
+        alone[which] += 1;
+        assert!(
+            matches!(marked[..], [Mark::Key(HistoryKey::Id(id))] if Some(id) == found),
+            "{fact:?}: {marked:?}, {found:?}"
+        );
+        assert_eq!(history::id_alone(kind, &payload[..15]), None);
+    }
+    assert!(alone.iter().all(|n| *n > 0), "{alone:?}");
+}
 
 fn lines() -> Vec<(u8, u8, Vec<u8>)> {
     let line = |line: &str| {
