@@ -5,7 +5,9 @@
 //! answers one question. What bounds it: [`WARM_BYTES`], and the limits of a look-up in `switch`.
 //! It only reads the journal; what it writes are indexes, which are made again if they are lost.
 
-use std::collections::BTreeMap;
+mod start;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use journal::index::{self, Build, Frame, Index, IndexError, Keys, KeysOf, Progress, Room};
 use journal::{Disk, DiskError, DiskErrorKind, DiskOp, RecordView};
@@ -13,9 +15,10 @@ use scheme::{PaymentId, Timestamp, Zone};
 use switch::Record;
 use switch::history::{self, Gather, HistoryKey, Indexed, KEYS_VERSION, Latest, Mark};
 use switch::hub::Kept;
-use switch::limits::{FOUND_BY_LOOK_UP_MAX, GONE_GENERATIONS, GONE_KEYS_OF_GENERATION};
+use switch::limits::FOUND_BY_LOOK_UP_MAX;
 use switch::record;
 
+pub use self::start::Start;
 use crate::config::Config;
 use crate::limits::{FRAMES_KEPT, KEYS_TOLD, WARM_BYTES};
 
@@ -93,6 +96,10 @@ pub struct History<D> {
     room: Room,
     /// Keys of a new index that the hub is not told yet, the last part first.
     untold: Vec<Indexed>,
+    /// Segments that had an index before, and of which the hub has not heard.
+    unheard: BTreeSet<u64>,
+    /// Segments whose keys the hub's filter has from its start.
+    known: BTreeSet<u64>,
     warm: u64,
     /// What the hub was told can be read back.
     covered: u64,
@@ -103,6 +110,13 @@ pub struct History<D> {
 impl<D: Disk> History<D> {
     /// Looks at what there is. `covered`: the last record that the hub takes to be readable.
     pub fn open(disk: D, keys: HubKeys, covered: u64) -> Result<Self, DiskError> {
+        let mut history = Self::look(disk, keys)?;
+        history.cover(covered);
+        Ok(history)
+    }
+
+    /// The same, before it is known what the hub takes to be readable.
+    fn look(disk: D, keys: HubKeys) -> Result<Self, DiskError> {
         let mut history = Self {
             disk,
             keys,
@@ -112,8 +126,10 @@ impl<D: Disk> History<D> {
             build: None,
             room: Room::default(),
             untold: Vec::new(),
+            unheard: BTreeSet::new(),
+            known: BTreeSet::new(),
             warm: 0,
-            covered,
+            covered: 0,
             first: 0,
         };
         history.refresh()?;
@@ -125,38 +141,12 @@ impl<D: Disk> History<D> {
         Ok(history)
     }
 
-    /// What the hub's filter is to know of what it takes to be readable: the times of what is not
-    /// told one by one, and the rest, the oldest first.
-    pub fn remembered(&mut self) -> Result<(Option<Latest>, Vec<Indexed>), IndexError> {
-        let (mut told, mut rest, mut keys) = (Vec::new(), None, 0u64);
-        let most = (GONE_GENERATIONS * GONE_KEYS_OF_GENERATION) as u64;
-        let covered = self.covered_segments();
-        for number in covered.iter().rev() {
-            let Some(index) = self.indexes.get(number) else {
-                // It may hold anything until it has an index again.
-                rest = Some(Latest::EVER);
-                continue;
-            };
-            let (record, latest) = (index.summary().last_record, latest_of(index));
-            keys = keys.saturating_add(index.summary().recent);
-            if keys > most {
-                rest = Some(rest.unwrap_or_default().and(latest));
-                continue;
-            }
-            let keys = index.recent(&mut self.disk)?;
-            told.push(Indexed { record, latest, keys });
-        }
-        if self.reached() < self.covered {
-            // As long as that is so no look-up is answered either.
-            rest = Some(Latest::EVER);
-        }
-        told.reverse();
-        // What archives have and this disk has not any more is of no message of these days.
-        let removed = self.covered > 0 && self.sealed.first_key_value().is_none_or(|(n, _)| *n > 1);
-        if removed {
-            rest = Some(rest.unwrap_or_default());
-        }
-        Ok((rest, told))
+    /// The hub takes this to be readable. It is to hear of what has an index beyond that: the last
+    /// run ended between the two.
+    fn cover(&mut self, covered: u64) {
+        self.covered = covered;
+        let beyond = |number: &&u64| self.sealed.get(number).is_some_and(|last| *last > covered);
+        self.unheard = self.indexes.keys().filter(beyond).copied().collect();
     }
 
     /// The sealed segments that the hub takes to be readable, the oldest first.
@@ -180,7 +170,7 @@ impl<D: Disk> History<D> {
 
     /// Whether an index is under way, or the hub is to be told of one.
     pub fn is_at_work(&self) -> bool {
-        self.build.is_some() || !self.untold.is_empty()
+        self.build.is_some() || !self.untold.is_empty() || !self.unheard.is_empty()
     }
 
     /// Does one bounded piece of what is to be done.
@@ -188,6 +178,9 @@ impl<D: Disk> History<D> {
         if let Some(part) = self.untold.pop() {
             self.covered = self.covered.max(part.record);
             return Ok(Step::Indexed(part));
+        }
+        if let Some(number) = self.unheard.first().copied() {
+            return self.announce_again(number);
         }
         self.advance()
     }
@@ -219,10 +212,43 @@ impl<D: Disk> History<D> {
         let Some(index) = Index::open(&mut self.disk, number, KEYS_VERSION)? else {
             return Ok(Step::More);
         };
-        let (latest, keys) = (latest_of(&index), index.recent(&mut self.disk)?);
+        let keys = index.recent(&mut self.disk)?;
+        let latest = latest_of(&index);
         self.indexes.insert(number, index);
+        self.announce(latest, keys);
+        // Before anybody asks for what it has: a busy hub has no idle moment for it later. An error
+        // costs that alone, as the hub will be told by now.
+        self.warm_up()?;
+        Ok(Step::More)
+    }
+
+    /// The hub is to hear of an index that was there before.
+    fn announce_again(&mut self, number: u64) -> Result<Step, IndexError> {
+        let Some(index) = self.indexes.get(&number) else {
+            // It is made again.
+            self.unheard.remove(&number);
+            return Ok(Step::More);
+        };
+        let latest = latest_of(index);
+        let known = self.known.contains(&number);
+        let keys = if known { Ok(Vec::new()) } else { index.recent(&mut self.disk) };
+        if let Err(IndexError::Damaged { .. }) = &keys {
+            self.indexes.remove(&number);
+            Index::remove(&mut self.disk, number)?;
+            return Ok(Step::More);
+        }
+        let keys = keys?;
+        self.unheard.remove(&number);
+        self.announce(latest, keys);
+        Ok(Step::More)
+    }
+
+    /// The hub is to hear of these keys, and then of what can be read back.
+    fn announce(&mut self, latest: Latest, keys: Vec<u64>) {
         // Segments are indexed in their order, but for one that was lost: then more is readable.
-        let whole = self.sealed.iter().take_while(|(number, _)| self.indexes.contains_key(number));
+        let heard =
+            |number: &u64| self.indexes.contains_key(number) && !self.unheard.contains(number);
+        let whole = self.sealed.iter().take_while(|(number, _)| heard(number));
         let record = whole.last().map_or(0, |(_, last)| *last);
         // Before the last part the hub hears of nothing new that can be read back.
         let part = |keys: &[u64]| Indexed { record: self.covered, latest, keys: keys.to_vec() };
@@ -235,10 +261,6 @@ impl<D: Disk> History<D> {
         // Behind those of the index before.
         parts.append(&mut self.untold);
         self.untold = parts;
-        // Before anybody asks for what it has: a busy hub has no idle moment for it later. An error
-        // costs that alone, as the hub will be told by now.
-        self.warm_up()?;
-        Ok(Step::More)
     }
 
     /// Takes as many filters into memory as will stay there: for a start, so that the first
@@ -275,6 +297,12 @@ impl<D: Disk> History<D> {
         Ok(Step::More)
     }
 
+    /// Sees which segments are sealed, whichever is in use.
+    fn look_again(&mut self) -> Result<(), DiskError> {
+        self.active = 0;
+        self.refresh()
+    }
+
     /// Sees which segments are sealed, if another one is in use.
     fn refresh(&mut self) -> Result<(), DiskError> {
         let active = index::active(&mut self.disk)?;
@@ -294,19 +322,18 @@ impl<D: Disk> History<D> {
     /// that does not hold is made again, once.
     pub fn find(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
         self.mend()?;
-        match self.look(ask) {
+        match self.answer(ask) {
             Err(IndexError::Damaged { file, .. }) if index::index_number(&file).is_some() => {
                 let number = index::index_number(&file).unwrap_or_default();
                 self.indexes.remove(&number);
                 Index::remove(&mut self.disk, number)?;
                 self.mend()?;
-                self.look(ask)
+                self.answer(ask)
             }
             Err(IndexError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
                 // A segment has gone to the archive meanwhile.
-                self.active = 0;
-                self.refresh()?;
-                self.look(ask)
+                self.look_again()?;
+                self.answer(ask)
             }
             found => found,
         }
@@ -316,8 +343,7 @@ impl<D: Disk> History<D> {
     /// whole.
     fn mend(&mut self) -> Result<(), IndexError> {
         if self.reached() < self.covered {
-            self.active = 0;
-            self.refresh()?;
+            self.look_again()?;
             self.is_whole()?;
         }
         while self.covered_segments().iter().any(|number| !self.indexes.contains_key(number)) {
@@ -337,7 +363,7 @@ impl<D: Disk> History<D> {
         Err(IndexError::Disk(DiskError { kind, op, name, detail }))
     }
 
-    fn look(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
+    fn answer(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
         let (mut ids, mut frames) = (Vec::new(), Frames::default());
         for index in self.indexes.values().rev() {
             if index.summary().times.last < ask.since.0 || ids.len() >= FOUND_BY_LOOK_UP_MAX {

@@ -120,6 +120,9 @@ pub const SNAPSHOT_PAYMENTS: usize = 256;
 pub const SNAPSHOT_SMALL: usize = 4 * 1024 * 1024;
 /// ... but no longer than so many times as many records as it is due after.
 pub const SNAPSHOT_PATIENCE: u64 = 4;
+/// Recent keys that a start puts into the hub's filter at once: 8 MB, and as much again while they
+/// are put in order, which makes it three times as fast.
+pub const KEYS_GATHERED: usize = 1 << 20;
 /// Keys of an index that are told to the hub at once: a tenth of a millisecond of its loop.
 pub const KEYS_TOLD: usize = 2_048;
 /// Bytes of a trunk connection that has not said who it is: one hello.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use journal::index::IndexError;
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::{CardVault, LinkMac};
 use scheme::{ParticipantId, StationId, Timestamp};
@@ -14,7 +13,7 @@ use crate::booking::Booked;
 use crate::clock::RoleClock;
 use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
-use crate::history::{History, HubKeys};
+use crate::history::{HubKeys, Start};
 use crate::hub::HubRole;
 use crate::hub::rebuild::{Aside, AtOnce, Rebuild};
 use crate::hub::replay;
@@ -187,7 +186,7 @@ impl Host {
         }
     }
 
-    /// The last record that can be read back ([`History::open`]); none where there is no history.
+    /// The last record that can be read back ([`crate::history::History::open`]); none where there is no history.
     pub fn covered(&self) -> Option<u64> {
         match &self.core {
             Core::Hub(hub) => Some(hub.hub.state().payments().covered()),
@@ -517,12 +516,16 @@ fn open_hub<D: Disk>(
     });
     let (mut writer, recovery) =
         opened.map_err(|error| HostError::Journal(rebuild.named(error)))?;
-    (role.hub, role.books) = rebuild.into_parts();
+    let gone;
+    (role.hub, role.books, gone) = rebuild.into_parts();
     let snapshot_covered = role.hub.state().payments().covered();
     let epoch = role.hub.state().epoch().max(writer.mark().epoch).max(1);
     writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let mut notices = notices(&recovery);
-    notices.extend(remember(config, &mut role.hub, writer.disk_mut()));
+    match gone {
+        Some(gone) => role.hub.remember(gone),
+        None => notices.extend(remember(config, &mut role.hub, writer.disk_mut())),
+    }
     if !role.hub.state().directory().is_empty() {
         let difference = config.business_difference(role.hub.state().directory());
         if !difference.is_empty() {
@@ -563,11 +566,10 @@ fn remember<D: Disk>(config: &Config, hub: &mut switch::Hub, disk: &mut D) -> Op
     if covered == 0 {
         return None;
     }
-    let history = History::open(disk, HubKeys::new(config), covered).map_err(IndexError::from);
-    match history.and_then(|mut history| history.remembered()) {
-        Ok((rest, told)) => {
-            hub.remember_only(rest);
-            told.iter().for_each(|indexed| hub.remember(indexed));
+    let start = Start::read(disk, HubKeys::new(config));
+    match start.and_then(|start| start.end(covered)) {
+        Ok((gone, _)) => {
+            hub.remember(gone);
             None
         }
         Err(error) => Some(format!(

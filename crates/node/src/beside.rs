@@ -1,19 +1,28 @@
-//! A thread for what a hub's recovery runs aside.
+//! Threads for what a hub's recovery runs aside, and for its history, which is read meanwhile.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use host::history::{History, HubKeys, Start};
 use host::limits::REPLAY_HANDFULS;
 use host::{Aside, Task, Worker};
+use journal::index::IndexError;
+use switch::hub::Gone;
 
+use crate::disk::FileDisk;
 use crate::error::RunError;
 
-/// The thread. Dropped, it ends.
+/// What reads a history: one start.
+type Reading = JoinHandle<Result<Start<FileDisk>, IndexError>>;
+
+/// The threads. Dropped, they end.
 #[derive(Debug)]
 pub(crate) struct Beside {
     work: Option<SyncSender<Task>>,
     done: Receiver<Task>,
     thread: Option<JoinHandle<()>>,
+    reading: Option<Reading>,
+    history: Option<History<FileDisk>>,
 }
 
 impl Beside {
@@ -32,7 +41,23 @@ impl Beside {
                 }
             })
             .map_err(|error| RunError::system("start the recovery's thread", error))?;
-        Ok(Self { work: Some(work), done, thread: Some(thread) })
+        let (reading, history) = (None, None);
+        Ok(Self { work: Some(work), done, thread: Some(thread), reading, history })
+    }
+
+    /// Begins to read the history of a hub, on a disk of its own.
+    pub(crate) fn read_history(&mut self, disk: FileDisk, keys: HubKeys) -> Result<(), RunError> {
+        let reading = std::thread::Builder::new()
+            .name("history".to_owned())
+            .spawn(move || Start::read(disk, keys))
+            .map_err(|error| RunError::system("start a thread for the history", error))?;
+        self.reading = Some(reading);
+        Ok(())
+    }
+
+    /// The history that was read, if it could be.
+    pub(crate) fn into_history(mut self) -> Option<History<FileDisk>> {
+        self.history.take()
     }
 
     /// The thread is gone: what it died of goes on here.
@@ -57,6 +82,18 @@ impl Aside for Beside {
             Ok(task) => task,
             Err(_) => self.died(),
         }
+    }
+
+    fn remembered(&mut self, covered: u64) -> Option<Gone> {
+        let read = match self.reading.take()?.join() {
+            Ok(read) => read,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        // What cannot be read now is read again by the caller, who says why if it still cannot be:
+        // the recovery may have put something away under the reader's eyes.
+        let (gone, history) = read.and_then(|start| start.end(covered)).ok()?;
+        self.history = Some(history);
+        Some(gone)
     }
 }
 

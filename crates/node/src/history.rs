@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use host::Level;
 use host::history::{Ask, History, Step};
 use journal::Disk;
+use journal::index::IndexError;
 use mio::Waker;
 use switch::history::Indexed;
 use switch::hub::Kept;
@@ -130,6 +131,10 @@ struct Reader<D> {
 
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
+        // Before the first question, and not before the hub is ready.
+        if let Err(error) = self.history.warm_up() {
+            self.say(&error);
+        }
         let (mut pause, mut turn) = (Duration::ZERO, Turn::default());
         loop {
             let next = if turn.is_of_work(self.history.is_at_work()) {
@@ -171,13 +176,17 @@ impl<D: Disk> Reader<D> {
                 self.tell(Told::Indexed(indexed)).then_some(Duration::ZERO)
             }
             Err(error) => {
-                // Said once, until it goes on.
-                if !std::mem::replace(&mut self.failed, true) {
-                    let values = [("why", error.to_string().into())];
-                    self.log.say(Level::Error, "segment_not_indexed", &values);
-                }
+                self.say(&error);
                 Some(HISTORY_RETRY)
             }
+        }
+    }
+
+    /// Said once, until it goes on.
+    fn say(&mut self, error: &IndexError) {
+        if !std::mem::replace(&mut self.failed, true) {
+            let values = [("why", error.to_string().into())];
+            self.log.say(Level::Error, "segment_not_indexed", &values);
         }
     }
 

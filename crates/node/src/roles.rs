@@ -8,8 +8,9 @@ use std::sync::Arc;
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
 use host::history::{History, HubKeys};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
-use journal::index::IndexError;
-use journal::{DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
+use journal::{
+    DiskError, DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer,
+};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
 use parties::{BankHost, Shop};
@@ -121,9 +122,12 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let clocks = clock::read();
     let keys = HostKeys { vault, macs };
     let mut beside = Beside::start()?;
+    if role == Role::Hub {
+        beside.read_history(open_disk(process)?, HubKeys::new(&process.config))?;
+    }
     let mut opened = Host::open_beside(role, &process.config, keys, disk, clocks, &mut beside)
         .map_err(|error| host_error(process, error))?;
-    drop(beside);
+    let history = beside.into_history();
     report(process, &opened.recovery);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
@@ -148,7 +152,7 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
         opened.host.probe_with(probe_cards::cards(&process.layout, &process.config)?);
     }
     process.note([opened.notices, deaths].concat());
-    let historian = historian(process, &opened.host, &reactor)?;
+    let historian = historian(process, &opened.host, history, &reactor)?;
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
     let driven = driven.reading(historian);
     let journal = process.layout.journal(&process.role);
@@ -164,18 +168,20 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
 fn historian(
     process: &Process,
     host: &Host,
+    history: Option<History<FileDisk>>,
     reactor: &Reactor,
 ) -> Result<Option<Historian>, RunError> {
     let Some(covered) = host.covered() else { return Ok(None) };
-    let keys = HubKeys::new(&process.config);
-    let failed = |error: IndexError| {
+    let failed = |error: DiskError| {
         let place = process.layout.journal(&process.role).display().to_string();
         let remedy = "check that this directory can be written, and the disk (`dmesg`)";
         RunError::new(RunErrorKind::Journal, error.to_string(), place, remedy)
     };
-    let history = History::open(open_disk(process)?, keys, covered);
-    let mut history = history.map_err(|error| failed(error.into()))?;
-    history.warm_up().map_err(failed)?;
+    let history = match history {
+        Some(history) => history,
+        None => History::open(open_disk(process)?, HubKeys::new(&process.config), covered)
+            .map_err(failed)?,
+    };
     Historian::spawn(history, reactor.waker(), Arc::clone(&process.log)).map(Some)
 }
 

@@ -115,6 +115,11 @@ impl<'a> Reader<'a> {
         rest
     }
 
+    /// How many bytes come after this.
+    pub fn left(&self) -> usize {
+        self.bytes.len().saturating_sub(self.at)
+    }
+
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], Corrupt> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N, what)?);

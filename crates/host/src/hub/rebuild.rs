@@ -12,7 +12,7 @@ use journal::{OpenError, RecordView};
 use ledger::limits::WINDOW_TRANSFERS;
 use ledger::{Account, Books, TransferStatus};
 use scheme::Timestamp;
-use switch::hub::{Chaining, Recovering};
+use switch::hub::{Chaining, Gone, Recovering};
 use switch::legs::Implied;
 use switch::{Hub, Record, legs, record};
 
@@ -90,6 +90,14 @@ pub trait Aside {
 
     /// Takes back, done, the first of those that were given.
     fn take(&mut self) -> Task;
+
+    /// The filter of a hub that takes everything up to this record to be readable, from who read
+    /// its history meanwhile ([`crate::history::Start`]). None where nobody did, or could: then it
+    /// is read now.
+    fn remembered(&mut self, covered: u64) -> Option<Gone> {
+        let _ = covered;
+        None
+    }
 }
 
 /// Works at once: for those who have no threads, or no need of them.
@@ -171,8 +179,8 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// The hub and its books, after [`Self::end`].
-    pub(crate) fn into_parts(mut self) -> (Hub, Books) {
+    /// The hub and its books, after [`Self::end`], and the hub's filter where it was made aside.
+    pub(crate) fn into_parts(mut self) -> (Hub, Books, Option<Gone>) {
         let hub = self.hub.take().or_else(|| self.exchange(None));
         let mut hub = hub.expect("the hub is aside unless no record came");
         let [mut here, aside] = hub.chains();
@@ -185,7 +193,8 @@ impl<'a> Rebuild<'a> {
             hub.make_room(more);
             books.make_room(transfers_of(more));
         }
-        (hub, books)
+        let gone = self.aside.remembered(hub.state().payments().covered());
+        (hub, books, gone)
     }
 
     /// An error of the journal's that names the record which is to blame.

@@ -1,16 +1,18 @@
 //! Indexes beside a hub's journal: whatever is not what its segment makes is named, a missing one
 //! is no damage.
 
-use host::history::{Ask, History, HubKeys, Step};
+use host::history::{Ask, History, HubKeys, Start, Step};
 use host::offline::{Check, VerifyReport, check_indexes};
 use journal::index::{self, Keys, KeysOf};
 use journal::sim_disk::SimDisk;
-use journal::{DiskErrorKind, DiskOp, RecordView};
+use journal::{Disk, DiskErrorKind, DiskOp, RecordView};
 use scheme::{PaymentId, Rrn, Timestamp};
-use switch::history::HistoryKey;
+use switch::history::{HistoryKey, KEYS_VERSION, Latest};
+use switch::hub::Gone;
 
 use crate::CARD;
 use crate::forged::Tale;
+use crate::shared::Shared;
 use crate::world::{World, field};
 
 /// Sixty purchases in segments of 8 KiB, each sealed one with its index.
@@ -164,6 +166,82 @@ fn r_match_whatever_call_fails_the_hub_hears_of_all_keys_before_they_can_be_read
         }
     }
     assert!(met as u64 > calls / 2, "{met} of {calls} calls failed");
+}
+
+/// A kill between the making of an index and the record that says so: the hub lets those payments
+/// go some time later, and is to know their keys by then.
+#[test]
+fn r_match_the_hub_hears_of_an_index_that_was_made_before_it_was_killed() {
+    let (world, disk, numbers) = indexed();
+    let mut none = disk.clone();
+    numbers.iter().for_each(|number| index::Index::remove(&mut none, *number).unwrap());
+    let (expected, _) = told(&world, &mut none);
+    for made in 0..=numbers.len() {
+        let mut disk = disk.clone();
+        for number in &numbers[made..] {
+            index::Index::remove(&mut disk, *number).unwrap();
+        }
+        let (told, _) = told(&world, &mut disk);
+        assert_eq!(told.last(), expected.last(), "{made} were there");
+        for (record, keys) in &told {
+            let (_, before) = expected.iter().rfind(|(known, _)| known <= record).unwrap();
+            assert!(before.iter().all(|key| keys.contains(key)), "{made} were there, {record}");
+        }
+    }
+}
+
+/// The filter that a start makes beside the recovery, which may find more than was there: whatever
+/// the hub is told, or knows by it, has every key.
+#[test]
+fn r_match_a_start_knows_all_keys_of_what_is_covered_whenever_it_looked() {
+    let (world, disk, numbers) = indexed();
+    let sealed = index::sealed(&mut disk.clone()).unwrap();
+    let keys = |number: &u64| {
+        let mut disk = disk.clone();
+        let index = index::Index::open(&mut disk, *number, KEYS_VERSION).unwrap().unwrap();
+        index.recent(&mut disk).unwrap()
+    };
+    let keys: Vec<Vec<u64>> = numbers.iter().map(keys).collect();
+    for before in 0..=numbers.len() {
+        let disk = Shared::new(disk.clone());
+        // It looks when so many have an index, and the others have one afterwards.
+        let mut taken = Vec::new();
+        for number in &numbers[before..] {
+            let name = index::index_name(*number);
+            let len = usize::try_from(disk.clone().len(&name).unwrap().unwrap()).unwrap();
+            let mut bytes = vec![0; len];
+            disk.clone().read(&name, 0, &mut bytes).unwrap();
+            disk.clone().remove(&name).unwrap();
+            taken.push((name, bytes));
+        }
+        let start = Start::read(disk.clone(), HubKeys::new(&world.config)).unwrap();
+        for (name, bytes) in taken {
+            disk.clone().create(&name, bytes.len() as u64).unwrap();
+            disk.clone().write(&name, 0, &bytes).unwrap();
+        }
+        let covered = sealed[sealed.len() / 2].last_record;
+        let (mut gone, mut history) = start.end(covered).unwrap();
+        let mut until = covered;
+        let all_known = |gone: &Gone, until: u64| {
+            let places = sealed.iter().take_while(|one| one.last_record <= until);
+            let mut known = places.zip(&keys).flat_map(|(_, keys)| keys);
+            known.all(|key| gone.may_hold(*key, |latest| *latest != Latest::EVER))
+        };
+        assert!(all_known(&gone, until), "{before} were there");
+        assert!(!gone.may_hold(1, |_| true), "and not everything is looked up");
+        loop {
+            match history.step().unwrap() {
+                Step::Idle => break,
+                Step::More => {}
+                Step::Indexed(part) => {
+                    gone.add(&part);
+                    until = until.max(part.record);
+                    assert!(all_known(&gone, until), "{before} were there, up to {until}");
+                }
+            }
+        }
+        assert_eq!(until, sealed.last().unwrap().last_record);
+    }
 }
 
 #[test]

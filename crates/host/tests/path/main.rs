@@ -15,6 +15,8 @@ mod links;
 mod poison;
 mod probe;
 mod recalled;
+#[path = "../matrix/shared.rs"]
+mod shared;
 mod story;
 mod world;
 

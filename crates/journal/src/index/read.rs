@@ -149,8 +149,22 @@ impl Index {
 
     /// The recent keys, in the order of their records.
     pub fn recent<D: Disk>(&self, disk: &mut D) -> Result<Vec<u64>, IndexError> {
-        let pages = self.pages(disk, self.layout.recent_page(), self.layout.recent)?;
-        Ok(words(&pages, self.summary.recent))
+        let mut keys = Vec::new();
+        self.add_recent(disk, &mut Vec::new(), &mut keys)?;
+        Ok(keys)
+    }
+
+    /// Puts them behind others, and what was read of the disk into `pages`: for who reads many. On
+    /// an error nothing is put.
+    pub fn add_recent<D: Disk>(
+        &self,
+        disk: &mut D,
+        pages: &mut Vec<u8>,
+        keys: &mut Vec<u64>,
+    ) -> Result<(), IndexError> {
+        self.pages_into(disk, self.layout.recent_page(), self.layout.recent, pages)?;
+        add_words(pages, self.summary.recent, keys);
+        Ok(())
     }
 
     /// Adds the places of the frames that hold a key, oldest first, `most` at most.
@@ -250,13 +264,29 @@ impl Index {
 
     /// Whole pages, each of which holds.
     fn pages<D: Disk>(&self, disk: &mut D, page: u64, count: u64) -> Result<Vec<u8>, IndexError> {
+        let mut pages = Vec::new();
+        self.pages_into(disk, page, count, &mut pages)?;
+        Ok(pages)
+    }
+
+    /// The same, in the memory of others.
+    fn pages_into<D: Disk>(
+        &self,
+        disk: &mut D,
+        page: u64,
+        count: u64,
+        pages: &mut Vec<u8>,
+    ) -> Result<(), IndexError> {
         let name = index_name(self.summary.segment);
         let bytes = usize::try_from(offset_of(count)).unwrap_or(0);
-        let mut pages = vec![0; bytes];
-        let read = disk.read(&name, offset_of(page), &mut pages)?;
+        if pages.capacity() == 0 {
+            *pages = vec![0; bytes];
+        }
+        pages.resize(bytes, 0);
+        let read = disk.read(&name, offset_of(page), pages)?;
         let broken = pages.chunks(PAGE_BYTES).position(|page| !holds(page));
         match broken {
-            None if read == bytes => Ok(pages),
+            None if read == bytes => Ok(()),
             broken => {
                 let page = page.saturating_add(broken.unwrap_or(0) as u64);
                 Err(IndexError::Damaged { file: name, offset: offset_of(page) })
@@ -277,8 +307,18 @@ impl Index {
 
 /// The words of whole pages, `count` at most.
 fn words(pages: &[u8], count: u64) -> Vec<u64> {
-    let words = pages
-        .chunks(PAGE_BYTES)
-        .flat_map(|page| (0..WORDS_OF_PAGE).map(|n| u64_at(page, n.saturating_mul(8))));
-    words.take(usize::try_from(count).unwrap_or(0)).collect()
+    let mut words = Vec::new();
+    add_words(pages, count, &mut words);
+    words
+}
+
+/// Puts them behind others.
+fn add_words(pages: &[u8], count: u64, words: &mut Vec<u64>) {
+    let mut left = usize::try_from(count).unwrap_or(0);
+    words.reserve(left.min(pages.len() / 8));
+    for page in pages.chunks(PAGE_BYTES) {
+        let here = left.min(WORDS_OF_PAGE);
+        words.extend(page.chunks_exact(8).take(here).map(|word| u64_at(word, 0)));
+        left = left.saturating_sub(here);
+    }
 }

@@ -30,9 +30,13 @@ struct Generation {
     latest: Latest,
 }
 
+/// From so many keys on they are put in the order of their blocks first: the whole filter is far
+/// from the processor, a part of it is near.
+const MANY: usize = 1 << 14;
+
 /// The filter.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gone {
+pub struct Gone {
     /// The newest first.
     generations: VecDeque<Generation>,
     /// The latest times of what is in no generation; none when all are.
@@ -41,7 +45,7 @@ pub(super) struct Gone {
 
 impl Gone {
     /// Nothing is known of what there is but that it is no later than this.
-    pub(super) fn unknown(rest: Option<Latest>) -> Self {
+    pub fn unknown(rest: Option<Latest>) -> Self {
         Self { generations: VecDeque::new(), rest }
     }
 
@@ -50,8 +54,13 @@ impl Gone {
         self.generations.is_empty() && self.rest.is_none()
     }
 
-    /// Takes in what was indexed.
-    pub(super) fn add(&mut self, indexed: &Indexed) {
+    /// There may be more than what was taken in, no later than this.
+    pub fn and_rest(&mut self, rest: Latest) {
+        self.rest = Some(self.rest.unwrap_or_default().and(rest));
+    }
+
+    /// Takes in what was indexed, after what is older.
+    pub fn add(&mut self, indexed: &Indexed) {
         let Indexed { latest, keys, .. } = indexed;
         for keys in keys.chunks(KEYS) {
             let room = |generation: &Generation| generation.keys.saturating_add(keys.len()) <= KEYS;
@@ -61,12 +70,10 @@ impl Gone {
             let Some(generation) = self.generations.front_mut() else { return };
             generation.keys = generation.keys.saturating_add(keys.len());
             generation.latest = generation.latest.and(*latest);
-            for key in keys {
-                let (block, bits) = place_of(*key);
-                let words = &mut generation.words[block..block.saturating_add(BLOCK)];
-                for bit in bits {
-                    words[usize::from(bit / 64)] |= 1 << (bit % 64);
-                }
+            if keys.len() < MANY {
+                keys.iter().for_each(|key| generation.set(*key));
+            } else {
+                by_blocks(keys).into_iter().for_each(|key| generation.set(key));
             }
         }
     }
@@ -75,7 +82,7 @@ impl Gone {
         if self.generations.len() >= GONE_GENERATIONS
             && let Some(oldest) = self.generations.pop_back()
         {
-            self.rest = Some(self.rest.unwrap_or_default().and(oldest.latest));
+            self.and_rest(oldest.latest);
         }
         let words = usize::try_from(BLOCKS).unwrap_or(0).saturating_mul(BLOCK);
         let latest = Latest::default();
@@ -83,7 +90,7 @@ impl Gone {
     }
 
     /// Whether a key may be in history, among payments whose times may be `of_interest`.
-    pub(super) fn may_hold(&self, key: u64, of_interest: impl Fn(&Latest) -> bool) -> bool {
+    pub fn may_hold(&self, key: u64, of_interest: impl Fn(&Latest) -> bool) -> bool {
         let (block, bits) = place_of(key);
         let held = self.generations.iter().filter(|one| of_interest(&one.latest)).any(|one| {
             let words = &one.words[block..block.saturating_add(BLOCK)];
@@ -91,6 +98,39 @@ impl Gone {
         });
         held || self.rest.as_ref().is_some_and(of_interest)
     }
+}
+
+impl Generation {
+    fn set(&mut self, key: u64) {
+        let (block, bits) = place_of(key);
+        let words = &mut self.words[block..block.saturating_add(BLOCK)];
+        for bit in bits {
+            words[usize::from(bit / 64)] |= 1 << (bit % 64);
+        }
+    }
+}
+
+/// The same keys, those of near blocks together.
+fn by_blocks(keys: &[u64]) -> Vec<u64> {
+    // The block is chosen by the highest bits.
+    let part = |key: &u64| key.to_be_bytes()[0];
+    let mut next = [0usize; 256];
+    for key in keys {
+        let next = &mut next[usize::from(part(key))];
+        *next = next.saturating_add(1);
+    }
+    let mut before = 0usize;
+    for next in &mut next {
+        let here = core::mem::replace(next, before);
+        before = before.saturating_add(here);
+    }
+    let mut sorted = vec![0; keys.len()];
+    for key in keys {
+        let next = &mut next[usize::from(part(key))];
+        sorted[*next] = *key;
+        *next = next.saturating_add(1);
+    }
+    sorted
 }
 
 /// Where a key's bits are: the first word of its block, and the bits in it.

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use scheme::{MtiClass, MtiFunction, Reason, Timestamp, TransactionKind};
 
-use super::{Effect, Effects, Hub, Input, MatchKey, matching};
+use super::{Effect, Effects, Gone, Hub, Input, MatchKey, matching};
 use crate::history::{HistoryKey, Indexed, Latest};
 use crate::hub::Kept;
 use crate::limits::{LOOK_UP_MS, LOOK_UPS_MAX, RETIRE_PER_TURN};
@@ -259,21 +259,15 @@ impl Hub {
 
     /// A segment can be read back.
     pub(super) fn indexed(&mut self, indexed: &Indexed, out: &mut Effects) {
-        self.remember(indexed);
+        self.gone.add(indexed);
         if indexed.record > self.state.payments().covered() {
             self.commit(Fact::Covered { record: indexed.record }, out);
         }
     }
 
-    /// What a start finds in an index of what was covered before.
-    pub fn remember(&mut self, indexed: &Indexed) {
-        self.gone.add(indexed);
-    }
-
-    /// What else is covered is no later than this, or there is nothing else: the filter has begun
-    /// anew. [`Self::remember`] follows, the oldest first.
-    pub fn remember_only(&mut self, rest: Option<Latest>) {
-        self.gone = super::gone::Gone::unknown(rest);
+    /// What a start has found in the indexes: all that is covered is in it, or in its rest.
+    pub fn remember(&mut self, gone: Gone) {
+        self.gone = gone;
     }
 
     /// Says all of those payments that are over and would else stay in memory for ever.

@@ -51,6 +51,7 @@ use scheme::{
 
 pub use engine::Answers;
 use engine::Proposal;
+pub use gone::Gone;
 pub use kept::Kept;
 pub use payments::{Payment, Payments, Status};
 pub use recovering::Recovering;

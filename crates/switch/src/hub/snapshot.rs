@@ -62,14 +62,17 @@ impl super::Hub {
         }
         let scalars = get_scalars(&mut r, version)?;
         let directory = get_directory(&mut r)?;
-        let Parts { mut payments, fingerprint, tombstones, advices, flows } = if version < COVERED {
+        let Parts { payments, fingerprint, tombstones, advices, flows } = if version < COVERED {
             get_older(&mut r, version, scalars.records)?
         } else {
             get_newest(&mut r)?
         };
         let proposed = if version < VERSION { Vec::new() } else { list(&mut r, get_fact)? };
         r.finish()?;
-        payments.sort_by_key(|(kept, _)| kept.opened);
+        // A payment is long: its number is put in order, and not the payment.
+        let mut order: Vec<(u64, usize)> =
+            payments.iter().zip(0..).map(|((kept, _), place)| (kept.opened, place)).collect();
+        order.sort_unstable();
         // The clock may have been set back since.
         let latest = payments.iter().map(|(kept, _)| kept.payment.at).max();
         self.now = self.now.max(latest.unwrap_or_default());
@@ -79,6 +82,7 @@ impl super::Hub {
             scalars,
             directory,
             payments,
+            order: order.into_iter().map(|(_, place)| place).collect(),
             fingerprint,
             tombstones,
             advices,
@@ -145,8 +149,10 @@ fn list<T>(
     mut item: impl FnMut(&mut Reader<'_>) -> Result<T, Corrupt>,
 ) -> Result<Vec<T>, Corrupt> {
     let len = r.u32("length of a list")?;
-    // Not preallocated: the length is not trusted before its items are there.
-    let mut items = Vec::new();
+    // The length is not trusted before its items are there: twice what is left bounds the memory,
+    // as items are written in at least half of what they take.
+    let most = r.left().saturating_mul(2).checked_div(size_of::<T>()).unwrap_or(0);
+    let mut items = Vec::with_capacity(most.min(usize::try_from(len).unwrap_or(usize::MAX)));
     for _ in 0..len {
         items.push(item(r)?);
     }
@@ -310,9 +316,11 @@ fn get_older(r: &mut Reader<'_>, version: u16, records: u64) -> Result<Parts, Co
 pub(crate) struct Body {
     pub(crate) scalars: Scalars,
     pub(crate) directory: Directory,
-    /// Those that are not cold, in the order in which they came; whether the last record of each
-    /// says all of it, and whether any did.
+    /// Those that are not cold; whether the last record of each says all of it, and whether any
+    /// did.
     pub(crate) payments: Vec<(Kept, (bool, bool))>,
+    /// Their places, in the order in which they came.
+    pub(crate) order: Vec<usize>,
     /// Of all payments that ever were.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) tombstones: Vec<Tombstone>,

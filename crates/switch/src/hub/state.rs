@@ -665,10 +665,11 @@ impl State {
 
     /// Puts back what a snapshot kept.
     pub(crate) fn restore(&mut self, body: Body) {
-        let Body { scalars, directory, payments, tombstones, advices, flows, .. } = body;
+        let Body { scalars, directory, payments, order, tombstones, advices, flows, .. } = body;
+        let payments = || order.iter().filter_map(|place| payments.get(*place));
         self.directory = directory;
         self.payments.restore(scalars.covered);
-        for (kept, told) in &payments {
+        for (kept, told) in payments() {
             if is_open_preauth(&kept.payment) {
                 let terminal = (kept.payment.seen.acquirer, kept.payment.seen.terminal);
                 self.flows.get_mut().preauth_opened(terminal);
@@ -694,7 +695,7 @@ impl State {
         for fact in &body.proposed {
             self.propose(fact);
         }
-        for (kept, _) in &payments {
+        for (kept, _) in payments() {
             self.settle(kept.payment.id);
         }
         self.payments.restored(body.fingerprint);
