@@ -186,7 +186,8 @@ impl Host {
         }
     }
 
-    /// The last record that can be read back ([`crate::history::History::open`]); none where there is no history.
+    /// The last record that can be read back ([`crate::history::History::open`]); none where there
+    /// is no history.
     pub fn covered(&self) -> Option<u64> {
         match &self.core {
             Core::Hub(hub) => Some(hub.hub.state().payments().covered()),
