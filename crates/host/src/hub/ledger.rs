@@ -84,3 +84,68 @@ impl HubRole {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
+    use scheme::Timestamp;
+
+    use super::*;
+    use crate::{Config, HostKeys, LinkMacs};
+
+    const NOW: Timestamp = Timestamp(1_795_330_800_000_000_000);
+
+    fn hub() -> (HubRole, Pipeline) {
+        let key = |byte: u8| Key128::from_random([byte; 16]);
+        let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
+        let vault = CardVault::new(TokenKey::new(key(1)), ring);
+        let keys = HostKeys { vault, macs: LinkMacs::Off };
+        let (mut hub, mut pipeline) = (HubRole::new(Config::example(), keys, 1), Pipeline::new(1));
+        hub.at(NOW, 0);
+        hub.drive(Input::Timeout, &mut pipeline);
+        (hub, pipeline)
+    }
+
+    fn accounts() -> Vec<Account> {
+        [1, 2].map(|id| Account { id, ledger: 1, code: 1, ..Account::default() }).to_vec()
+    }
+
+    fn transfers() -> Vec<Transfer> {
+        let (debit_account_id, credit_account_id) = (1, 2);
+        let (amount, ledger, code) = (5, 1, 1);
+        let id = 3;
+        let default = Transfer::default();
+        vec![Transfer { id, debit_account_id, credit_account_id, amount, ledger, code, ..default }]
+    }
+
+    /// What the books have is of the turn's time, whoever the ledger is.
+    #[test]
+    fn what_is_booked_is_booked_now() {
+        for on_cluster in [false, true] {
+            let (mut hub, mut pipeline) = hub();
+            hub.cluster = on_cluster.then(Cluster::default);
+            hub.create_accounts(accounts(), &mut pipeline);
+            let said = vec![AccountStatus::Ok; 2];
+            hub.booked(1, &Booked::Accounts(said), &mut pipeline);
+            hub.create_transfers(transfers(), &mut pipeline);
+            hub.booked(2, &Booked::Transfers(vec![TransferStatus::Ok]), &mut pipeline);
+            assert_eq!(pipeline.halted(), None);
+            let times =
+                [hub.books.account(1).unwrap().timestamp, hub.books.transfer(3).unwrap().timestamp];
+            assert!(times.iter().all(|at| (NOW.0..NOW.0 + 10).contains(at)), "{times:?}");
+        }
+    }
+
+    /// The books may not have another account under the id either.
+    #[test]
+    fn the_cluster_says_well_and_the_books_do_not() {
+        let (mut hub, mut pipeline) = hub();
+        let other = Account { code: 2, ..accounts()[0] };
+        hub.books.create_accounts(NOW, &[other], &mut Vec::new());
+        hub.cluster = Some(Cluster::default());
+        hub.create_accounts(accounts(), &mut pipeline);
+        let said = vec![AccountStatus::Ok; 2];
+        hub.booked(1, &Booked::Accounts(said), &mut pipeline);
+        assert!(pipeline.halted().is_some_and(|what| what.contains("part ways")));
+    }
+}

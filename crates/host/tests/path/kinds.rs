@@ -1,5 +1,7 @@
 //! Every everyday payment, from a terminal's bytes to the issuer's own book.
 
+use host::offline::Offline;
+use host::table::{Cell, FINDINGS, finding_row};
 use parties::bank::EntryKind;
 use scheme::Mti;
 use wire::iso8583::Message;
@@ -202,6 +204,66 @@ fn a_hold_says_its_answer_and_findings_survive_a_restart() {
     world.send(terminal, &asked);
     world.pass(100);
     assert_eq!(state(&mut world), ("pending", String::new(), false));
+}
+
+/// What auditors are given of findings: each with what its payment was, or with the trace number
+/// that the message named.
+#[test]
+fn findings_are_listed_with_what_their_payments_were() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let asked = typed(world.purchase("000734", CARD, "000000003000"), 100);
+    assert_eq!(field(&world.ask(terminal, &asked), 39), "00");
+    let over = typed(world.purchase("000735", CARD, "000000003001"), 220);
+    let over = with(over, &[(90, &named(&asked))]);
+    assert_eq!(field(&world.ask(terminal, &over), 39), "13");
+    let never_sent = world.purchase("000736", CARD, "000000000900");
+    let reversal = world.reversal_of(&never_sent, "000737");
+    assert_eq!(field(&world.ask(terminal, &reversal), 39), "00");
+    let payment = world.payments().remove(0);
+    let shown = world.overview().latest_findings;
+    let number = |kind: &str| {
+        let found = shown.iter().find(|found| found.kind == kind).unwrap();
+        (found.record.to_string(), found.at)
+    };
+
+    let (mut disk, _) = world.take_hub(true);
+    let (mut rows, mut others) = (Vec::new(), 0);
+    Offline::read_steps(&world.config, &mut disk, false, &mut |step| {
+        match step.finding() {
+            Some(row) => {
+                let cells = finding_row(&row);
+                assert_eq!(cells.len(), FINDINGS.len());
+                let filled = FINDINGS.iter().zip(&cells).filter(|(_, cell)| **cell != Cell::Empty);
+                let filled = filled.map(|(column, cell)| (column.name, cell.text())).collect();
+                rows.push((row.at, filled));
+            }
+            None => others += 1,
+        }
+        Ok(())
+    })
+    .unwrap();
+    assert!(others > 20, "a record that is no finding is no row");
+    let row = |kind: &str, more: &[(&'static str, &str)]| {
+        let (record, at) = number(kind);
+        let time = Cell::Time(at).text();
+        let day = ("business_date", "2026-11-22");
+        let first = [("record", record.as_str()), ("at", &time), ("kind", kind)];
+        let cells = [&first, more, &[day]].concat();
+        let cells: Vec<_> = cells.iter().map(|(name, cell)| (*name, (*cell).to_owned())).collect();
+        (at, cells)
+    };
+    let of_payment = [
+        ("participant", "100001"),
+        ("payment", payment.id.as_str()),
+        ("rrn", payment.rrn.as_str()),
+        ("terminal", "PYO00001"),
+        ("amount", "30.00"),
+        ("currency", "KPW"),
+    ];
+    let of_message = [("participant", "100001"), ("original_stan", "000736")];
+    let expected = [row("over_completion", &of_payment), row("unknown_original", &of_message)];
+    assert_eq!(rows, expected);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod acquirers;
 mod channels;
+mod cluster;
 mod damage;
 mod fires;
 mod forged;

@@ -67,7 +67,7 @@ fn macs(bank: ParticipantId) -> (LinkMac, LinkMac) {
     (LinkMac::hub_side(&key(1), &key(2)), LinkMac::bank_side(&key(1), &key(2)))
 }
 
-fn vault() -> CardVault {
+pub(crate) fn vault() -> CardVault {
     let key = |byte: u8| Key128::from_random([byte; 16]);
     let ring = CardRing::new(vec![CardKey::new(KeyId(1), key(2))]).unwrap();
     CardVault::new(TokenKey::new(key(1)), ring)
