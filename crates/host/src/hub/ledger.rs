@@ -94,6 +94,7 @@ mod tests {
     use crate::{Config, HostKeys, LinkMacs};
 
     const NOW: Timestamp = Timestamp(1_795_330_800_000_000_000);
+    const LATER: Timestamp = Timestamp(NOW.0 + 1_000_000_000);
 
     fn hub() -> (HubRole, Pipeline) {
         let key = |byte: u8| Key128::from_random([byte; 16]);
@@ -101,9 +102,13 @@ mod tests {
         let vault = CardVault::new(TokenKey::new(key(1)), ring);
         let keys = HostKeys { vault, macs: LinkMacs::Off };
         let (mut hub, mut pipeline) = (HubRole::new(Config::example(), keys, 1), Pipeline::new(1));
-        hub.at(NOW, 0);
-        hub.drive(Input::Timeout, &mut pipeline);
+        at(NOW, &mut hub, &mut pipeline);
         (hub, pipeline)
+    }
+
+    fn at(now: Timestamp, hub: &mut HubRole, pipeline: &mut Pipeline) {
+        hub.at(now, 0);
+        hub.drive(Input::Timeout, pipeline);
     }
 
     fn accounts() -> Vec<Account> {
@@ -127,12 +132,14 @@ mod tests {
             hub.create_accounts(accounts(), &mut pipeline);
             let said = vec![AccountStatus::Ok; 2];
             hub.booked(1, &Booked::Accounts(said), &mut pipeline);
+            at(LATER, &mut hub, &mut pipeline);
             hub.create_transfers(transfers(), &mut pipeline);
             hub.booked(2, &Booked::Transfers(vec![TransferStatus::Ok]), &mut pipeline);
             assert_eq!(pipeline.halted(), None);
-            let times =
-                [hub.books.account(1).unwrap().timestamp, hub.books.transfer(3).unwrap().timestamp];
-            assert!(times.iter().all(|at| (NOW.0..NOW.0 + 10).contains(at)), "{times:?}");
+            let account = hub.books.account(1).unwrap().timestamp;
+            assert!((NOW.0..NOW.0 + 10).contains(&account), "{account}");
+            let transfer = hub.books.transfer(3).unwrap().timestamp;
+            assert!((LATER.0..LATER.0 + 10).contains(&transfer), "{transfer}");
         }
     }
 
