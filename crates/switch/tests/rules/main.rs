@@ -8,17 +8,8 @@ pub(crate) const ENGINE: Answers = Answers::AtOnce;
 /// Payments that the hub keeps in memory once history has them; none: history has none.
 pub(crate) const WINDOW: Option<usize> = None;
 
-mod accounts;
-mod balance;
-mod calendar;
-mod crash;
-mod matching;
-mod preauth;
-mod random;
-mod refunds;
-mod refusals;
-mod reversals;
-mod rig;
+#[path = "mod.rs"]
+mod rules;
 mod station;
-mod timing;
-mod tombstones;
+
+use rules::rig;
