@@ -188,15 +188,20 @@ impl<D: Disk> History<D> {
     /// The same, but for what the hub is to be told.
     fn advance(&mut self) -> Result<Step, IndexError> {
         if let Some(mut build) = self.build.take() {
-            let segment = build.segment();
             let progress = build.step(&mut self.disk, &self.keys);
             if progress == Ok(Progress::More) {
                 self.build = Some(build);
                 return Ok(Step::More);
             }
+            let made = progress.and_then(|_| Ok(build.open(&mut self.disk)?));
+            let step = made.map(|index| {
+                if let Some(index) = index {
+                    self.built(index, build.recent());
+                }
+                Step::More
+            });
             self.room = build.into_room();
-            progress?;
-            return self.built(segment);
+            return step;
         }
         self.refresh()?;
         let missing = self.sealed.keys().find(|number| !self.indexes.contains_key(number));
@@ -208,18 +213,20 @@ impl<D: Disk> History<D> {
         self.warm_one()
     }
 
-    fn built(&mut self, number: u64) -> Result<Step, IndexError> {
-        let Some(index) = Index::open(&mut self.disk, number, KEYS_VERSION)? else {
-            return Ok(Step::More);
-        };
-        let keys = index.recent(&mut self.disk)?;
+    /// One that was just made, and its recent keys. Its filter is in memory already, before anybody
+    /// asks for what it has: a busy hub has no idle moment for it later.
+    fn built(&mut self, index: Index, keys: &[u64]) {
         let latest = latest_of(&index);
-        self.indexes.insert(number, index);
+        self.warm = self.warm.saturating_add(index.warm_bytes());
+        self.indexes.insert(index.summary().segment, index);
         self.announce(latest, keys);
-        // Before anybody asks for what it has: a busy hub has no idle moment for it later. An error
-        // costs that alone, as the hub will be told by now.
-        self.warm_up()?;
-        Ok(Step::More)
+        while self.warm > WARM_BYTES {
+            let Some(oldest) = self.indexes.values_mut().find(|index| index.is_warm()) else {
+                return;
+            };
+            self.warm = self.warm.saturating_sub(oldest.warm_bytes());
+            oldest.cool();
+        }
     }
 
     /// The hub is to hear of an index that was there before.
@@ -239,12 +246,12 @@ impl<D: Disk> History<D> {
         }
         let keys = keys?;
         self.unheard.remove(&number);
-        self.announce(latest, keys);
+        self.announce(latest, &keys);
         Ok(Step::More)
     }
 
     /// The hub is to hear of these keys, and then of what can be read back.
-    fn announce(&mut self, latest: Latest, keys: Vec<u64>) {
+    fn announce(&mut self, latest: Latest, keys: &[u64]) {
         // Segments are indexed in their order, but for one that was lost: then more is readable.
         let heard =
             |number: &u64| self.indexes.contains_key(number) && !self.unheard.contains(number);
@@ -253,9 +260,11 @@ impl<D: Disk> History<D> {
         // Before the last part the hub hears of nothing new that can be read back.
         let part = |keys: &[u64]| Indexed { record: self.covered, latest, keys: keys.to_vec() };
         let mut parts: Vec<_> = keys.chunks(KEYS_TOLD).map(part).collect();
-        match parts.last_mut() {
-            Some(last) => last.record = record,
-            None => parts.push(Indexed { record, latest, keys }),
+        if parts.is_empty() {
+            parts.push(part(keys));
+        }
+        if let Some(last) = parts.last_mut() {
+            last.record = record;
         }
         parts.reverse();
         // Behind those of the index before.

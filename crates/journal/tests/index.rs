@@ -175,6 +175,11 @@ fn nothing_of_a_build_is_left_in_its_memory() {
         let number = (given_up_at + 1) % 3 + 1;
         let mut build = Build::start(&mut disk, number, &Numbers, room).unwrap();
         while build.step(&mut disk, &Numbers).unwrap() == Progress::More {}
+        let index = build.open(&mut disk).unwrap().unwrap();
+        let mut read = Index::open(&mut disk, number, 7).unwrap().unwrap();
+        read.warm(&mut disk).unwrap();
+        assert_eq!(format!("{index:?}"), format!("{read:?}"), "in memory as on the disk");
+        assert_eq!(build.recent(), read.recent(&mut disk).unwrap());
         let name = format!("{number:010}.idx");
         let made = disk.contents(&name).unwrap().to_vec();
         let right = &whole[usize::try_from(number - 1).unwrap()];

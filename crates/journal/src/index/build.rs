@@ -5,11 +5,11 @@ use super::format::{
     ENTRIES_OF_PAGE, ENTRY_BYTES, PAGE_BYTES, Span, Summary, UNIT, WORDS_OF_PAGE, close,
     filter_add, index_name, offset_of,
 };
-use super::read::IndexError;
+use super::read::{Index, IndexError};
 use super::room::Room;
 use super::sort::{part_of, sort};
 use super::{INDEX_TEMP, KeysOf};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskError};
 use crate::format::{put_u32, put_u64, segment_name};
 use crate::limits::PIECE_BYTES;
 use crate::walk::{Position, SegmentFile, Step, Walk, load_segments};
@@ -127,6 +127,23 @@ impl Build {
             target: Target::Write,
             written: 0,
         })
+    }
+
+    /// Opens the index that it made, which is durable, with filter and fences in memory as they
+    /// were written: nothing of them is read back. `None` if it is not of the segment as it is.
+    pub fn open<D: Disk>(&mut self, disk: &mut D) -> Result<Option<Index>, DiskError> {
+        let Summary { segment, keys, .. } = self.summary;
+        let index = Index::open(disk, segment, keys)?;
+        let Room { filter, fences, .. } = &mut self.room;
+        Ok(index
+            .filter(|index| *index.summary() == self.summary)
+            .map(|index| index.warmed(core::mem::take(filter), core::mem::take(fences))))
+    }
+
+    /// The recent keys of the index that it made, in the order of their records.
+    #[must_use]
+    pub fn recent(&self) -> &[u64] {
+        &self.room.found.recent
     }
 
     /// Ends it, done or not, and gives its memory to the next.

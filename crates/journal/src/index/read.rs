@@ -142,6 +142,11 @@ impl Index {
         Ok(())
     }
 
+    /// With what it was made of.
+    pub(super) fn warmed(self, filter: Vec<u8>, fences: Vec<u64>) -> Self {
+        Self { warm: Some(Warm { filter, fences }), ..self }
+    }
+
     /// Gives the memory back.
     pub fn cool(&mut self) {
         self.warm = None;

@@ -60,15 +60,11 @@ impl IndexMaker {
             self.build = Some(build);
             return Ok(None);
         }
+        let index = progress.and_then(|_| Ok(build.open(disk)?));
         self.room = build.into_room();
-        progress?;
         let file = || format!("{number:010}.idx");
         let damaged = || IndexError::Damaged { file: file(), offset: 0 };
-        let mut index = Index::open(disk, number, KEYS_VERSION)?.ok_or_else(damaged)?;
-        if let Err(error) = index.warm(disk) {
-            repairable(error)?;
-        }
-        Ok(Some(index))
+        index?.ok_or_else(damaged).map(Some)
     }
 }
 
