@@ -193,7 +193,7 @@ impl Offline {
             let found = look_up(state, &PaymentFilter { after, ..filter.clone() });
             let left = limit.saturating_sub(all.len());
             let payments = found.payments.into_iter().take(left);
-            all.extend(payments.map(|payment| self.payment_view(payment)));
+            all.extend(payments.map(|payment| shown(payment, &self.hub, &self.probes)));
             after = found.next;
             if after.is_none() || all.len() >= limit {
                 return all;
@@ -204,14 +204,7 @@ impl Offline {
     /// Every payment, oldest first.
     pub fn all_payments(&self) -> Vec<PaymentView> {
         let state = self.hub.state();
-        state.payments().iter().map(|payment| self.payment_view(payment)).collect()
-    }
-
-    fn payment_view(&self, payment: &Payment) -> PaymentView {
-        let till = (payment.seen.acquirer, payment.seen.terminal);
-        let state = self.hub.state();
-        let posted = state.flows().posted(payment);
-        payment_view(payment, state, posted, self.probes.contains(&till))
+        state.payments().iter().map(|payment| shown(payment, &self.hub, &self.probes)).collect()
     }
 
     /// When the oldest payment came that is still under way, or of which an issuer is still to be
@@ -298,6 +291,13 @@ impl Offline {
         }
         wrong
     }
+}
+
+/// A payment as it stands.
+fn shown(payment: &Payment, hub: &Hub, probes: &Probes) -> PaymentView {
+    let till = (payment.seen.acquirer, payment.seen.terminal);
+    let posted = hub.state().flows().posted(payment);
+    payment_view(payment, hub.state(), posted, probes.contains(&till))
 }
 
 /// Everything, record by record.

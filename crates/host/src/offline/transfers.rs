@@ -7,8 +7,8 @@ use switch::Hub;
 use switch::legs::{self, Implied};
 use switch::record::Fact;
 
-use super::Probes;
-use crate::hub::query::{account_name, payment_view};
+use super::{Probes, shown};
+use crate::hub::query::account_name;
 use crate::hub::replay::snapshot;
 use crate::view::PaymentView;
 
@@ -166,10 +166,8 @@ impl<'a> Step<'a> {
         };
         let state = self.hub.state();
         let payment = state.payments().get(id)?;
-        let till = (payment.seen.acquirer, payment.seen.terminal);
-        let posted = state.flows().posted(payment);
         Some(PaymentRow {
-            view: payment_view(payment, state, posted, self.probes.contains(&till)),
+            view: shown(payment, self.hub, self.probes),
             amount: payment.seen.amount,
             returned: payment.returned,
             currency: state.directory().currency,
@@ -184,11 +182,6 @@ impl<'a> Step<'a> {
         let Fact::Finding(finding) = self.fact else { return None };
         let state = self.hub.state();
         let payment = finding.payment.and_then(|id| state.payments().get(id));
-        let view = payment.map(|payment| {
-            let till = (payment.seen.acquirer, payment.seen.terminal);
-            let posted = state.flows().posted(payment);
-            payment_view(payment, state, posted, self.probes.contains(&till))
-        });
         Some(FindingRow {
             record: self.number,
             at: self.at,
@@ -196,7 +189,7 @@ impl<'a> Step<'a> {
             participant: finding.participant.map(|id| id.to_string()),
             id: finding.payment.map(|id| id.to_string()),
             amount: payment.map_or(Amount::ZERO, |payment| payment.seen.amount),
-            payment: view,
+            payment: payment.map(|payment| shown(payment, self.hub, self.probes)),
             original_stan: finding.original.map(|original| format!("{:06}", original.stan)),
             currency: state.directory().currency,
             business_date: state.business_date(),
