@@ -45,6 +45,10 @@ pub const INDEX_READ_BYTES: usize = 1 << 20;
 /// [`SEGMENT_BYTES`] takes about 32 MiB.
 pub const INDEX_ROOM_BYTES: usize = 64 << 20;
 
+/// What a recovery reads of a segment at once, bytes: it waits for each read, and with 256 KiB it
+/// waited 0.4 of 1.5 s.
+pub const RECOVERY_READ_BYTES: usize = 1 << 20;
+
 /// What is read at most of a frame before its length is known, bytes: beyond it a second read costs
 /// no more than the bytes that were too many.
 pub const FRAME_READ_BYTES: usize = 128 << 10;

@@ -7,12 +7,13 @@ use crate::format::{
     SegmentHeader, segment_name, segment_number,
 };
 use crate::index::INDEX_TEMP;
+use crate::limits::RECOVERY_READ_BYTES;
 use crate::retire;
 use crate::snapshot::{SNAPSHOT_TEMP, Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, repair, untouched, zero_fill};
 use crate::walk::{
-    HeadRead, Position, SegmentFile, Step, Walk, contradicts, load_segments, missing_segment,
-    read_head, written,
+    HeadRead, Position, SegmentFile, Step, Walk, Window, contradicts, load_segments,
+    missing_segment, read_head, written,
 };
 use crate::writer::{Active, Mark, Options, Writer, replace_head};
 use alloc::string::String;
@@ -388,7 +389,7 @@ fn replay_from<D: Disk>(
     recovery: &mut Recovery,
 ) -> Result<Position, OpenError> {
     let skip = recovery.snapshot_used.unwrap_or(0);
-    let mut walk = Walk::new(segments, start);
+    let mut walk = Walk::go_on(segments, start, Window::ahead(RECOVERY_READ_BYTES));
     loop {
         let before = walk.at;
         match walk.next(disk)? {

@@ -7,7 +7,7 @@ use crate::format::{
     HeadSlot, HeaderRead, Parsed, Records, SegmentHeader, is_zero, parse_frame, round_up,
     segment_name, segment_number,
 };
-use crate::limits::PIECE_BYTES;
+use crate::limits::{PIECE_BYTES, RECOVERY_READ_BYTES};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -264,6 +264,11 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// One that reads so much at once.
+    pub(crate) fn ahead(bytes: usize) -> Self {
+        Self { ahead: bytes, ..Self::default() }
+    }
+
     /// Nothing is in its memory any more, and so much is read at once.
     pub(crate) fn forget(&mut self, ahead: usize) {
         (self.index, self.len, self.ahead) = (None, 0, ahead);
@@ -319,7 +324,8 @@ pub(crate) fn written<D: Disk>(
 ) -> Result<Option<(u64, u64)>, DiskError> {
     let mut found: Option<(u64, u64)> = None;
     let piece = to.saturating_sub(from).next_multiple_of(BLOCK_BYTES_MAX as u64);
-    let mut buf = vec![0; usize::try_from(piece).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
+    let most = RECOVERY_READ_BYTES;
+    let mut buf = vec![0; usize::try_from(piece).unwrap_or(most).min(most)];
     let mut offset = from;
     while offset < to {
         let read = disk.read(name, offset, &mut buf)?;

@@ -199,9 +199,11 @@ fn r_match_a_start_knows_all_keys_of_what_is_covered_whenever_it_looked() {
     let keys = |number: &u64| {
         let mut disk = disk.clone();
         let index = index::Index::open(&mut disk, *number, KEYS_VERSION).unwrap().unwrap();
-        index.recent(&mut disk).unwrap()
+        let [received, local, _] = index.summary().spans;
+        let latest = Latest { received: received.last, local: local.last };
+        index.recent(&mut disk).unwrap().into_iter().map(move |key| (key, latest))
     };
-    let keys: Vec<Vec<u64>> = numbers.iter().map(keys).collect();
+    let keys: Vec<Vec<(u64, Latest)>> = numbers.iter().map(|n| keys(n).collect()).collect();
     for before in 0..=numbers.len() {
         let disk = Shared::new(disk.clone());
         // It looks when so many have an index, and the others have one afterwards.
@@ -225,7 +227,10 @@ fn r_match_a_start_knows_all_keys_of_what_is_covered_whenever_it_looked() {
         let all_known = |gone: &Gone, until: u64| {
             let places = sealed.iter().take_while(|one| one.last_record <= until);
             let mut known = places.zip(&keys).flat_map(|(_, keys)| keys);
-            known.all(|key| gone.may_hold(*key, |latest| *latest != Latest::EVER))
+            // No sooner than it is, and not because of everything.
+            known.all(|(key, of)| {
+                gone.may_hold(*key, |at| *at != Latest::EVER && at.and(*of) == *at)
+            })
         };
         assert!(all_known(&gone, until), "{before} were there");
         assert!(!gone.may_hold(1, |_| true), "and not everything is looked up");

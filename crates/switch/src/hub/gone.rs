@@ -32,7 +32,7 @@ struct Generation {
 
 /// From so many keys on they are put in the order of their blocks first: the whole filter is far
 /// from the processor, a part of it is near.
-const MANY: usize = 1 << 14;
+const MANY: usize = if cfg!(test) { 1 << 11 } else { 1 << 14 };
 
 /// The filter.
 #[derive(Clone, Debug, Default)]
