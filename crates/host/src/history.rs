@@ -141,6 +141,12 @@ impl<D: Disk> History<D> {
         Ok(history)
     }
 
+    /// Goes on with another disk of the same directory.
+    #[must_use]
+    pub fn on(self, disk: D) -> Self {
+        Self { disk, ..self }
+    }
+
     /// The hub takes this to be readable. It is to hear of what has an index beyond that: the last
     /// run ended between the two.
     fn cover(&mut self, covered: u64) {

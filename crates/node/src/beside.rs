@@ -55,9 +55,10 @@ impl Beside {
         Ok(())
     }
 
-    /// The history that was read, if it could be.
-    pub(crate) fn into_history(mut self) -> Option<History<FileDisk>> {
-        self.history.take()
+    /// The history that was read, if it could be, on a disk of which nothing is open: the recovery
+    /// has put a new head in the place of that which the reader has open.
+    pub(crate) fn into_history(mut self, disk: FileDisk) -> Option<History<FileDisk>> {
+        self.history.take().map(|history| history.on(disk))
     }
 
     /// The thread is gone: what it died of goes on here.
@@ -104,5 +105,58 @@ impl Drop for Beside {
             // What it died of was told by `died`, or nobody waits for it any more.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use host::Config;
+    use host::history::Step;
+    use journal::{Batch, NodeId, Options};
+
+    use super::*;
+    use crate::testing::{eventually, temp_dir};
+
+    /// The recovery puts another head in the place of that which was read: what is sealed after
+    /// that is seen all the same.
+    #[test]
+    fn a_history_that_was_read_before_the_recovery_sees_what_is_sealed_later() {
+        let dir = temp_dir("beside");
+        let disk = || FileDisk::open(&dir).unwrap();
+        let node = NodeId::from_name("hub").unwrap();
+        let options = Options { segment_bytes: 64 * 1024, ..Options::new(node) };
+        let open = |time| journal::open(disk(), options, time, &mut |_| Ok(())).unwrap().0;
+        let fill = |writer: &mut journal::Writer<FileDisk>| {
+            for _ in 0..60 {
+                let mut batch = Batch::new(1);
+                batch.push(255, 1, 1, &[7; 4000]).unwrap();
+                writer.append(&mut batch).unwrap();
+            }
+            writer.publish_head(9_000_000_000).unwrap();
+        };
+        let mut writer = open(1);
+        fill(&mut writer);
+        drop(writer);
+        let before = journal::index::sealed(&mut disk()).unwrap().len();
+        let mut beside = Beside::start().unwrap();
+        let keys = HubKeys::new(&Config::example());
+        beside.read_history(disk(), keys).unwrap();
+        let reading = |beside: &Beside| beside.reading.as_ref().unwrap().is_finished();
+        eventually("it has read", || reading(&beside));
+        assert!(beside.remembered(0).is_some());
+        let mut writer = open(3_000_000_000);
+        let mut history = beside.into_history(disk()).unwrap();
+        fill(&mut writer);
+        let mut indexed = 0;
+        loop {
+            match history.step().unwrap() {
+                Step::Idle => break,
+                Step::More => {}
+                Step::Indexed(_) => indexed += 1,
+            }
+        }
+        let sealed = journal::index::sealed(&mut disk()).unwrap().len();
+        assert!(before > 1 && sealed > before + 1, "{before}, then {sealed}");
+        assert_eq!(indexed, sealed);
     }
 }

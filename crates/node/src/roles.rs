@@ -127,7 +127,7 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     }
     let mut opened = Host::open_beside(role, &process.config, keys, disk, clocks, &mut beside)
         .map_err(|error| host_error(process, error))?;
-    let history = beside.into_history();
+    let history = beside.into_history(open_disk(process)?);
     report(process, &opened.recovery);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
