@@ -174,9 +174,13 @@ impl<D: Disk> History<D> {
         self.sealed.keys().filter(waits).nth(1).is_some()
     }
 
-    /// Whether an index is under way, or the hub is to be told of one.
+    /// Whether an index is under way, the hub is to be told of one, or questions wait for pages of
+    /// filters that there is memory for: after a start, which is ready before they are read.
     pub fn is_at_work(&self) -> bool {
-        self.build.is_some() || !self.untold.is_empty() || !self.unheard.is_empty()
+        let untold = !self.untold.is_empty() || !self.unheard.is_empty();
+        let cold = self.indexes.values().rev().find(|index| !index.is_warm());
+        let room = |index: &Index| self.warm.saturating_add(index.warm_bytes()) <= WARM_BYTES;
+        self.build.is_some() || untold || cold.is_some_and(room)
     }
 
     /// Does one bounded piece of what is to be done.
@@ -276,13 +280,6 @@ impl<D: Disk> History<D> {
         // Behind those of the index before.
         parts.append(&mut self.untold);
         self.untold = parts;
-    }
-
-    /// Takes as many filters into memory as will stay there: for a start, so that the first
-    /// questions are answered as fast as any.
-    pub fn warm_up(&mut self) -> Result<(), IndexError> {
-        while let Step::More = self.warm_one()? {}
-        Ok(())
     }
 
     /// Filters of the newest stay in memory.

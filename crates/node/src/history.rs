@@ -131,10 +131,6 @@ struct Reader<D> {
 
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
-        // Before the first question, and not before the hub is ready.
-        if let Err(error) = self.history.warm_up() {
-            self.say(&error);
-        }
         let (mut pause, mut turn) = (Duration::ZERO, Turn::default());
         loop {
             let next = if turn.is_of_work(self.history.is_at_work()) {

@@ -296,7 +296,7 @@ fn asked(
     let before = disk.count(DiskOp::Read);
     let mut history = History::open(&mut disk, HubKeys::new(&world.config), 0).unwrap();
     if warm {
-        history.warm_up().unwrap();
+        while !matches!(history.step().unwrap(), Step::Idle) {}
     }
     let ask = Ask { number: 1, keys, since: Timestamp::default() };
     let found = history.find(&ask).unwrap().iter().map(|kept| kept.payment.id).collect();
