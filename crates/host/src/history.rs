@@ -174,13 +174,18 @@ impl<D: Disk> History<D> {
         self.sealed.keys().filter(waits).nth(1).is_some()
     }
 
-    /// Whether an index is under way, the hub is to be told of one, or questions wait for pages of
-    /// filters that there is memory for: after a start, which is ready before they are read.
-    pub fn is_at_work(&self) -> bool {
-        let untold = !self.untold.is_empty() || !self.unheard.is_empty();
+    /// Whether filters are to be read for which there is memory: after a start, which is ready
+    /// before they are, and looks at each segment's pages until then.
+    pub fn is_cold(&self) -> bool {
         let cold = self.indexes.values().rev().find(|index| !index.is_warm());
         let room = |index: &Index| self.warm.saturating_add(index.warm_bytes()) <= WARM_BYTES;
-        self.build.is_some() || untold || cold.is_some_and(room)
+        cold.is_some_and(room)
+    }
+
+    /// Whether an index is under way, or filters are to be read, or the hub is to be told of one.
+    pub fn is_at_work(&self) -> bool {
+        let untold = !self.untold.is_empty() || !self.unheard.is_empty();
+        self.build.is_some() || untold || self.is_cold()
     }
 
     /// Does one bounded piece of what is to be done.

@@ -2,8 +2,8 @@
 //!
 //! How things flow: the loop's adapter asks through a bounded queue, the thread answers through
 //! another and wakes the loop; between questions it does one bounded piece of work, and rests
-//! after it while it is not behind. It only reads the journal; an error costs look-ups and memory,
-//! never a payment.
+//! after it while it is not behind, and has all filters in memory that fit. It only reads the
+//! journal; an error costs look-ups and memory, never a payment.
 //! What bounds it: [`crate::limits::HISTORY_ASKED`].
 
 use std::sync::Arc;
@@ -160,7 +160,9 @@ impl<D: Disk> Reader<D> {
         let began = Instant::now();
         match self.history.step() {
             Ok(Step::Idle) => Some(HISTORY_LOOK),
-            Ok(Step::More) if self.history.is_behind() => Some(Duration::ZERO),
+            Ok(Step::More) if self.history.is_behind() || self.history.is_cold() => {
+                Some(Duration::ZERO)
+            }
             Ok(Step::More) => Some((began.elapsed() * HISTORY_REST).min(HISTORY_REST_MAX)),
             Ok(Step::Indexed(indexed)) => {
                 self.failed = false;
