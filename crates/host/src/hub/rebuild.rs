@@ -94,10 +94,7 @@ pub trait Aside {
     /// The filter of a hub that takes everything up to this record to be readable, from who read
     /// its history meanwhile ([`crate::history::Start`]). None where nobody did, or could: then it
     /// is read now.
-    fn remembered(&mut self, covered: u64) -> Option<Gone> {
-        let _ = covered;
-        None
-    }
+    fn remembered(&mut self, covered: u64) -> Option<Gone>;
 }
 
 /// Works at once: for those who have no threads, or no need of them.
@@ -114,6 +111,10 @@ impl Aside for AtOnce {
 
     fn take(&mut self) -> Task {
         self.done.pop_front().expect("what is taken was given")
+    }
+
+    fn remembered(&mut self, _: u64) -> Option<Gone> {
+        None
     }
 }
 
