@@ -21,8 +21,9 @@ const PARTS: u64 = 20;
 const REMEMBERED: usize = 5;
 /// The longest that a part may take, seconds.
 const PART_S_MAX: u64 = 600;
-/// Seconds before anything is counted.
-const WARM_UP_S: u64 = 1;
+/// How long a hub is measured at a time, and what goes before it uncounted.
+const MOMENT_MS: u64 = 1000;
+const WARM_UP_MS: u64 = 300;
 /// Times that each payment is looked up.
 const LOOK_UPS: usize = 5;
 /// How long the last indexes may take.
@@ -40,7 +41,7 @@ Example:
   bongsu bench history --payments 1000000 --pairs 3
 
 Prints with --format json:
-  {\"payments\",\"fill_per_s\",\"ratio\",\"past_per_s\",\"empty_per_s\",\"pairs\",\"memory_bytes\",\
+  {\"payments\",\"fill_per_s\",\"ratio\",\"past_per_s\",\"empty_per_s\",\"processor_ratio\",\"pairs\",\"memory_bytes\",\
 \"memory_bytes_most\",\"restarts\",\"look_ups\",\"journal_bytes_per_payment\",\
 \"index_bytes_per_payment\",\"records_per_frame\",\"durable\",\"declined\",\"errors\"}")]
 pub(crate) struct HistoryBench {
@@ -52,8 +53,8 @@ pub(crate) struct HistoryBench {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=99))]
     pairs: u64,
-    /// Seconds that are counted of each measurement, after one that is not
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    /// Seconds that are counted of each hub of a pair, one at a time, in turns
+    #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=300))]
     seconds: u64,
     /// Restarts after a kill, and as many after a stop
@@ -103,37 +104,70 @@ impl Totals {
     }
 }
 
-/// One measurement.
+/// A moment's measurement.
 struct Window {
-    per_s: f64,
+    payments: u64,
+    ns: u64,
     p99_ns: u64,
     max_ns: u64,
     stalls: u64,
+    /// Processor time of the hub's process.
+    processor_ns: u64,
 }
 
+/// The moments of one hub.
+#[derive(Default)]
+struct Side(Vec<Window>);
+
+impl Side {
+    fn sum(&self, what: impl Fn(&Window) -> u64) -> u64 {
+        self.0.iter().map(what).sum()
+    }
+
+    fn per_s(&self) -> f64 {
+        self.sum(|window| window.payments) as f64 * 1e9 / self.sum(|window| window.ns).max(1) as f64
+    }
+
+    /// Processor time of a payment, microseconds.
+    fn processor_us(&self) -> f64 {
+        let payments = self.sum(|window| window.payments).max(1);
+        self.sum(|window| window.processor_ns) as f64 / 1e3 / payments as f64
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "payments_per_s": decimals(self.per_s(), 1),
+            "processor_us_per_payment": decimals(self.processor_us(), 2),
+            "p99_ms": ms(self.p99_ns()),
+            "max_ms": ms(self.0.iter().map(|window| window.max_ns).max().unwrap_or(0)),
+            "stalls": self.sum(|window| window.stalls),
+        })
+    }
+
+    /// The median of the moments'.
+    fn p99_ns(&self) -> u64 {
+        let mut times: Vec<u64> = self.0.iter().map(|window| window.p99_ns).collect();
+        times.sort_unstable();
+        times.get(times.len() / 2).copied().unwrap_or(0)
+    }
+}
+
+#[derive(Default)]
 struct Pair {
-    past: Window,
-    empty: Window,
+    past: Side,
+    empty: Side,
 }
 
 impl Pair {
     fn ratio(&self) -> f64 {
-        self.past.per_s / self.empty.per_s.max(1.0)
+        self.past.per_s() / self.empty.per_s().max(1.0)
     }
 
     fn json(&self) -> Value {
-        let window = |window: &Window| {
-            json!({
-                "payments_per_s": decimals(window.per_s, 1),
-                "p99_ms": ms(window.p99_ns),
-                "max_ms": ms(window.max_ns),
-                "stalls": window.stalls,
-            })
-        };
         json!({
             "ratio": decimals(self.ratio(), 3),
-            "past": window(&self.past),
-            "empty": window(&self.empty),
+            "past": self.past.json(),
+            "empty": self.empty.json(),
         })
     }
 }
@@ -193,8 +227,8 @@ impl HistoryBench {
             Past { rig, next: 0, measured: Totals::default(), remembered: Vec::new(), most: 0 };
         let fill_per_s = self.fill(&mut past)?;
         let mut pairs = Vec::new();
-        for number in 0..self.pairs {
-            pairs.push(self.pair(&mut past, number)?);
+        for _ in 0..self.pairs {
+            pairs.push(self.pair(&mut past)?);
         }
         let on_disk = indexed(&past.rig)?;
         let (memory, done) = (past.rig.memory()?, past.rig.done()?);
@@ -262,65 +296,31 @@ impl HistoryBench {
         Ok(past.measured.answered as f64 / began.elapsed().as_secs_f64())
     }
 
-    /// The hub with a past and a new one, each first in its turn.
-    fn pair(&self, past: &mut Past, number: u64) -> Result<Pair, Failure> {
-        let pair = if number.is_multiple_of(2) {
-            let empty = self.empty(past)?;
-            Pair { past: self.with_past(past)?, empty }
-        } else {
-            Pair { past: self.with_past(past)?, empty: self.empty(past)? }
-        };
-        output::note(&format!(
-            "with a past {:.0}/s, p99 {} ms, stalls {}; without {:.0}/s, p99 {} ms, stalls {}; \
-             ratio {:.3}",
-            pair.past.per_s,
-            ms(pair.past.p99_ns),
-            pair.past.stalls,
-            pair.empty.per_s,
-            ms(pair.empty.p99_ns),
-            pair.empty.stalls,
-            pair.ratio(),
-        ));
+    /// The hub with a past and a new one, a moment each in turns, each first as often as the other:
+    /// whatever else goes on in the machine goes on for both.
+    fn pair(&self, past: &mut Past) -> Result<Pair, Failure> {
+        let new = past.rig.start_beside(&self.options()?)?;
+        let mut pair = Pair::default();
+        let mut next = 0;
+        for moment in 0..2 * self.seconds {
+            if moment % 4 == 1 || moment % 4 == 2 {
+                let held = new.hold();
+                let (window, measured) = measure(&past.rig, past.next)?;
+                drop(held);
+                past.next = measured.next;
+                past.measured.add(&measured);
+                pair.past.0.push(window);
+            } else {
+                let held = past.rig.hold();
+                let (window, measured) = measure(&new, next)?;
+                drop(held);
+                next = measured.next;
+                past.measured.errors += measured.errors;
+                pair.empty.0.push(window);
+            }
+        }
+        output::note(&format!("{}; ratio {:.3}", told_of(&pair), pair.ratio()));
         Ok(pair)
-    }
-
-    fn empty(&self, past: &mut Past) -> Result<Window, Failure> {
-        let rig = past.rig.start_beside(&self.options()?)?;
-        let (window, measured) = self.window(&rig, 0)?;
-        past.measured.errors += measured.errors;
-        Ok(window)
-    }
-
-    fn with_past(&self, past: &mut Past) -> Result<Window, Failure> {
-        let (window, measured) = self.window(&past.rig, past.next)?;
-        past.next = measured.next;
-        past.measured.add(&measured);
-        Ok(window)
-    }
-
-    fn window(&self, rig: &Rig, first: u64) -> Result<(Window, Measured), Failure> {
-        let orders = Orders {
-            warm_up_ms: WARM_UP_S * 1000,
-            window_ms: self.seconds * 1000,
-            first,
-            ..rig.orders(LOAD.0, LOAD.1)
-        };
-        let mut marks = Vec::new();
-        let measured = rig.load(&orders, |_| {
-            marks.push(rig.done()?);
-            Ok(())
-        })?;
-        let done = match marks.as_slice() {
-            [begin, end] => end.since(*begin),
-            _ => Done::default(),
-        };
-        let window = Window {
-            per_s: measured.payments as f64 * 1e9 / measured.window_ns.max(1) as f64,
-            p99_ns: measured.p99_ns,
-            max_ns: measured.max_ns,
-            stalls: done.stalls.max(measured.gaps),
-        };
-        Ok((window, measured))
     }
 
     fn json(&self, past: &Past, seen: &Seen) -> Value {
@@ -331,8 +331,9 @@ impl HistoryBench {
             "payments": past.measured.answered,
             "fill_per_s": decimals(seen.fill_per_s, 0),
             "ratio": decimals(seen.ratio(), 3),
-            "past_per_s": decimals(seen.median_of(|pair| pair.past.per_s), 0),
-            "empty_per_s": decimals(seen.median_of(|pair| pair.empty.per_s), 0),
+            "past_per_s": decimals(seen.median_of(|pair| pair.past.per_s()), 0),
+            "empty_per_s": decimals(seen.median_of(|pair| pair.empty.per_s()), 0),
+            "processor_ratio": decimals(seen.processor_ratio(), 3),
             "pairs": seen.pairs.iter().map(Pair::json).collect::<Value>(),
             "memory_bytes": seen.memory.now,
             "memory_bytes_most": past.most,
@@ -354,10 +355,12 @@ impl HistoryBench {
 
     fn text(&self, past: &Past, seen: &Seen) -> String {
         let mut text = format!(
-            "method: {} payments through a hub, {}; journal on {}; then pairs of it and a new hub \
-             in turns,\n        closed loop, {} payments under way, {} s each\n\n\
+            "method: {} payments through a hub, {}; journal on {}; then pairs of it and a new hub, \
+             a second each in turns\n        while the other stands still, closed loop, \
+             {} payments under way, {} s of each\n\n\
              filled at {:.0} payments/s; {} segments, {} of them with an index\n\
-             {:.0} payments/s with the past, {:.0} without: ratio {:.3}, the median of {} pairs\n\
+             {:.0} payments/s with the past, {:.0} without: ratio {:.3}, the median of {} pairs;\n\
+             processor time of a payment by that of one without: {:.3}\n\
              memory {} MB after that, {} MB at most\n\
              {:.1} bytes of journal a payment at {:.0} records a frame, {:.1} bytes of indexes\n",
             past.measured.answered,
@@ -368,10 +371,11 @@ impl HistoryBench {
             seen.fill_per_s,
             seen.on_disk.segments,
             seen.on_disk.indexes,
-            seen.median_of(|pair| pair.past.per_s),
-            seen.median_of(|pair| pair.empty.per_s),
+            seen.median_of(|pair| pair.past.per_s()),
+            seen.median_of(|pair| pair.empty.per_s()),
             seen.ratio(),
             seen.pairs.len(),
+            seen.processor_ratio(),
             seen.memory.now / 1_000_000,
             past.most / 1_000_000,
             seen.journal_bytes(past),
@@ -443,6 +447,11 @@ impl Seen {
         self.median_of(Pair::ratio)
     }
 
+    /// Processor time of a payment with a past, by that of one without.
+    fn processor_ratio(&self) -> f64 {
+        self.median_of(|pair| pair.past.processor_us() / pair.empty.processor_us().max(0.001))
+    }
+
     fn median_of(&self, what: impl Fn(&Pair) -> f64) -> f64 {
         let mut values: Vec<f64> = self.pairs.iter().map(what).collect();
         values.sort_by(f64::total_cmp);
@@ -467,6 +476,47 @@ impl Seen {
         let Totals { answered, declined, .. } = past.measured;
         self.medium.1 && self.done.commits > 0 && self.done.records >= 2 * (answered - declined)
     }
+}
+
+/// A moment of full load.
+fn measure(rig: &Rig, first: u64) -> Result<(Window, Measured), Failure> {
+    let orders = Orders {
+        warm_up_ms: WARM_UP_MS,
+        window_ms: MOMENT_MS,
+        first,
+        ..rig.orders(LOAD.0, LOAD.1)
+    };
+    let mut marks = Vec::new();
+    let measured = rig.load(&orders, |_| {
+        marks.push((rig.processor_ns()?, rig.done()?));
+        Ok(())
+    })?;
+    let (processor_ns, done) = match marks.as_slice() {
+        [(before, begin), (after, end)] => (after.saturating_sub(*before), end.since(*begin)),
+        _ => (0, Done::default()),
+    };
+    let window = Window {
+        payments: measured.payments,
+        ns: measured.window_ns,
+        p99_ns: measured.p99_ns,
+        max_ns: measured.max_ns,
+        stalls: done.stalls.max(measured.gaps),
+        processor_ns,
+    };
+    Ok((window, measured))
+}
+
+fn told_of(pair: &Pair) -> String {
+    let of = |side: &Side| {
+        format!(
+            "{:.0}/s, {:.1} us of processor each, p99 {} ms, stalls {}",
+            side.per_s(),
+            side.processor_us(),
+            ms(side.p99_ns()),
+            side.sum(|window| window.stalls),
+        )
+    };
+    format!("with a past {}; without {}", of(&pair.past), of(&pair.empty))
 }
 
 /// Waits until every segment that is sealed has its index, a while at most.

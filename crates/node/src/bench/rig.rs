@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::hostile::Attack;
@@ -340,6 +341,37 @@ impl Rig {
         Ok(Memory { now: kib(&text, "VmRSS:") * 1024, most: kib(&text, "VmHWM:") * 1024 })
     }
 
+    /// Processor time that the threads of the hub have taken, ns.
+    pub fn processor_ns(&self) -> Result<u64, RunError> {
+        let found = self.roles.iter().find(|(role, _)| *role == RoleName::Hub);
+        let Some((_, child)) = found else { return Ok(0) };
+        let tasks = PathBuf::from(format!("/proc/{}/task", child.id()));
+        let add_up = || -> std::io::Result<u64> {
+            let mut sum = 0;
+            for task in std::fs::read_dir(&tasks)? {
+                let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+                let spent = text.split_whitespace().next().and_then(|ns| ns.parse::<u64>().ok());
+                sum += spent.unwrap_or(0);
+            }
+            Ok(sum)
+        };
+        add_up().map_err(|error| RunError::file("look into", &tasks, &error))
+    }
+
+    /// Its processes stand still, and take nothing of the processor's time, for as long as this is
+    /// held.
+    pub fn hold(&self) -> Held<'_> {
+        self.signal(Signal::STOP);
+        Held(self)
+    }
+
+    fn signal(&self, signal: Signal) {
+        for (_, child) in &self.roles {
+            // One that has ended is past caring.
+            let _ = kill_process(Pid::from_child(child), signal);
+        }
+    }
+
     /// Asks the hub at its socket, as `bongsu` does, and gives its answer's body.
     pub fn ask(&self, path: &str) -> Result<Value, RunError> {
         let socket = Layout::new(self.dir.path()).socket(&RoleName::Hub);
@@ -458,6 +490,16 @@ fn terminals_each(asking: usize) -> u64 {
     (TERMINALS / asking.max(1) as u64).clamp(1, 1024)
 }
 
+/// A nation that stands still.
+#[derive(Debug)]
+pub struct Held<'a>(&'a Rig);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
+
 /// A child that does not outlive this.
 struct Ending(Child);
 
@@ -481,9 +523,9 @@ impl Drop for Rig {
 
 /// Asks a role to stop and waits until it has, a while at most.
 fn stop(child: &mut Child) {
-    let pid = rustix::process::Pid::from_child(child);
+    let pid = Pid::from_child(child);
     // One that has ended is past caring.
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    let _ = kill_process(pid, Signal::TERM);
     let until = Instant::now() + STOP_WAIT;
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
