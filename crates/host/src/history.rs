@@ -293,8 +293,9 @@ impl<D: Disk> History<D> {
         let Some(index) = cold else { return Ok(Step::Idle) };
         let (number, bytes) = (index.summary().segment, index.warm_bytes());
         if self.warm.saturating_add(bytes) <= WARM_BYTES {
-            match index.warm(&mut self.disk) {
-                Ok(()) => self.warm = self.warm.saturating_add(bytes),
+            match index.warm_on(&mut self.disk) {
+                Ok(true) => self.warm = self.warm.saturating_add(bytes),
+                Ok(false) => {}
                 // Made again out of its segment.
                 Err(IndexError::Damaged { .. }) => {
                     self.indexes.remove(&number);

@@ -72,3 +72,7 @@ const _: () = assert!(RECORD_BYTES_MAX < FRAME_BYTES_MAX / 2);
 const _: () = assert!(SEGMENT_BYTES >= 2 * FRAME_BYTES_MAX as u64);
 const _: () = assert!(PIECE_BYTES.is_multiple_of(4096));
 const _: () = assert!(SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
+
+/// Pages of a filter that are read at once where a question may wait meanwhile: a quarter of a
+/// millisecond from memory, two from a slow disk.
+pub const WARM_PAGES: u64 = 64;

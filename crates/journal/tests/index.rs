@@ -135,9 +135,10 @@ fn an_index_of_many_pages_is_written_whole() {
         records.flat_map(|number| (0..OF_RECORD).map(move |n| key(8, &[number, n]))).collect();
     assert!(recent.len() as u64 * 10 / 8 > 64 * 4096, "{} keys", recent.len());
     assert!(index.recent(&mut disk).unwrap() == recent);
-    for warm in [false, true] {
-        if warm {
-            index.warm(&mut disk).unwrap();
+    for parts in 0..3 {
+        if parts > 0 {
+            let whole = index.warm_on(&mut disk).unwrap();
+            assert_eq!((whole, index.is_warm()), (parts == 2, parts == 2));
         }
         for key in recent.iter().step_by(recent.len() / 300) {
             let mut places = Vec::new();

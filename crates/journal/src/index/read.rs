@@ -8,7 +8,7 @@ use super::format::{
 use crate::disk::{Disk, DiskError};
 use crate::format::{BLOCK_BYTES_MAX, FrameHeader, Parsed, RecordView, Records, parse_frame};
 use crate::format::{segment_name, u32_at, u64_at};
-use crate::limits::FRAME_READ_BYTES;
+use crate::limits::{FRAME_READ_BYTES, WARM_PAGES};
 use crate::walk::{SegmentFile, load_segments};
 use alloc::string::String;
 use alloc::vec;
@@ -72,6 +72,8 @@ pub struct Index {
     layout: Layout,
     /// Filter and fences, where they are kept in memory.
     warm: Option<Warm>,
+    /// Their first pages, while they are on their way there.
+    warming: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -110,7 +112,12 @@ impl Index {
                 && next.first_record == summary.last_record.saturating_add(1)
         });
         let fits = summary.segment == number && summary.keys == keys && len == layout.bytes();
-        Ok((same && sealed && fits).then_some(Self { summary, layout, warm: None }))
+        Ok((same && sealed && fits).then_some(Self {
+            summary,
+            layout,
+            warm: None,
+            warming: Vec::new(),
+        }))
     }
 
     /// What it says of itself.
@@ -133,13 +140,35 @@ impl Index {
 
     /// Reads filter and fences into memory, so that a key that is not here costs no read.
     pub fn warm<D: Disk>(&mut self, disk: &mut D) -> Result<(), IndexError> {
-        if self.warm.is_none() {
-            let filter = self.pages(disk, self.layout.filter_page(), self.layout.filter)?;
-            let fences = self.pages(disk, self.layout.fences_page(), self.layout.fences)?;
-            let fences = words(&fences, self.layout.entries);
-            self.warm = Some(Warm { filter, fences });
-        }
+        while !self.warm_on(disk)? {}
         Ok(())
+    }
+
+    /// A part of that, [`WARM_PAGES`] at most, after those that were read before. Says whether all
+    /// are there now.
+    pub fn warm_on<D: Disk>(&mut self, disk: &mut D) -> Result<bool, IndexError> {
+        if self.warm.is_some() {
+            return Ok(true);
+        }
+        // Dropped on an error: the next call begins again.
+        let mut pages = core::mem::take(&mut self.warming);
+        if pages.is_empty() {
+            pages.reserve_exact(usize::try_from(self.warm_bytes()).unwrap_or(0));
+        }
+        let before = (pages.len() / PAGE_BYTES) as u64;
+        let left = self.layout.filter.saturating_add(self.layout.fences).saturating_sub(before);
+        let from = self.layout.filter_page().saturating_add(before);
+        pages.extend(self.pages(disk, from, left.min(WARM_PAGES))?);
+        let whole = left <= WARM_PAGES;
+        if whole {
+            let filter = usize::try_from(offset_of(self.layout.filter)).unwrap_or(0);
+            let fences = words(pages.get(filter..).unwrap_or_default(), self.layout.entries);
+            pages.truncate(filter);
+            self.warm = Some(Warm { filter: pages, fences });
+        } else {
+            self.warming = pages;
+        }
+        Ok(whole)
     }
 
     /// With what it was made of.
@@ -150,6 +179,7 @@ impl Index {
     /// Gives the memory back.
     pub fn cool(&mut self) {
         self.warm = None;
+        self.warming = Vec::new();
     }
 
     /// The recent keys, in the order of their records.
