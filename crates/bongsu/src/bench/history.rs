@@ -41,9 +41,10 @@ Example:
   bongsu bench history --payments 1000000 --pairs 3
 
 Prints with --format json:
-  {\"payments\",\"fill_per_s\",\"ratio\",\"past_per_s\",\"empty_per_s\",\"processor_ratio\",\"pairs\",\"memory_bytes\",\
-\"memory_bytes_most\",\"restarts\",\"look_ups\",\"journal_bytes_per_payment\",\
-\"index_bytes_per_payment\",\"records_per_frame\",\"durable\",\"declined\",\"errors\"}")]
+  {\"payments\",\"fill_per_s\",\"ratio\",\"past_per_s\",\"empty_per_s\",\"processor_ratio\",\
+\"pairs\",\"memory_bytes\",\"memory_bytes_most\",\"restarts\",\"look_ups\",\
+\"journal_bytes_per_payment\",\"index_bytes_per_payment\",\"records_per_frame\",\"durable\",\
+\"declined\",\"errors\"}")]
 pub(crate) struct HistoryBench {
     /// Payments of the past
     #[arg(long, value_name = "N", default_value_t = 10_000_000)]
