@@ -235,13 +235,7 @@ impl<D: Disk> History<D> {
         self.warm = self.warm.saturating_add(index.warm_bytes());
         self.indexes.insert(index.summary().segment, index);
         self.announce(latest, keys);
-        while self.warm > WARM_BYTES {
-            let Some(oldest) = self.indexes.values_mut().find(|index| index.is_warm()) else {
-                return;
-            };
-            self.warm = self.warm.saturating_sub(oldest.warm_bytes());
-            oldest.cool();
-        }
+        while self.warm > WARM_BYTES && self.cool_oldest() {}
     }
 
     /// The hub is to hear of an index that was there before.
@@ -254,9 +248,8 @@ impl<D: Disk> History<D> {
         let latest = latest_of(index);
         let known = self.known.contains(&number);
         let keys = if known { Ok(Vec::new()) } else { index.recent(&mut self.disk) };
-        if let Err(IndexError::Damaged { .. }) = &keys {
-            self.indexes.remove(&number);
-            Index::remove(&mut self.disk, number)?;
+        if let Err(IndexError::Damaged { file, .. }) = &keys {
+            self.give_up(file)?;
             return Ok(Step::More);
         }
         let keys = keys?;
@@ -289,30 +282,56 @@ impl<D: Disk> History<D> {
 
     /// Filters of the newest stay in memory.
     fn warm_one(&mut self) -> Result<Step, IndexError> {
-        let cold = self.indexes.values_mut().rev().find(|index| !index.is_warm());
-        let Some(index) = cold else { return Ok(Step::Idle) };
-        let (number, bytes) = (index.summary().segment, index.warm_bytes());
-        if self.warm.saturating_add(bytes) <= WARM_BYTES {
-            match index.warm_on(&mut self.disk) {
-                Ok(true) => self.warm = self.warm.saturating_add(bytes),
-                Ok(false) => {}
+        match self.warm_newest() {
+            Ok(true) => return Ok(Step::More),
+            Ok(false) => {}
+            Err(IndexError::Damaged { file, .. }) => {
                 // Made again out of its segment.
-                Err(IndexError::Damaged { .. }) => {
-                    self.indexes.remove(&number);
-                    Index::remove(&mut self.disk, number)?;
-                }
-                Err(error) => return Err(error),
+                self.give_up(&file)?;
+                return Ok(Step::More);
             }
-            return Ok(Step::More);
+            Err(error) => return Err(error),
         }
         // A newer one takes the place of the oldest.
-        let oldest = self.indexes.values_mut().find(|index| index.is_warm());
-        let Some(oldest) = oldest.filter(|oldest| oldest.summary().segment < number) else {
+        let cold = self.indexes.iter().rev().find(|(_, index)| !index.is_warm());
+        let oldest = self.indexes.iter().find(|(_, index)| index.is_warm());
+        let (Some((cold, _)), Some((oldest, _))) = (cold, oldest) else { return Ok(Step::Idle) };
+        if oldest > cold {
             return Ok(Step::Idle);
-        };
+        }
+        self.cool_oldest();
+        Ok(Step::More)
+    }
+
+    /// Reads a part of the newest filter that is not in memory, if there is room for it; whether
+    /// there was such a one.
+    fn warm_newest(&mut self) -> Result<bool, IndexError> {
+        let cold = self.indexes.values_mut().rev().find(|index| !index.is_warm());
+        let Some(index) = cold else { return Ok(false) };
+        let warm = self.warm.saturating_add(index.warm_bytes());
+        if warm > WARM_BYTES {
+            return Ok(false);
+        }
+        if index.warm_on(&mut self.disk)? {
+            self.warm = warm;
+        }
+        Ok(true)
+    }
+
+    /// Gives the memory of the oldest filter back; whether there was one.
+    fn cool_oldest(&mut self) -> bool {
+        let oldest = self.indexes.values_mut().find(|index| index.is_warm());
+        let Some(oldest) = oldest else { return false };
         self.warm = self.warm.saturating_sub(oldest.warm_bytes());
         oldest.cool();
-        Ok(Step::More)
+        true
+    }
+
+    /// Takes an index away that does not hold: it is made again.
+    fn give_up(&mut self, file: &str) -> Result<(), DiskError> {
+        let Some(number) = index::index_number(file) else { return Ok(()) };
+        self.indexes.remove(&number);
+        Index::remove(&mut self.disk, number)
     }
 
     /// Sees which segments are sealed, whichever is in use.
@@ -342,9 +361,7 @@ impl<D: Disk> History<D> {
         self.mend()?;
         match self.answer(ask) {
             Err(IndexError::Damaged { file, .. }) if index::index_number(&file).is_some() => {
-                let number = index::index_number(&file).unwrap_or_default();
-                self.indexes.remove(&number);
-                Index::remove(&mut self.disk, number)?;
+                self.give_up(&file)?;
                 self.mend()?;
                 self.answer(ask)
             }

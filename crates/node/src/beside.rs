@@ -1,5 +1,7 @@
 //! Threads for what a hub's recovery runs aside, and for its history, which is read meanwhile.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
@@ -22,6 +24,8 @@ pub(crate) struct Beside {
     done: Receiver<Task>,
     thread: Option<JoinHandle<()>>,
     reading: Option<Reading>,
+    /// Whether the recovery waits for what was read.
+    wanted: Arc<AtomicBool>,
     history: Option<History<FileDisk>>,
 }
 
@@ -41,15 +45,22 @@ impl Beside {
                 }
             })
             .map_err(|error| RunError::system("start the recovery's thread", error))?;
-        let (reading, history) = (None, None);
-        Ok(Self { work: Some(work), done, thread: Some(thread), reading, history })
+        let (reading, wanted, history) = (None, Arc::default(), None);
+        Ok(Self { work: Some(work), done, thread: Some(thread), reading, wanted, history })
     }
 
-    /// Begins to read the history of a hub, on a disk of its own.
+    /// Begins to read the history of a hub, on a disk of its own: what it must know, and then of
+    /// its filters as many as it can before it is wanted.
     pub(crate) fn read_history(&mut self, disk: FileDisk, keys: HubKeys) -> Result<(), RunError> {
+        let wanted = Arc::clone(&self.wanted);
+        let read = move || {
+            let mut start = Start::read(disk, keys)?;
+            while !wanted.load(Ordering::Relaxed) && start.warm_on() {}
+            Ok(start)
+        };
         let reading = std::thread::Builder::new()
             .name("history".to_owned())
-            .spawn(move || Start::read(disk, keys))
+            .spawn(read)
             .map_err(|error| RunError::system("start a thread for the history", error))?;
         self.reading = Some(reading);
         Ok(())
@@ -86,6 +97,7 @@ impl Aside for Beside {
     }
 
     fn remembered(&mut self, covered: u64) -> Option<Gone> {
+        self.wanted.store(true, Ordering::Relaxed);
         let read = match self.reading.take()?.join() {
             Ok(read) => read,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -158,5 +170,11 @@ mod tests {
         let sealed = journal::index::sealed(&mut disk()).unwrap().len();
         assert!(before > 1 && sealed > before + 1, "{before}, then {sealed}");
         assert_eq!(indexed, sealed);
+        drop(history);
+        let mut again = Beside::start().unwrap();
+        again.read_history(disk(), HubKeys::new(&Config::example())).unwrap();
+        eventually("it has read, filters too", || reading(&again));
+        assert!(again.remembered(0).is_some());
+        assert!(!again.into_history(disk()).unwrap().is_cold());
     }
 }

@@ -1,8 +1,8 @@
 //! What a hub's filter is to know of its history when the hub starts.
 //!
 //! How it flows: [`Start::read`] reads the recent keys of all indexes, which it may do beside the
-//! hub's recovery; [`Start::end`] hears what the hub takes to be readable, and looks at what is
-//! there once more.
+//! hub's recovery, and [`Start::warm_on`] what look-ups want, for as long as that takes;
+//! [`Start::end`] hears what the hub takes to be readable, and looks at what is there once more.
 //! What bounds it: [`GONE_GENERATIONS`] of [`GONE_KEYS_OF_GENERATION`], and [`KEYS_GATHERED`].
 
 use journal::Disk;
@@ -40,6 +40,12 @@ impl<D: Disk> Start<D> {
         told.reverse();
         start.take(&told)?;
         Ok(start)
+    }
+
+    /// Reads a part of what the history keeps in memory for look-ups, the newest first; whether it
+    /// is worth to go on. What cannot be read is met again, and told, by [`History::step`].
+    pub fn warm_on(&mut self) -> bool {
+        self.history.warm_newest().unwrap_or(false)
     }
 
     /// The filter of a hub that takes everything up to this record to be readable, and the history
