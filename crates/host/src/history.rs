@@ -182,12 +182,6 @@ impl<D: Disk> History<D> {
         cold.is_some_and(room)
     }
 
-    /// Whether an index is under way, or filters are to be read, or the hub is to be told of one.
-    pub fn is_at_work(&self) -> bool {
-        let untold = !self.untold.is_empty() || !self.unheard.is_empty();
-        self.build.is_some() || untold || self.is_cold()
-    }
-
     /// Does one bounded piece of what is to be done.
     pub fn step(&mut self) -> Result<Step, IndexError> {
         if let Some(part) = self.untold.pop() {

@@ -20,10 +20,7 @@ use switch::history::Indexed;
 use switch::hub::Kept;
 
 use crate::error::RunError;
-use crate::limits::{
-    HISTORY_ANSWERS, HISTORY_ANSWERS_IDLE, HISTORY_ASKED, HISTORY_LOOK, HISTORY_REST,
-    HISTORY_REST_MAX, HISTORY_RETRY,
-};
+use crate::limits::{HISTORY_ASKED, HISTORY_LOOK, HISTORY_REST, HISTORY_REST_MAX, HISTORY_RETRY};
 use crate::logging::Log;
 
 /// What the thread tells the loop.
@@ -105,18 +102,45 @@ impl Drop for Historian {
     }
 }
 
-/// Whose turn it is while questions come without end.
-#[derive(Default)]
-struct Turn {
-    /// Questions answered since the last piece of work.
-    answered: u32,
+/// Whose turn it is: that of questions until work is due, and then of both alike, so that neither
+/// holds the other up, however many questions come and however long one takes.
+struct Turns {
+    /// When the next piece of work is due.
+    due: Instant,
+    /// What the last piece took.
+    worked: Duration,
+    /// What questions have taken since.
+    answered: Duration,
 }
 
-impl Turn {
-    /// The work's: now and then, and more often where it is known that there is some.
-    fn is_of_work(&self, at_work: bool) -> bool {
-        self.answered >= if at_work { HISTORY_ANSWERS } else { HISTORY_ANSWERS_IDLE }
+impl Turns {
+    fn new(now: Instant) -> Self {
+        Self { due: now, worked: Duration::ZERO, answered: Duration::ZERO }
     }
+
+    /// How long a question is waited for; not at all where it is the work's turn.
+    fn wait(&self, now: Instant) -> Option<Duration> {
+        let left = self.due.saturating_duration_since(now);
+        let is_works = left.is_zero() && self.answered >= self.worked;
+        (!is_works).then_some(left)
+    }
+
+    fn has_answered(&mut self, took: Duration) {
+        self.answered += took;
+    }
+
+    fn has_worked(&mut self, took: Duration, rest: Duration, now: Instant) {
+        *self = Self { due: now + rest, worked: took, answered: Duration::ZERO };
+    }
+}
+
+/// What a piece of work came to.
+#[derive(Clone, Copy)]
+enum Worked {
+    Nothing,
+    Part,
+    Told,
+    Failed,
 }
 
 struct Reader<D> {
@@ -131,39 +155,37 @@ struct Reader<D> {
 
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
-        let (mut pause, mut turn) = (Duration::ZERO, Turn::default());
+        let mut turns = Turns::new(Instant::now());
         loop {
-            let next = if turn.is_of_work(self.history.is_at_work()) {
-                Err(RecvTimeoutError::Timeout)
-            } else {
-                asks.recv_timeout(pause)
+            let began = Instant::now();
+            let next = match turns.wait(began) {
+                Some(wait) => asks.recv_timeout(wait),
+                None => Err(RecvTimeoutError::Timeout),
             };
+            let began = Instant::now();
             match next {
                 Ok(ask) => {
-                    turn.answered += 1;
                     let found = self.history.find(&ask).map_err(|error| error.to_string());
                     if !self.tell(Told::Found { number: ask.number, found }) {
                         return;
                     }
+                    turns.has_answered(began.elapsed());
                 }
-                Err(RecvTimeoutError::Timeout) => match self.work() {
-                    Some(next) => (pause, turn) = (next, Turn::default()),
-                    None => return,
-                },
+                Err(RecvTimeoutError::Timeout) => {
+                    let Some(step) = self.work() else { return };
+                    let took = began.elapsed();
+                    turns.has_worked(took, self.rest(step, took), Instant::now());
+                }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
-    /// One piece; how long until the next. None when nobody listens any more.
-    fn work(&mut self) -> Option<Duration> {
-        let began = Instant::now();
+    /// One piece. None when nobody listens any more.
+    fn work(&mut self) -> Option<Worked> {
         match self.history.step() {
-            Ok(Step::Idle) => Some(HISTORY_LOOK),
-            Ok(Step::More) if self.history.is_behind() || self.history.is_cold() => {
-                Some(Duration::ZERO)
-            }
-            Ok(Step::More) => Some((began.elapsed() * HISTORY_REST).min(HISTORY_REST_MAX)),
+            Ok(Step::Idle) => Some(Worked::Nothing),
+            Ok(Step::More) => Some(Worked::Part),
             Ok(Step::Indexed(indexed)) => {
                 self.failed = false;
                 let record = indexed.record;
@@ -171,12 +193,23 @@ impl<D: Disk> Reader<D> {
                     self.record = record;
                     self.log.say(Level::Info, "segment_indexed", &[("record", record.into())]);
                 }
-                self.tell(Told::Indexed(indexed)).then_some(Duration::ZERO)
+                self.tell(Told::Indexed(indexed)).then_some(Worked::Told)
             }
             Err(error) => {
                 self.say(&error);
-                Some(HISTORY_RETRY)
+                Some(Worked::Failed)
             }
+        }
+    }
+
+    /// How long until the next piece.
+    fn rest(&self, worked: Worked, took: Duration) -> Duration {
+        match worked {
+            Worked::Nothing => HISTORY_LOOK,
+            Worked::Part if self.history.is_behind() || self.history.is_cold() => Duration::ZERO,
+            Worked::Part => (took * HISTORY_REST).min(HISTORY_REST_MAX),
+            Worked::Told => Duration::ZERO,
+            Worked::Failed => HISTORY_RETRY,
         }
     }
 
@@ -240,28 +273,50 @@ mod tests {
         writer.stop(2).unwrap()
     }
 
-    /// Ten thousand questions are there before it begins, and it ends with them.
+    /// There is always one more question, until all indexes are made.
     #[test]
     fn questions_without_end_do_not_keep_indexes_back() {
         let mut disk = journal(&temp_dir("history"));
         let sealed = journal::index::sealed(&mut disk).unwrap().len();
+        assert!(sealed > 2);
         let history = History::open(disk, HubKeys::new(&Config::example()), 0).unwrap();
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let (asks, receiver) = sync_channel(10_000);
-        let (told, heard) = sync_channel(20_000);
-        for number in 0..10_000 {
-            let ask = Ask { number, keys: Vec::new(), since: Timestamp::default() };
-            asks.send(ask).unwrap();
+        let historian = Historian::spawn(history, waker, Arc::new(Log::quiet())).unwrap();
+        let (mut number, mut indexed) = (0, 0);
+        eventually("every segment has its index", || {
+            while historian
+                .ask(Ask { number, keys: Vec::new(), since: Timestamp::default() })
+                .is_ok()
+            {
+                number += 1;
+            }
+            while let Some(told) = historian.told() {
+                indexed += usize::from(matches!(told, Told::Indexed(_)));
+            }
+            indexed == sealed
+        });
+    }
+
+    /// A piece is due at its time, however many questions come before it, and gets as long as they.
+    #[test]
+    fn questions_put_no_work_off() {
+        let ms = Duration::from_millis;
+        let start = Instant::now();
+        let mut turns = Turns::new(start);
+        assert_eq!(turns.wait(start), None, "work first");
+        turns.has_worked(ms(3), ms(50), start);
+        for passed in 0..50 {
+            assert_eq!(turns.wait(start + ms(passed)), Some(ms(50 - passed)));
+            turns.has_answered(Duration::from_micros(50));
         }
-        drop(asks);
-        let log = Arc::new(Log::quiet());
-        let reader = Reader { history, told, waker, log, failed: false, record: 0 };
-        reader.run(&receiver);
-        let heard: Vec<Told> = heard.try_iter().collect();
-        let indexed = heard.iter().filter(|told| matches!(told, Told::Indexed(_))).count();
-        assert!(sealed > 2 && indexed == sealed, "{indexed} of {sealed}");
-        let last = heard.last().unwrap();
-        assert!(matches!(last, Told::Found { number: 9_999, .. }), "and none is left");
+        let due = start + ms(50);
+        assert_eq!(turns.wait(due), Some(Duration::ZERO), "2.5 ms of questions for 3 ms of work");
+        turns.has_answered(ms(1));
+        assert_eq!(turns.wait(due), None);
+        turns.has_worked(ms(1), Duration::ZERO, due);
+        assert_eq!(turns.wait(due), Some(Duration::ZERO), "then theirs");
+        turns.has_answered(ms(20));
+        assert_eq!(turns.wait(due), None, "a long one, and work again");
     }
 }

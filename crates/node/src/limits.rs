@@ -67,11 +67,6 @@ pub const HANDSHAKE_NICE: i32 = 10;
 /// Questions that wait for the history thread, and answers that wait for the loop: some messages a
 /// second of a nation are looked up; the next is refused (96, `LIMIT HISTORY`).
 pub const HISTORY_ASKED: usize = 1024;
-/// Questions that the history thread answers between two pieces of an index, where more wait: half
-/// a millisecond of them for a millisecond of work ...
-pub const HISTORY_ANSWERS: u32 = 8;
-/// ... and between two looks whether there is work.
-pub const HISTORY_ANSWERS_IDLE: u32 = 256;
 /// After a piece of work the history thread rests so many times as long as that took, so that
 /// payments meet a piece now and then and not a second of them; unless another segment waits
 /// already. It has no lower priority than they: with one it waited milliseconds for the processor
