@@ -235,11 +235,12 @@ mod tests {
     use host::history::HubKeys;
     use journal::{Batch, NodeId, Options};
     use mio::{Poll, Token};
-    use scheme::Timestamp;
+    use scheme::{PaymentId, Timestamp};
+    use switch::history::HistoryKey;
 
     use super::*;
     use crate::disk::FileDisk;
-    use crate::testing::{eventually, temp_dir};
+    use crate::testing::{PATIENCE, eventually, temp_dir};
 
     /// With more questions than it has room for answers: a thread that waits for room, and an owner
     /// that waits for the thread, would wait for ever.
@@ -283,19 +284,18 @@ mod tests {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let historian = Historian::spawn(history, waker, Arc::new(Log::quiet())).unwrap();
-        let (mut number, mut indexed) = (0, 0);
-        eventually("every segment has its index", || {
-            while historian
-                .ask(Ask { number, keys: Vec::new(), since: Timestamp::default() })
-                .is_ok()
-            {
-                number += 1;
-            }
+        // Answering takes longer than asking, so that none is ever the last.
+        let keys: Vec<_> = (1..=256).filter_map(PaymentId::new).map(HistoryKey::Id).collect();
+        let ask = Ask { number: 0, keys, since: Timestamp::default() };
+        let until = Instant::now() + PATIENCE;
+        let mut indexed = 0;
+        while indexed < sealed {
+            assert!(Instant::now() < until, "{indexed} of {sealed}");
+            while historian.ask(ask.clone()).is_ok() {}
             while let Some(told) = historian.told() {
                 indexed += usize::from(matches!(told, Told::Indexed(_)));
             }
-            indexed == sealed
-        });
+        }
     }
 
     /// A piece is due at its time, however many questions come before it, and gets as long as they.
