@@ -8,7 +8,9 @@ use ledger::chart::AccountName;
 use scheme::{Amount, Currency, ParticipantId, PaymentId, Timestamp};
 use switch::Trace;
 use switch::legs;
-use switch::record::{self, Closed, Fact, Opened, Outcome, Reversed, Seen};
+use switch::record::{
+    self, Closed, Completed, Declined, Fact, Opened, Outcome, Part, Reversed, Seen,
+};
 
 use crate::limits::{STORY_RECORDS_MAX, STORY_STEPS_MAX};
 use crate::view::PaymentView;
@@ -189,34 +191,8 @@ impl Gatherer {
     }
 
     fn told(&mut self, fact: &Fact) -> Option<(What, Option<Trace>, Vec<Move>)> {
-        if let Fact::Opened(opened) = fact {
-            return self.opened(opened);
-        }
-        if let Fact::Declined(declined) = fact {
-            if declined.id != self.id {
-                return None;
-            }
-            self.seen = Some((declined.seen, declined.issuer));
-            self.story.first_received = Some(declined.seen.first_received);
-            let (code, text) = (declined.reason.response_code(), declined.reason.text());
-            let what = What::Refused { code: code.to_string(), text: text.to_owned() };
-            return Some((what, None, Vec::new()));
-        }
-        if let Fact::Closed(closed) = fact {
-            return (closed.id == self.id).then(|| self.closed(closed));
-        }
-        if let Fact::Reversed(reversed) = fact {
-            return (reversed.id == self.id).then(|| self.reversed(reversed));
-        }
-        if let Fact::Completed(completed) = fact {
-            if completed.id != self.id {
-                return None;
-            }
-            self.owe(completed.advice);
-            let amount = self.currency.show(completed.amount);
-            let moves = self.moves("completion", completed.amount, false);
-            let what = What::Completed { amount, late: completed.late };
-            return Some((what, Some(completed.advice), moves));
+        if let Some(part) = fact.part() {
+            return self.part(part);
         }
         if let Fact::Discharged { bank, trace, code } = fact {
             let place = self.owed.iter().position(|owed| *owed == (*bank, *trace))?;
@@ -230,6 +206,33 @@ impl Gatherer {
             return Some((What::Finding { kind: finding.kind.name() }, None, Vec::new()));
         }
         None
+    }
+
+    fn part(&mut self, part: Part<'_>) -> Option<(What, Option<Trace>, Vec<Move>)> {
+        let own = part.id() == self.id;
+        match part {
+            // A refund of it is another payment.
+            Part::Opened(opened) => self.opened(opened),
+            Part::Declined(declined) => own.then(|| self.declined(declined)),
+            Part::Closed(closed) => own.then(|| self.closed(closed)),
+            Part::Reversed(reversed) => own.then(|| self.reversed(reversed)),
+            Part::Completed(completed) => own.then(|| self.completed(completed)),
+            Part::Whole(_) => None,
+        }
+    }
+
+    fn declined(&mut self, declined: &Declined) -> (What, Option<Trace>, Vec<Move>) {
+        self.seen = Some((declined.seen, declined.issuer));
+        self.story.first_received = Some(declined.seen.first_received);
+        let (code, text) = (declined.reason.response_code(), declined.reason.text());
+        (What::Refused { code: code.to_string(), text: text.to_owned() }, None, Vec::new())
+    }
+
+    fn completed(&mut self, completed: &Completed) -> (What, Option<Trace>, Vec<Move>) {
+        self.owe(completed.advice);
+        let amount = self.currency.show(completed.amount);
+        let moves = self.moves("completion", completed.amount, false);
+        (What::Completed { amount, late: completed.late }, Some(completed.advice), moves)
     }
 
     fn opened(&mut self, opened: &Opened) -> Option<(What, Option<Trace>, Vec<Move>)> {

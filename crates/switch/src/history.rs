@@ -5,7 +5,6 @@
 //! `opened` and `closed`, or its `declined`, say: any other that changed did not become cold before
 //! it was retired (`hub::payments`). The shell reads; this decides nothing and knows no disk.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use scheme::{
@@ -14,7 +13,7 @@ use scheme::{
 };
 
 use crate::hub::{Kept, Payment};
-use crate::record::{self, Fact, Record, Seen};
+use crate::record::{self, Closed, Fact, Part, Record, Seen};
 
 /// The version of these keys: an index of another one is built again.
 pub const KEYS_VERSION: u16 = 1;
@@ -187,19 +186,8 @@ pub(crate) fn latest_of(seen: &Seen, local: impl Fn(Timestamp) -> CivilDateTime)
     Latest { received: seen.first_received.seconds(), local: said }
 }
 
-/// Whether a record is of this payment, so that [`Gather`] wants it.
-pub fn is_of(fact: &Fact, id: PaymentId) -> bool {
-    match fact {
-        Fact::Opened(opened) => opened.id == id,
-        Fact::Declined(declined) => declined.id == id,
-        Fact::Closed(closed) => closed.id == id,
-        Fact::Recalled(kept) | Fact::Retired(kept) => kept.payment.id == id,
-        _ => false,
-    }
-}
-
-/// Whether a record of this kind and payload is of this payment, without reading all of it: each
-/// that is begins with its id.
+/// Whether a record of this kind and payload is one of this payment that [`Gather`] wants, without
+/// reading all of it: each that is begins with its id.
 pub fn speaks_of(kind: u8, payload: &[u8], id: PaymentId) -> bool {
     record::is_of_payment(kind) && payload.starts_with(&id.get().to_le_bytes())
 }
@@ -218,12 +206,11 @@ pub fn says_keys(kind: u8) -> bool {
 
 /// The payment of a record that is found by this key.
 pub fn named_by(fact: &Fact, key: &HistoryKey) -> Option<PaymentId> {
-    let (id, mut named) = match fact {
-        Fact::Opened(opened) => (opened.id, false),
-        Fact::Declined(declined) => (declined.id, false),
-        Fact::Recalled(kept) | Fact::Retired(kept) => (kept.payment.id, false),
-        _ => return None,
+    let id = match fact.part()? {
+        part @ (Part::Opened(_) | Part::Declined(_) | Part::Whole(_)) => part.id(),
+        Part::Closed(_) | Part::Reversed(_) | Part::Completed(_) => return None,
     };
+    let mut named = false;
     // Times are of no interest here, and neither is the zone.
     marks(fact, |at| CivilDateTime::from_seconds(at.seconds()), &mut |mark| {
         if let Mark::Key(said) | Mark::Recent(said) = mark {
@@ -236,12 +223,12 @@ pub fn named_by(fact: &Fact, key: &HistoryKey) -> Option<PaymentId> {
 /// Puts a payment together out of its records, the newest first.
 #[derive(Debug, Default)]
 pub struct Gather {
-    closed: Option<(u64, Box<Record>)>,
+    closed: Option<(u64, Closed)>,
     found: Option<Kept>,
 }
 
 impl Gather {
-    /// Takes a record that [`is_of`] the payment, each older than the one before; whether that was
+    /// Takes a record of the payment, each older than the one before; whether that was
     /// the last that is needed.
     pub fn take(&mut self, number: u64, record: Record) -> bool {
         if self.found.is_some() {
@@ -250,24 +237,21 @@ impl Gather {
         let last = self.closed.as_ref().map_or(number, |(number, _)| *number);
         let plain =
             |payment, original| Kept { payment, preauth: None, original, opened: number, last };
-        match record.fact {
-            Fact::Recalled(kept) | Fact::Retired(kept) => {
-                self.found = Some(Kept { last: number, ..*kept });
+        match record.fact.part() {
+            Some(Part::Whole(kept)) => self.found = Some(Kept { last: number, ..kept.clone() }),
+            Some(Part::Declined(declined)) => {
+                self.found = Some(plain(Payment::declined(declined, record.at), None));
             }
-            Fact::Declined(declined) => {
-                self.found = Some(plain(Payment::declined(&declined, record.at), None));
-            }
-            Fact::Opened(opened) => {
-                let mut payment = Payment::opened(&opened, record.at);
-                if let Some((_, closed)) = &self.closed
-                    && let Fact::Closed(closed) = &closed.fact
-                {
+            Some(Part::Opened(opened)) => {
+                let mut payment = Payment::opened(opened, record.at);
+                if let Some((_, closed)) = &self.closed {
                     payment.close(closed);
                 }
                 self.found = Some(plain(payment, opened.original));
             }
-            Fact::Closed(_) => self.closed = Some((number, Box::new(record))),
-            _ => {}
+            Some(Part::Closed(closed)) => self.closed = Some((number, closed.clone())),
+            // Of these a later record says the whole.
+            Some(Part::Reversed(_) | Part::Completed(_)) | None => {}
         }
         self.found.is_some()
     }

@@ -5,6 +5,7 @@
 //! kinds are never reused; a kind grows by a new version, and old versions stay readable.
 
 mod codec;
+mod part;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,7 @@ use crate::request::{OriginalRef, Text25, Trace};
 pub use codec::{decode, encode, is_finding};
 pub(crate) use codec::{get_original, get_seen, put_original, put_seen};
 pub(crate) use codec::{is_of_payment, says_id_alone, says_request};
+pub use part::Part;
 
 /// A decision, and when it was taken.
 #[derive(Clone, PartialEq, Eq, Debug)]

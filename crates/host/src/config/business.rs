@@ -173,10 +173,11 @@ fn subject(fact: &Fact) -> Option<Subject> {
 
 /// Whether two facts about the same thing say the same.
 fn same(known: &Fact, wanted: &Fact) -> bool {
-    match (known, wanted) {
-        // The transfer of a cap says how it came to be, not what it is.
-        (Fact::Cap { amount: known, .. }, Fact::Cap { amount: wanted, .. }) => known == wanted,
-        _ => known == wanted,
+    // The transfer of a cap says how it came to be, not what it is.
+    if let (Fact::Cap { amount: before, .. }, Fact::Cap { amount: after, .. }) = (known, wanted) {
+        before == after
+    } else {
+        known == wanted
     }
 }
 

@@ -8,7 +8,7 @@ use ledger::chart;
 use scheme::{Amount, BusinessDate, Currency, ParticipantId, StationId, TerminalId, Timestamp};
 use switch::Record;
 use switch::hub::{Payment, Status};
-use switch::record::{self, Fact, Finding};
+use switch::record::{self, Fact, Finding, Part};
 use switch::station::TrunkState;
 
 use super::HubRole;
@@ -118,14 +118,9 @@ impl HubRole {
         if let Fact::Completed(completed) = &record.fact {
             self.day.completed(completed.amount);
         }
-        let id = if let Fact::Closed(closed) = &record.fact {
-            closed.id
-        } else if let Fact::Declined(declined) = &record.fact {
-            declined.id
-        } else if let Fact::Reversed(reversed) = &record.fact {
-            reversed.id
-        } else {
-            return;
+        let id = match record.fact.part() {
+            Some(part @ (Part::Closed(_) | Part::Declined(_) | Part::Reversed(_))) => part.id(),
+            Some(Part::Opened(_) | Part::Completed(_) | Part::Whole(_)) | None => return,
         };
         let Some(payment) = self.hub.state().payments().get(id) else { return };
         let synthetic = self.is_synthetic(payment);

@@ -17,10 +17,10 @@ use ledger::{AccountStatus, TransferStatus};
 use scheme::{PaymentId, Reason, Timestamp};
 
 use super::state::goes_by_overcap;
-use super::{Effect, Effects, Flight, Hub, Input, MatchKey, Next, payment_of};
+use super::{Effect, Effects, Flight, Hub, Input, MatchKey, Next};
 use crate::legs;
 use crate::limits::{ENGINE_BATCH_MAX, ENGINE_LATER_BATCH_MAX, ENGINE_SLOW_MS, PROPOSALS_MAX};
-use crate::record::{Fact, Outcome};
+use crate::record::{Fact, Outcome, Part};
 use crate::request::{Carried, ReplyTo, Request, text25};
 
 /// When the engine answers what it is asked.
@@ -155,15 +155,12 @@ impl Hub {
         }
         let left: Vec<Fact> = self.state.proposed().cloned().collect();
         for fact in left {
-            let next = match &fact {
-                Fact::Opened(_) => Next::Restarted,
-                fact if is_business(fact) => Next::Business,
-                _ => Next::Nothing,
-            };
-            let payment = payment_of(&fact).and_then(|id| self.state.payments().get(id));
-            let seen = match &fact {
-                Fact::Opened(opened) => Some(&opened.seen),
-                _ => payment.map(|payment| &payment.seen),
+            let (next, seen) = if let Fact::Opened(opened) = &fact {
+                (Next::Restarted, Some(&opened.seen))
+            } else {
+                let next = if is_business(&fact) { Next::Business } else { Next::Nothing };
+                let payment = fact.payment().and_then(|id| self.state.payments().get(id));
+                (next, payment.map(|payment| &payment.seen))
             };
             let key = seen.map(|seen| (seen.acquirer, seen.terminal, seen.stan));
             self.propose(fact, next, key, out);
@@ -337,7 +334,7 @@ impl Hub {
 
     /// Whether a proposal about this payment is under way.
     pub(super) fn is_proposed(&self, id: PaymentId) -> bool {
-        self.proposals.iter().any(|proposal| payment_of(&proposal.fact) == Some(id))
+        self.proposals.iter().any(|proposal| proposal.fact.payment() == Some(id))
     }
 }
 
@@ -348,10 +345,12 @@ fn is_business(fact: &Fact) -> bool {
 
 /// Whether a fact that meets a limit goes on by the overcap account.
 fn may_go_by_overcap(fact: &Fact) -> bool {
-    match fact {
-        Fact::Reversed(reversed) => !reversed.overcap,
-        Fact::Completed(completed) => completed.late && !completed.overcap,
-        _ => false,
+    match fact.part() {
+        Some(Part::Reversed(reversed)) => !reversed.overcap,
+        Some(Part::Completed(completed)) => completed.late && !completed.overcap,
+        Some(Part::Opened(_) | Part::Declined(_) | Part::Closed(_) | Part::Whole(_)) | None => {
+            false
+        }
     }
 }
 

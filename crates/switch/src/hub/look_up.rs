@@ -290,7 +290,7 @@ impl Hub {
         }
         let mut held = BTreeSet::new();
         for proposal in &self.proposals {
-            let id = super::payment_of(&proposal.fact);
+            let id = proposal.fact.payment();
             held.extend(id);
             held.extend(id.and_then(|id| self.state.flows().original_of(id)));
             if let Fact::Opened(opened) = &proposal.fact {

@@ -63,7 +63,7 @@ use crate::fingerprint::Fingerprint;
 use crate::history::{HistoryKey, Indexed, Latest};
 use crate::legs;
 use crate::limits::TRACE_GAP;
-use crate::record::{Fact, Finding, FindingKind, Outcome, Record, Seen};
+use crate::record::{Fact, Finding, FindingKind, Outcome, Part, Record, Seen};
 use crate::request::{Answer, Carried, PeerId, ReplyTo, Request, Text25, Trace};
 use crate::timers::Timers;
 
@@ -498,11 +498,8 @@ impl Hub {
     /// Commits a fact and does what follows from it.
     fn settle(&mut self, fact: Fact, next: Next, out: &mut Effects) {
         let touched = credited(&fact, &self.state);
-        let id = payment_of(&fact);
-        let opened = match &fact {
-            Fact::Opened(opened) => Some(opened.clone()),
-            _ => None,
-        };
+        let id = fact.payment();
+        let opened = if let Fact::Opened(opened) = &fact { Some(opened.clone()) } else { None };
         self.recall_for(&fact, out);
         self.commit(fact, out);
         match (next, opened, id) {
@@ -639,57 +636,34 @@ impl Hub {
     }
 }
 
-/// The payment that a fact is about.
-fn payment_of(fact: &Fact) -> Option<PaymentId> {
-    match fact {
-        Fact::Opened(opened) => Some(opened.id),
-        Fact::Declined(declined) => Some(declined.id),
-        Fact::Closed(closed) => Some(closed.id),
-        Fact::Reversed(reversed) => Some(reversed.id),
-        Fact::Completed(completed) => Some(completed.id),
-        Fact::Recalled(kept) | Fact::Retired(kept) => Some(kept.payment.id),
-        Fact::Finding(finding) => finding.payment,
-        Fact::Nation { .. }
-        | Fact::Station { .. }
-        | Fact::Participant { .. }
-        | Fact::Route { .. }
-        | Fact::Terminal { .. }
-        | Fact::Cap { .. }
-        | Fact::HotCard { .. }
-        | Fact::Changed { .. }
-        | Fact::Removed(_)
-        | Fact::Retailer { .. }
-        | Fact::Epoch { .. }
-        | Fact::Tombstone(_)
-        | Fact::Discharged { .. }
-        | Fact::OvercapRepaid { .. }
-        | Fact::Proposed(_)
-        | Fact::Dropped
-        | Fact::Covered { .. }
-        | Fact::Cutover { .. }
-        | Fact::Netted { .. } => None,
+/// The participant to whom a fact that is of no payment may give room.
+fn credited_apart(fact: &Fact) -> Option<ParticipantId> {
+    if let Fact::Cap { participant, .. }
+    | Fact::OvercapRepaid { participant, .. }
+    | Fact::Netted { participant, paid_out: false, .. } = fact
+    {
+        Some(*participant)
+    } else {
+        None
     }
 }
 
 /// The participants to whom a fact gives room, if they owe on their overcap accounts.
 fn credited(fact: &Fact, state: &State) -> [Option<ParticipantId>; 2] {
-    let payment = payment_of(fact).and_then(|id| state.payments().get(id));
+    let payment = fact.payment().and_then(|id| state.payments().get(id));
     let payer = payment.and_then(|p| Some(p.seen.payer(p.issuer?)));
     let payee = payment.and_then(|p| Some(p.seen.payee(p.issuer?)));
-    let candidates = match fact {
-        Fact::Closed(closed) => match closed.outcome {
+    let candidates = match fact.part() {
+        Some(Part::Closed(closed)) => match closed.outcome {
             Outcome::Posted { .. } => [payee, None],
             Outcome::Declined { .. } | Outcome::Voided { .. } => [payer, None],
             Outcome::Held { .. } => [None, None],
         },
-        Fact::Reversed(_) => [payer, None],
+        Some(Part::Reversed(_)) => [payer, None],
         // What was held beyond the completion is the payer's again.
-        Fact::Completed(_) => [payee, payer],
-        Fact::Cap { participant, .. } | Fact::OvercapRepaid { participant, .. } => {
-            [Some(*participant), None]
-        }
-        Fact::Netted { participant, paid_out: false, .. } => [Some(*participant), None],
-        _ => [None, None],
+        Some(Part::Completed(_)) => [payee, payer],
+        Some(Part::Opened(_) | Part::Declined(_) | Part::Whole(_)) => [None, None],
+        None => [credited_apart(fact), None],
     };
     candidates.map(|one| one.filter(|participant| state.position(*participant).overcap > 0))
 }

@@ -151,13 +151,15 @@ impl Hub {
 
     /// Refunds that the engine has still to answer for; few, because it answers at once.
     fn proposed_refunds(&self, which: impl Fn(Option<PaymentId>, &Seen) -> bool) -> Option<Amount> {
-        self.proposals.iter().try_fold(Amount::ZERO, |sum, proposal| match &proposal.fact {
-            Fact::Opened(opened)
-                if opened.seen.is_refund() && which(opened.original, &opened.seen) =>
+        self.proposals.iter().try_fold(Amount::ZERO, |sum, proposal| {
+            if let Fact::Opened(opened) = &proposal.fact
+                && opened.seen.is_refund()
+                && which(opened.original, &opened.seen)
             {
                 sum.checked_add(opened.seen.amount)
+            } else {
+                Some(sum)
             }
-            _ => Some(sum),
         })
     }
 
@@ -181,7 +183,7 @@ impl Hub {
     /// whether that counts is known only then.
     pub(super) fn ending_refund(&self, id: PaymentId) -> Option<MatchKey> {
         let flows = self.state.flows();
-        let of = |fact: &Fact| super::payment_of(fact).and_then(|refund| flows.original_of(refund));
+        let of = |fact: &Fact| fact.payment().and_then(|refund| flows.original_of(refund));
         let ending = self.proposals.iter().find(|proposal| of(&proposal.fact) == Some(id));
         ending?.key.filter(|key| self.behind.contains_key(key))
     }

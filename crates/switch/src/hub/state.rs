@@ -21,7 +21,9 @@ use crate::business::Directory;
 use crate::fingerprint::{Fingerprint, Fingerprinted};
 use crate::legs::{self, Implied};
 use crate::limits::TOMBSTONES_PER_TERMINAL_MAX;
-use crate::record::{Closed, Completed, Fact, FindingKind, Outcome, Record, Reversed, Tombstone};
+use crate::record::{
+    Closed, Completed, Fact, FindingKind, Outcome, Part, Record, Reversed, Tombstone,
+};
 use crate::request::Trace;
 use crate::timers::Timers;
 use proposed::Proposed;
@@ -529,12 +531,12 @@ impl State {
     /// The payments that a decision changes, which must be in memory.
     pub fn changed_by(&self, fact: &Fact) -> [Option<PaymentId>; 2] {
         let flows = self.flows.get();
-        match fact {
-            Fact::Opened(opened) => [opened.original, None],
-            Fact::Closed(closed) => [Some(closed.id), flows.original_of(closed.id)],
-            Fact::Reversed(reversed) => [Some(reversed.id), flows.original_of(reversed.id)],
-            Fact::Completed(completed) => [Some(completed.id), None],
-            _ => [None, None],
+        match fact.part() {
+            Some(Part::Opened(opened)) => [opened.original, None],
+            Some(Part::Closed(closed)) => [Some(closed.id), flows.original_of(closed.id)],
+            Some(Part::Reversed(reversed)) => [Some(reversed.id), flows.original_of(reversed.id)],
+            Some(Part::Completed(completed)) => [Some(completed.id), None],
+            Some(Part::Declined(_) | Part::Whole(_)) | None => [None, None],
         }
     }
 

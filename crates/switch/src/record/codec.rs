@@ -10,8 +10,8 @@ use scheme::{
 };
 
 use super::{
-    Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Removed, Reversed,
-    Seen, Tombstone,
+    Closed, Completed, Declined, Fact, Finding, FindingKind, Opened, Outcome, Part, Removed,
+    Reversed, Seen, Tombstone,
 };
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::hub::kept::{get_kept, put_kept};
@@ -126,11 +126,13 @@ pub fn encode(fact: &Fact, out: &mut Vec<u8>) -> (u8, u8) {
 }
 
 fn version_of(fact: &Fact) -> u8 {
-    match fact {
-        Fact::Opened(Opened { original: Some(_), .. })
-        | Fact::Closed(Closed { outcome: Outcome::Held { .. }, .. }) => VERSION_2,
-        _ => VERSION,
-    }
+    let newer = match fact.part() {
+        Some(Part::Opened(opened)) => opened.original.is_some(),
+        Some(Part::Closed(closed)) => matches!(closed.outcome, Outcome::Held { .. }),
+        Some(Part::Declined(_) | Part::Reversed(_) | Part::Completed(_) | Part::Whole(_))
+        | None => false,
+    };
+    if newer { VERSION_2 } else { VERSION }
 }
 
 fn encode_payment(fact: &Fact, w: &mut Writer<'_>) -> u8 {

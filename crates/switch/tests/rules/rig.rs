@@ -364,8 +364,8 @@ impl Rig {
                     wanted |= keys.contains(&key);
                 }
             });
-            if wanted && let Some(id) = id_of(&record.fact) {
-                ids.insert(id);
+            if wanted && let Some(part) = record.fact.part() {
+                ids.insert(part.id());
             }
         }
         let found = ids.into_iter().filter_map(|id| self.gathered(id));
@@ -392,7 +392,8 @@ impl Rig {
         let covered = usize::try_from(self.hub.state().payments().covered()).unwrap();
         let mut gather = Gather::default();
         for (n, record) in self.records[..covered].iter().enumerate().rev() {
-            if history::is_of(&record.fact, id) && gather.take(n as u64 + 1, record.clone()) {
+            let own = record.fact.part().is_some_and(|part| part.id() == id);
+            if own && gather.take(n as u64 + 1, record.clone()) {
                 break;
             }
         }
@@ -824,18 +825,6 @@ impl Drop for Rig {
         if !std::thread::panicking() {
             self.verify();
         }
-    }
-}
-
-fn id_of(fact: &Fact) -> Option<PaymentId> {
-    match fact {
-        Fact::Opened(opened) => Some(opened.id),
-        Fact::Declined(declined) => Some(declined.id),
-        Fact::Closed(closed) => Some(closed.id),
-        Fact::Reversed(reversed) => Some(reversed.id),
-        Fact::Completed(completed) => Some(completed.id),
-        Fact::Recalled(kept) | Fact::Retired(kept) => Some(kept.payment.id),
-        _ => None,
     }
 }
 

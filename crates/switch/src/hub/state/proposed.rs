@@ -10,7 +10,7 @@ use scheme::PaymentId;
 
 use super::State;
 use crate::fingerprint::Fingerprint;
-use crate::record::Fact;
+use crate::record::{Fact, Part};
 
 /// Payments that a decision changes.
 type Changed = [Option<PaymentId>; 2];
@@ -94,9 +94,11 @@ impl State {
 
 /// Whether this is the second way of what the engine refused the first time.
 pub(in crate::hub) fn goes_by_overcap(fact: &Fact) -> bool {
-    match fact {
-        Fact::Reversed(reversed) => reversed.overcap,
-        Fact::Completed(completed) => completed.overcap,
-        _ => false,
+    match fact.part() {
+        Some(Part::Reversed(reversed)) => reversed.overcap,
+        Some(Part::Completed(completed)) => completed.overcap,
+        Some(Part::Opened(_) | Part::Declined(_) | Part::Closed(_) | Part::Whole(_)) | None => {
+            false
+        }
     }
 }
