@@ -3,7 +3,8 @@
 //! and verified from there on, and continues the chain of what was put away.
 use crate::disk::{Disk, DiskError};
 use crate::format::{
-    FORMAT_VERSION, Hash, NodeId, SegmentHeader, put, put_u16, put_u64, round_up, take, u64_at,
+    FORMAT_VERSION, Hash, NodeId, SegmentHeader, number_of, put, put_u16, put_u64, round_up, take,
+    u64_at,
 };
 use crate::limits::{ANCHOR_BYTES_MAX, PIECE_BYTES};
 use alloc::format;
@@ -36,11 +37,7 @@ pub(crate) fn anchor_name(record: u64) -> String {
 
 /// The record in an anchor's file name, if it is one.
 pub(crate) fn anchor_record(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("anchor-")?.strip_suffix(".anc")?;
-    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
+    number_of(name.strip_prefix("anchor-")?.strip_suffix(".anc")?, 20)
 }
 
 /// The records of all anchors, newest first.

@@ -110,6 +110,12 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(BLOCK_BYTES_MAX).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
+/// The number in a file's name, where it has exactly so many digits.
+pub(crate) fn number_of(digits: &str, width: usize) -> Option<u64> {
+    let plain = digits.len() == width && digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|_| plain)
+}
+
 /// `bytes` rounded up to a whole number of `block`s (a power of two).
 pub(crate) const fn round_up(bytes: usize, block: usize) -> usize {
     bytes.saturating_add(block.saturating_sub(1)) & !block.saturating_sub(1)

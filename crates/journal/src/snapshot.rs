@@ -1,6 +1,8 @@
 //! Snapshots: the caller's opaque bytes, which record they follow, and a hash over all of it.
 use crate::disk::{Disk, DiskError};
-use crate::format::{FORMAT_VERSION, Hash, NodeId, put, put_u16, put_u64, round_up, take, u64_at};
+use crate::format::{
+    FORMAT_VERSION, Hash, NodeId, number_of, put, put_u16, put_u64, round_up, take, u64_at,
+};
 use crate::limits::{PIECE_BYTES, SNAPSHOT_BYTES_MAX, SNAPSHOTS_KEPT};
 use alloc::format;
 use alloc::string::String;
@@ -30,11 +32,7 @@ pub(crate) fn snapshot_name(record: u64) -> String {
 
 /// The record in a snapshot's file name, if it is one.
 pub(crate) fn snapshot_record(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("snapshot-")?.strip_suffix(".snap")?;
-    if digits.len() != 20 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok()
+    number_of(name.strip_prefix("snapshot-")?.strip_suffix(".snap")?, 20)
 }
 
 /// A snapshot that was read and whose hash holds.

@@ -171,17 +171,7 @@ fn evidence(world: &mut World) -> Evidence {
     let stations = (1..=world.scenario.stations)
         .map(|number| overview(world, Place::Station(number)))
         .collect();
-    let accounts = match world.ask(Place::Hub, Query::Accounts) {
-        Some(Reply::Accounts(accounts)) => accounts,
-        Some(
-            Reply::Overview(_)
-            | Reply::Payments(_)
-            | Reply::Metrics(_)
-            | Reply::Change(_)
-            | Reply::NotHere,
-        )
-        | None => Vec::new(),
-    };
+    let accounts = accounts(world);
     let mut payments = payments(world);
     if let Some(Planted::Published(lie)) = world.scenario.planted {
         gather::lie(lie, &mut payments);

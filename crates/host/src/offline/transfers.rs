@@ -5,7 +5,7 @@ use ledger::{Books, Transfer, TransferFlags, chart};
 use scheme::{Amount, BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
 use switch::Hub;
 use switch::legs::{self, Implied};
-use switch::record::Fact;
+use switch::record::{Fact, Part};
 
 use super::{Probes, shown};
 use crate::hub::query::account_name;
@@ -135,34 +135,12 @@ impl<'a> Step<'a> {
     /// The payment that the record has answered or changed, as it stands now; none where it only
     /// came to be.
     pub fn payment(&self) -> Option<PaymentRow> {
-        let id = match self.fact {
-            Fact::Declined(declined) => declined.id,
-            Fact::Closed(closed) => closed.id,
-            Fact::Reversed(reversed) => reversed.id,
-            Fact::Completed(completed) => completed.id,
-            Fact::Opened(_)
-            | Fact::Nation { .. }
-            | Fact::Station { .. }
-            | Fact::Participant { .. }
-            | Fact::Route { .. }
-            | Fact::Terminal { .. }
-            | Fact::Cap { .. }
-            | Fact::HotCard { .. }
-            | Fact::Changed { .. }
-            | Fact::Removed(_)
-            | Fact::Retailer { .. }
-            | Fact::Epoch { .. }
-            | Fact::Tombstone(_)
-            | Fact::Discharged { .. }
-            | Fact::Finding(_)
-            | Fact::OvercapRepaid { .. }
-            | Fact::Cutover { .. }
-            | Fact::Proposed(_)
-            | Fact::Dropped
-            | Fact::Covered { .. }
-            | Fact::Recalled(_)
-            | Fact::Retired(_)
-            | Fact::Netted { .. } => return None,
+        let id = match self.fact.part()? {
+            Part::Opened(_) | Part::Whole(_) => return None,
+            part @ (Part::Declined(_)
+            | Part::Closed(_)
+            | Part::Reversed(_)
+            | Part::Completed(_)) => part.id(),
         };
         let state = self.hub.state();
         let payment = state.payments().get(id)?;

@@ -1,7 +1,7 @@
 //! The first block of a segment file, and its name.
 use super::{
-    Block, FORMAT_VERSION, Hash, NodeId, crc_around, is_zero, put, put_u16, put_u32, put_u64, take,
-    u16_at, u32_at, u64_at,
+    Block, FORMAT_VERSION, Hash, NodeId, crc_around, is_zero, number_of, put, put_u16, put_u32,
+    put_u64, take, u16_at, u32_at, u64_at,
 };
 use crate::limits::{SEGMENT_BLOCKS_MIN, SEGMENT_BYTES_MAX, SEGMENT_NUMBER_MAX};
 use alloc::format;
@@ -131,9 +131,6 @@ pub(crate) fn segment_name(number: u64) -> String {
 
 /// The number of the segment in the file `name`, if it is one.
 pub(crate) fn segment_number(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".seg")?;
-    if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    digits.parse().ok().filter(|number| (1..=SEGMENT_NUMBER_MAX).contains(number))
+    let number = number_of(name.strip_suffix(".seg")?, 10);
+    number.filter(|number| (1..=SEGMENT_NUMBER_MAX).contains(number))
 }
