@@ -1,6 +1,6 @@
-//! Clients at one station: ten terminals, each a thread with its own connection, which do every
-//! everyday flow in turn. When something breaks they do what terminals do: repeat, reverse, or walk
-//! away.
+//! Clients at one station: its terminals, each a thread with its own connection, which do every
+//! everyday flow in turn, or pay. When something breaks they do what terminals do: repeat, reverse,
+//! or walk away.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,6 @@ use scheme::{
 use wire::frame::{Framing, write_frame};
 use wire::iso8583::{Dialect, Message};
 
-const TERMINALS: u64 = 10;
 const ACQUIRER: u64 = 100_001;
 const ISSUERS: [&str; 3] = ["940801", "940802", "940803"];
 const ANSWER: Duration = Duration::from_secs(35);
@@ -28,24 +27,25 @@ pub(crate) struct Clients {
 }
 
 impl Clients {
-    pub(crate) fn start(station: SocketAddr, rate: u64) -> Self {
+    pub(crate) fn start(station: SocketAddr, load: Load) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let approved = Arc::new(AtomicU64::new(0));
-        let threads = (1..=TERMINALS)
+        let threads = (1..=load.terminals)
             .map(|number| {
                 let client = Client {
                     station,
+                    flows: load.flows,
                     terminal: format!("PYO{number:05}"),
                     account: u32::try_from(number).unwrap(),
                     connection: None,
-                    stan: 0,
+                    stan: load.stan,
                     // Each begins with another flow.
                     customers: 7 * u32::try_from(number).unwrap(),
                     claims: Vec::new(),
                     approved: Arc::clone(&approved),
                 };
                 let stop = Arc::clone(&stop);
-                let gap = Duration::from_micros(1_000_000 * TERMINALS / rate.max(1));
+                let gap = Duration::from_micros(1_000_000 * load.terminals / load.rate.max(1));
                 std::thread::spawn(move || client.run(&stop, gap))
             })
             .collect();
@@ -77,8 +77,34 @@ struct Paid {
     approval: String,
 }
 
+/// What customers do.
+#[derive(Clone, Copy)]
+pub(crate) enum Flows {
+    /// Each of twenty things in turn.
+    Every,
+    /// They pay, and some change their minds.
+    Purchases,
+}
+
+/// How much they do.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) terminals: u64,
+    pub(crate) flows: Flows,
+    /// Of all of them, a second.
+    pub(crate) rate: u64,
+    /// Their trace numbers are those after this one.
+    pub(crate) stan: u32,
+}
+
+impl Load {
+    pub(crate) const ORDINARY: Self =
+        Self { terminals: 10, flows: Flows::Every, rate: 200, stan: 0 };
+}
+
 struct Client {
     station: SocketAddr,
+    flows: Flows,
     terminal: String,
     account: u32,
     connection: Option<TcpStream>,
@@ -104,7 +130,11 @@ impl Client {
     fn serve(&mut self) {
         self.customers += 1;
         let amount = u64::from(100 + self.customers % 5000);
-        match self.customers % 20 {
+        let flow = match self.flows {
+            Flows::Every => self.customers % 20,
+            Flows::Purchases => 0,
+        };
+        match flow {
             0..=7 => drop(self.pay(Ask::Purchase, amount)),
             8 | 9 => drop(self.pay(Ask::Cash, amount)),
             10 => drop(self.pay(Ask::Balance, 0)),
@@ -362,7 +392,7 @@ pub(crate) fn secrets() -> Vec<Vec<u8>> {
     secrets.push(PIN_BLOCK.to_vec());
     secrets.push(b"C0FFEE0DDBA11E55".to_vec());
     for iin in ISSUERS {
-        for account in 1..=u32::try_from(TERMINALS).unwrap() {
+        for account in 1..=u32::try_from(Load::ORDINARY.terminals).unwrap() {
             let pan = parties::bank::pan(Iin::new(iin).unwrap(), account).unwrap();
             secrets.push(pan.digits().to_vec());
         }

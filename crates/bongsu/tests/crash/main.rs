@@ -1,5 +1,6 @@
 //! kill -9 of real processes under load, and an audit from outside: what every client saw against
-//! the hub's journal, item by item, and both against the banks' own books.
+//! the hub's journal, item by item, and both against the banks' own books. One kill more is of a
+//! hub with history on disk, which must go on.
 //!
 //! `BONGSU_CRASH_ROUNDS` sets how often each victim is killed (3 in a plain run),
 //! `BONGSU_CRASH_RATE` the payments a second (200), and `BONGSU_BINARY` an optimised program.
@@ -8,11 +9,12 @@
 
 mod audit;
 mod clients;
+mod history;
 mod nation;
 
 use std::time::{Duration, Instant};
 
-use clients::Clients;
+use clients::{Clients, Load};
 use nation::Nation;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -22,9 +24,9 @@ fn setting(name: &str, default: u64) -> u64 {
 #[test]
 fn killed_processes_lose_and_double_nothing() {
     let rounds = setting("BONGSU_CRASH_ROUNDS", 3);
-    let rate = setting("BONGSU_CRASH_RATE", 200);
-    let mut nation = Nation::start();
-    let clients = Clients::start(nation.terminals(), rate);
+    let rate = setting("BONGSU_CRASH_RATE", Load::ORDINARY.rate);
+    let mut nation = Nation::start("crash", host::config::EXAMPLE);
+    let clients = Clients::start(nation.terminals(), Load { rate, ..Load::ORDINARY });
     for round in 1..=rounds {
         for victim in ["hub", "station-pyongyang", "bank-100002", "up"] {
             std::thread::sleep(Duration::from_millis(700));

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -36,9 +37,12 @@ pub(crate) struct HubBooks {
 }
 
 impl Nation {
-    pub(crate) fn start() -> Self {
+    /// In a directory of that name.
+    pub(crate) fn start(name: &str, config: &str) -> Self {
         let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("crash-{}", std::process::id()));
+            .join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("nation.toml"), config).unwrap();
         let port_base = free_port_base();
         let up = spawn(&dir, port_base);
         Self { dir, port_base, up }
@@ -92,16 +96,31 @@ impl Nation {
     }
 
     fn overview(&self, role: &str) -> Value {
+        self.get(role, "/api/v1/overview")
+    }
+
+    /// What a role answers through its socket.
+    fn get(&self, role: &str, path: &str) -> Value {
         let socket = self.dir.join("run").join(format!("{role}.sock"));
         let until = Instant::now() + PATIENCE;
         loop {
-            let (status, body) = node::client::get(&socket, "/api/v1/overview").unwrap();
+            let (status, body) = node::client::get(&socket, path).unwrap();
             if status == 200 {
                 return serde_json::from_slice(&body).unwrap();
             }
             // A busy machine may be late with its answer.
             assert!(status == 503 && Instant::now() < until, "{status}");
         }
+    }
+
+    /// What the hub finds by a reference number.
+    pub(crate) fn look_up(&self, rrn: Rrn) -> Value {
+        self.get("hub", &format!("/api/v1/payments?rrn={rrn}"))
+    }
+
+    /// The hub's journal, as its files lie there now.
+    pub(crate) fn hub_journal(&self) -> node::disk::FileDisk {
+        node::disk::FileDisk::open(&self.dir.join("hub/journal")).unwrap()
     }
 
     pub(crate) fn wait_until_nothing_is_owed(&self, limit: Duration) -> Duration {
@@ -168,14 +187,19 @@ impl Nation {
         let text = String::from_utf8_lossy(&verify.stdout);
         assert!(verify.status.success(), "ledger verify: {text}");
         let config = host::Config::example();
-        let disk = node::disk::FileDisk::open(&self.dir.join("hub/journal")).unwrap();
-        let offline = host::offline::Offline::read(&config, disk, false).unwrap();
+        let offline = host::offline::Offline::read(&config, self.hub_journal(), false).unwrap();
         assert!(offline.report().ok, "{:?}", offline.report());
         let books = HubBooks { payments: offline.all_payments(), accounts: offline.accounts() };
         let kept = files_with(&self.dir, &crate::clients::secrets());
         assert!(kept.is_empty(), "secrets are kept in {kept:?}");
         std::fs::remove_dir_all(&self.dir).unwrap();
         books
+    }
+
+    /// Ends it, and nothing of it stays.
+    pub(crate) fn remove(mut self) {
+        self.kill_everything();
+        std::fs::remove_dir_all(&self.dir).unwrap();
     }
 }
 
@@ -239,12 +263,14 @@ fn spawn(dir: &Path, port_base: u16) -> Child {
     up
 }
 
-/// A shift at which every port of the example nation is free.
+/// A shift at which every port of the example nation is free, each time another.
 fn free_port_base() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
     let ports = [8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583, 7583];
     let seed = u16::try_from(std::process::id() % 120).unwrap();
     // Below the ports that the system gives to outgoing connections (from 32,768).
     (0..100u16)
+        .map(|_| NEXT.fetch_add(1, Ordering::Relaxed))
         .map(|step| 10_000 + (seed + step * 7) % 120 * 100)
         .find(|base| ports.iter().all(|port| TcpListener::bind(("127.0.0.1", port + base)).is_ok()))
         .unwrap()
