@@ -79,15 +79,27 @@ pub(super) struct Export {
 /// Which business dates.
 #[derive(Clone, Copy, Debug, Args)]
 struct Days {
-    /// The first business date, YYYY-MM-DD
+    /// The first business date, YYYY-MM-DD; without it, from the beginning
     #[arg(long, value_name = "DATE", value_parser = date)]
     from: Option<BusinessDate>,
-    /// The last business date, YYYY-MM-DD
+    /// The last business date, YYYY-MM-DD, which is listed too; without it, up to now
     #[arg(long, value_name = "DATE", value_parser = date)]
     to: Option<BusinessDate>,
 }
 
 impl Days {
+    /// A last date before the first holds nothing, which nobody means.
+    fn in_order(self) -> Result<Self, Failure> {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) if to < from => {
+                let what = format!("{to} is before {from}, the first business date");
+                let remedy = "write the earlier date after --from, the later after --to";
+                Err(Failure::new("usage", what).at("--to").todo(remedy))
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// What came before the first business date is older than any day.
     fn hold(self, day: Option<BusinessDate>) -> bool {
         self.from.is_none_or(|from| day.is_some_and(|day| day >= from))
@@ -147,6 +159,7 @@ impl Transfers {
     }
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let days = self.days.in_order()?;
         let config = self.place.config()?;
         let account = match &self.account {
             Some(text) => Some((text.as_str(), named(text, &config)?)),
@@ -156,7 +169,7 @@ impl Transfers {
             Format::Text => Shape::Text,
             Format::Json => Shape::Json,
         };
-        let wanted = Wanted { table: What::Transfers, account, days: self.days };
+        let wanted = Wanted { table: What::Transfers, account, days };
         let out = BufWriter::new(std::io::stdout().lock());
         let archive = self.archive.as_deref();
         List::new(out, shape, wanted).write(&self.place, &config, archive).map(|(exit, _)| exit)
@@ -183,9 +196,10 @@ impl Export {
     }
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
+        let days = self.days.in_order()?;
         let config = self.place.config()?;
         let table = self.table;
-        let wanted = Wanted { table, account: None, days: self.days };
+        let wanted = Wanted { table, account: None, days };
         let shape = match self.form() {
             Form::Csv => Shape::Csv,
             Form::Json => Shape::Json,
@@ -455,5 +469,39 @@ fn value(cell: &Cell<'_>) -> Value {
         Cell::Number(number) => (*number).into(),
         Cell::Flag(flag) => (*flag).into(),
         Cell::Text(_) | Cell::Amount(..) | Cell::Time(_) | Cell::Date(_) => cell.text().into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAYS: [u16; 3] = [99, 100, 101];
+
+    fn held(from: Option<u16>, to: Option<u16>) -> (Vec<u16>, bool) {
+        let days = Days { from: from.map(BusinessDate), to: to.map(BusinessDate) };
+        let days = days.in_order().unwrap();
+        let holds = |day: &u16| days.hold(Some(BusinessDate(*day)));
+        (DAYS.into_iter().filter(holds).collect(), days.hold(None))
+    }
+
+    /// Both dates are named: first and last. What has none came before the first business date.
+    #[test]
+    fn both_dates_are_listed() {
+        assert_eq!(held(None, None), (vec![99, 100, 101], true));
+        assert_eq!(held(Some(100), None), (vec![100, 101], false));
+        assert_eq!(held(None, Some(100)), (vec![99, 100], true));
+        assert_eq!(held(Some(100), Some(100)), (vec![100], false));
+        assert_eq!(held(Some(99), Some(100)), (vec![99, 100], false));
+        assert_eq!(held(Some(102), None), (vec![], false));
+        assert_eq!(held(None, Some(98)), (vec![], true));
+    }
+
+    #[test]
+    fn dates_the_wrong_way_round_are_refused() {
+        let days = Days { from: Some(BusinessDate(101)), to: Some(BusinessDate(100)) };
+        let failure = days.in_order().unwrap_err();
+        assert_eq!((failure.kind, failure.exit), ("usage", Exit::Failed));
+        assert_eq!(failure.place.as_deref(), Some("--to"));
     }
 }

@@ -32,10 +32,36 @@ fn finding(nation: &Nation, kind: &str, payment: &Value, amount: &str) {
             for key in ["rrn", "terminal", "currency"] {
                 assert_eq!(found[key], payment[key], "{key}");
             }
+            dated(nation, found);
             return;
         }
         assert!(Instant::now() < until, "{list}");
         std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// `--from` and `--to` name the first and the last business date.
+fn dated(nation: &Nation, finding: &Value) {
+    let day: jiff::civil::Date = text(finding, "business_date").parse().unwrap();
+    let days = [day.yesterday().unwrap(), day, day.tomorrow().unwrap()];
+    let [before, day, after] = &days.map(|day| day.to_string());
+    let export = ["ledger", "export", "--table", "findings"];
+    for (days, is_listed) in [
+        (&["--from", day, "--to", day][..], true),
+        (&["--from", day], true),
+        (&["--to", day], true),
+        (&["--from", after], false),
+        (&["--to", before], false),
+    ] {
+        let list = nation.json(&[&export[..], days].concat(), 0);
+        let listed = list["findings"].as_array().unwrap().contains(finding);
+        assert_eq!(listed, is_listed, "{days:?}: {list}");
+    }
+    for command in [&export[..], &["ledger", "transfers"]] {
+        let days = ["--from", day, "--to", before];
+        let refused = nation.json(&[command, &days].concat(), 2);
+        assert_eq!(refused["error"]["kind"], "usage", "{refused}");
+        assert_eq!(refused["error"]["where"], "--to", "{refused}");
     }
 }
 
