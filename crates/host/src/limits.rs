@@ -73,6 +73,15 @@ pub const SLOW_FROM: usize = 60;
 /// From this part on they are taken no more slowly: only a history that cannot be written at all
 /// comes so far, and the next bound is a refusal.
 pub const SLOWEST_FROM: usize = 90;
+/// Least of the journal that a payment takes, bytes: of two records in full frames, measured 216
+/// (310,000 in a segment of 64 MiB). So many of a segment's payments may have no index while it
+/// fills, and all of them must be below the first mark: else each segment slows payments down, and
+/// a longer one has them refused before it is sealed.
+pub const PAYMENT_BYTES_MIN: u64 = 210;
+const _: () = assert!(
+    journal::limits::SEGMENT_BYTES / PAYMENT_BYTES_MIN
+        <= (switch::limits::NEW_PAYMENTS_MAX * SLOW_FROM / 100) as u64
+);
 /// New payments a second at the first mark, and at the second: more than any index falls behind ...
 pub const SLOW_PER_S: u64 = 100_000;
 /// ... and as many as a nation's every hour.

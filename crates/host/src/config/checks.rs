@@ -7,9 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use scheme::{ParticipantId, StationId, TerminalId};
 use switch::Timers;
 
+use super::limits::SEGMENT_MIB_MIN;
 use super::reader::{At, Reader, Section};
-use super::sections::{ParticipantDraft, StationDraft, is_allowed};
-use super::{Channels, HubSection, Profile, Simulation, TerminalRole, TerminalSection, known};
+use super::sections::{MIB, ParticipantDraft, StationDraft, is_allowed};
+use super::{
+    Channels, HubSection, JournalSection, Limits, Profile, Simulation, TerminalRole,
+    TerminalSection, known,
+};
+use crate::limits::{NEW_PAYMENTS_MOST, PAYMENT_BYTES_MIN, SLOW_FROM};
 
 type Stations = [At<StationDraft>];
 type Terminals = [At<Vec<TerminalSection>>];
@@ -271,6 +276,41 @@ pub(super) fn timers(r: &mut Reader<'_, '_, '_>, section: &Section<'_, '_>, t: &
             r.errors.add(section.at(name), section.key(name), what, fix);
         }
     }
+}
+
+/// Payments of a segment that is not sealed have no index: they must fit.
+pub(super) fn history(r: &mut Reader<'_, '_, '_>, limits: &Limits, journal: &JournalSection) {
+    let percent = u64::try_from(SLOW_FROM).unwrap_or(u64::MAX);
+    let new = u64::try_from(limits.new_payments).unwrap_or(u64::MAX);
+    let held = journal.hub_segment_bytes / PAYMENT_BYTES_MIN;
+    let fit = new.saturating_mul(percent) / 100;
+    if held <= fit {
+        return;
+    }
+    // At whichever of the two the file has; the defaults agree.
+    let (journal_has, limits_has) = (r.section("journal"), r.section("limits"));
+    let (section, name) = if journal_has.has("hub_segment_mib") {
+        (journal_has, "hub_segment_mib")
+    } else {
+        (limits_has, "new_payments")
+    };
+    let segment_mib = journal.hub_segment_bytes / MIB;
+    let what = format!(
+        "a segment of {segment_mib} MiB has up to {held} payments that no index has while it \
+         fills, and from {fit} on (six tenths of [limits] new_payments, {new}) payments are slowed"
+    );
+    let (most_mib, least) =
+        (fit.saturating_mul(PAYMENT_BYTES_MIN) / MIB, (held * 100).div_ceil(percent));
+    let shorter = format!("hub_segment_mib = {most_mib} or less");
+    let more = format!("new_payments = {least} or more, some 420 bytes of memory each");
+    let can_be_shorter = most_mib >= SEGMENT_MIB_MIN;
+    let can_be_more = usize::try_from(least).is_ok_and(|least| least <= NEW_PAYMENTS_MOST);
+    let fix = match (can_be_shorter, can_be_more) {
+        (true, true) => format!("write {shorter}, or {more}"),
+        (true, false) => format!("write {shorter}"),
+        (false, _) => format!("write {more}"),
+    };
+    r.errors.add(section.at(name), section.key(name), what, fix);
 }
 
 /// Simulated accounts with two purposes, amounts the wrong way round.

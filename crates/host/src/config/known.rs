@@ -223,7 +223,9 @@ pub const KEYS: &[Key] = &[
 
     value("journal", "block", "bytes: 512, 4096", "512",
         "a write damages nothing outside its own blocks; 4096 for disks that promise no less"),
-    value("journal", "hub_segment_mib", "MiB, 8 to 1024", "64", "length of the hub's segments"),
+    value("journal", "hub_segment_mib", "MiB, 8 to 1024", "64",
+        "length of the hub's segments; at most 1 MiB for each 8,323 of `[limits] new_payments`: \
+         beyond, every segment would slow payments down before it has an index"),
     value("journal", "segment_mib", "MiB, 8 to 1024", "8", "length of all other roles' segments"),
     says("journal", "retention_days", "days, 16 to 36500", "everything",
         "what of the hub's journal is kept: older segments may be put away, \

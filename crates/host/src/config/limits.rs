@@ -35,6 +35,8 @@ pub const PORT_MAX: u16 = u16::MAX;
 pub const STATION_HTTP_PORT: u16 = 8081;
 /// First default port of the stations' terminals.
 pub const STATION_LISTEN_PORT: u16 = 8583;
+/// Shortest segment, MiB: it holds two of the largest frames.
+pub const SEGMENT_MIB_MIN: u64 = 8;
 /// Records between two snapshots unless the file says so: a replay of them takes a fraction of a
 /// second.
 pub const SNAPSHOT_RECORDS: u64 = 250_000;

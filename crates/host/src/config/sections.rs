@@ -30,7 +30,7 @@ use crate::limits::{
     WAITING_PER_CONNECTION_MAX, WINDOW_PAYMENTS_MAX,
 };
 
-const MIB: u64 = 1 << 20;
+pub(super) const MIB: u64 = 1 << 20;
 
 /// Status, balances, payments, messages.
 const CONNECTION_RATE_KEYS: [&str; 4] = [
@@ -81,6 +81,9 @@ fn read_root(r: &mut Reader<'_, '_, '_>) -> Option<Config> {
     let limits = read_limits(r, currency);
     let (timers, link_timers) = (read_timers(r), read_link_timers(r));
     let journal = read_journal(r);
+    if let (Some(limits), Some(journal)) = (&limits, &journal) {
+        checks::history(r, limits, journal);
+    }
     let hub = read_hub(r);
     let stations = read_stations(r);
     let participants = read_participants(r, currency);
@@ -311,8 +314,8 @@ fn read_journal(r: &mut Reader<'_, '_, '_>) -> Option<JournalSection> {
     });
     let most = journal::limits::SEGMENT_BYTES_MAX / MIB;
     let default = journal::limits::SEGMENT_BYTES / MIB;
-    // 8 MiB is the least that holds two of the largest frames.
-    let mut mib = |name, default| r.or(&journal, name, default, |v| value::number(v, 8, most));
+    let least = super::limits::SEGMENT_MIB_MIN;
+    let mut mib = |name, default| r.or(&journal, name, default, |v| value::number(v, least, most));
     let hub_segment = mib("hub_segment_mib", default);
     let segment = mib("segment_mib", 8);
     let snapshot = r.or(&journal, "snapshot_records", super::limits::SNAPSHOT_RECORDS, |v| {

@@ -406,6 +406,34 @@ fn one_thing_wrong_is_one_error() {
     }
 }
 
+/// What of a segment has no index while it fills must be fewer than what slows payments down.
+#[test]
+fn a_segment_too_long_for_the_payments_without_an_index_is_refused() {
+    let wrong_of = |limits: &str, journal: &str| {
+        let said = wrong(&format!("[limits]\n{limits}\n[journal]\n{journal}\n{SMALL}"));
+        said.first().cloned().unwrap_or_default()
+    };
+    // 800,000 of them, of which 480,000 of 210 bytes are 96 MiB.
+    assert_eq!(wrong_of("", "hub_segment_mib = 96"), "");
+    assert_eq!(wrong_of("", "hub_segment_mib = 97"), "4 journal.hub_segment_mib");
+    assert_eq!(wrong_of("new_payments = 807237", "hub_segment_mib = 97"), "");
+    let one_less = wrong_of("new_payments = 807236", "hub_segment_mib = 97");
+    assert_eq!(one_less, "4 journal.hub_segment_mib");
+    assert_eq!(wrong_of("new_payments = 100000", ""), "2 limits.new_payments");
+    assert_eq!(wrong_of("new_payments = 100000", "hub_segment_mib = 8"), "");
+    for (sections, fix) in [
+        (
+            "[journal]\nhub_segment_mib = 97\n",
+            "write hub_segment_mib = 96 or less, or new_payments",
+        ),
+        ("[journal]\nhub_segment_mib = 1024\n", "write hub_segment_mib = 96 or less"),
+        ("[limits]\nnew_payments = 7\n", "write new_payments = 532610 or more"),
+    ] {
+        let said = message(&format!("{sections}{SMALL}"));
+        assert!(said.contains(fix), "{said}");
+    }
+}
+
 #[test]
 fn a_retailers_id_may_look_like_a_card_number() {
     // 15 digits with a right check digit, as DE42 of many acquirers.
