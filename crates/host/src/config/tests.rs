@@ -424,7 +424,7 @@ fn a_segment_too_long_for_the_payments_without_an_index_is_refused() {
     for (sections, fix) in [
         (
             "[journal]\nhub_segment_mib = 97\n",
-            "write hub_segment_mib = 96 or less, or new_payments",
+            "write hub_segment_mib = 96 or less, or new_payments = 807237 or more",
         ),
         ("[journal]\nhub_segment_mib = 1024\n", "write hub_segment_mib = 96 or less"),
         ("[limits]\nnew_payments = 7\n", "write new_payments = 532610 or more"),
