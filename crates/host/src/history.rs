@@ -101,6 +101,8 @@ pub struct History<D> {
     /// Segments whose keys the hub's filter has from its start.
     known: BTreeSet<u64>,
     warm: u64,
+    /// As much as that may become: [`WARM_BYTES`].
+    warm_most: u64,
     /// What the hub was told can be read back.
     covered: u64,
     /// The first record that the journal still has.
@@ -129,6 +131,7 @@ impl<D: Disk> History<D> {
             unheard: BTreeSet::new(),
             known: BTreeSet::new(),
             warm: 0,
+            warm_most: WARM_BYTES,
             covered: 0,
             first: 0,
         };
@@ -178,7 +181,7 @@ impl<D: Disk> History<D> {
     /// before they are, and looks at each segment's pages until then.
     pub fn is_cold(&self) -> bool {
         let cold = self.indexes.values().rev().find(|index| !index.is_warm());
-        let room = |index: &Index| self.warm.saturating_add(index.warm_bytes()) <= WARM_BYTES;
+        let room = |index: &Index| self.warm.saturating_add(index.warm_bytes()) <= self.warm_most;
         cold.is_some_and(room)
     }
 
@@ -229,7 +232,7 @@ impl<D: Disk> History<D> {
         self.warm = self.warm.saturating_add(index.warm_bytes());
         self.indexes.insert(index.summary().segment, index);
         self.announce(latest, keys);
-        while self.warm > WARM_BYTES && self.cool_oldest() {}
+        while self.warm > self.warm_most && self.cool_oldest() {}
     }
 
     /// The hub is to hear of an index that was there before.
@@ -303,7 +306,7 @@ impl<D: Disk> History<D> {
         let cold = self.indexes.values_mut().rev().find(|index| !index.is_warm());
         let Some(index) = cold else { return Ok(false) };
         let warm = self.warm.saturating_add(index.warm_bytes());
-        if warm > WARM_BYTES {
+        if warm > self.warm_most {
             return Ok(false);
         }
         if index.warm_on(&mut self.disk)? {
@@ -508,3 +511,6 @@ fn latest_of(index: &Index) -> Latest {
     let [received, local, _] = index.summary().spans;
     Latest { received: received.last, local: local.last }
 }
+
+#[cfg(test)]
+mod tests;
