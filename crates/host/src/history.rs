@@ -98,7 +98,7 @@ pub struct History<D> {
     untold: Vec<Indexed>,
     /// Segments that had an index before, and of which the hub has not heard.
     unheard: BTreeSet<u64>,
-    /// Segments whose keys the hub's filter has from its start.
+    /// Segments whose keys the hub's filter has.
     known: BTreeSet<u64>,
     warm: u64,
     /// As much as that may become: [`WARM_BYTES`].
@@ -205,11 +205,9 @@ impl<D: Disk> History<D> {
                 self.build = Some(build);
                 return Ok(Step::More);
             }
-            let made = progress.and_then(|_| Ok(build.open(&mut self.disk)?));
+            let made = progress.and_then(|_| build.open(&mut self.disk));
             let step = made.map(|index| {
-                if let Some(index) = index {
-                    self.built(index, build.recent());
-                }
+                self.built(index, build.recent());
                 Step::More
             });
             self.room = build.into_room();
@@ -228,10 +226,10 @@ impl<D: Disk> History<D> {
     /// One that was just made, and its recent keys. Its filter is in memory already, before anybody
     /// asks for what it has: a busy hub has no idle moment for it later.
     fn built(&mut self, index: Index, keys: &[u64]) {
-        let latest = latest_of(&index);
+        let (number, latest) = (index.summary().segment, latest_of(&index));
         self.warm = self.warm.saturating_add(index.warm_bytes());
-        self.indexes.insert(index.summary().segment, index);
-        self.announce(latest, keys);
+        self.indexes.insert(number, index);
+        self.announce(number, latest, if self.known.contains(&number) { &[] } else { keys });
         while self.warm > self.warm_most && self.cool_oldest() {}
     }
 
@@ -251,30 +249,44 @@ impl<D: Disk> History<D> {
         }
         let keys = keys?;
         self.unheard.remove(&number);
-        self.announce(latest, &keys);
+        self.announce(number, latest, &keys);
         Ok(Step::More)
     }
 
-    /// The hub is to hear of these keys, and then of what can be read back.
-    fn announce(&mut self, latest: Latest, keys: &[u64]) {
+    /// The hub is to hear of these keys of a segment, and then of what can be read back.
+    fn announce(&mut self, number: u64, latest: Latest, keys: &[u64]) {
+        self.known.insert(number);
         // Segments are indexed in their order, but for one that was lost: then more is readable.
         let heard =
             |number: &u64| self.indexes.contains_key(number) && !self.unheard.contains(number);
         let whole = self.sealed.iter().take_while(|(number, _)| heard(number));
         let record = whole.last().map_or(0, |(_, last)| *last);
         // Before the last part the hub hears of nothing new that can be read back.
-        let part = |keys: &[u64]| Indexed { record: self.covered, latest, keys: keys.to_vec() };
+        let part = |keys: &[u64]| Indexed {
+            record: self.covered,
+            latest,
+            keys: keys.to_vec(),
+            whole: false,
+        };
         let mut parts: Vec<_> = keys.chunks(KEYS_TOLD).map(part).collect();
         if parts.is_empty() {
             parts.push(part(keys));
         }
         if let Some(last) = parts.last_mut() {
             last.record = record;
+            last.whole = self.is_told(record.max(self.covered));
         }
         parts.reverse();
         // Behind those of the index before.
         parts.append(&mut self.untold);
         self.untold = parts;
+    }
+
+    /// Whether the hub's filter has the keys of everything up to a record, once it has heard what
+    /// it is to be told.
+    fn is_told(&self, record: u64) -> bool {
+        let mut until = self.sealed.iter().take_while(|(_, last)| **last <= record);
+        self.reached() >= self.covered && until.all(|(number, _)| self.known.contains(number))
     }
 
     /// Filters of the newest stay in memory.
@@ -347,6 +359,7 @@ impl<D: Disk> History<D> {
             self.first = index::first_record(&mut self.disk)?;
             let sealed = &self.sealed;
             self.indexes.retain(|number, _| sealed.contains_key(number));
+            self.known.retain(|number| sealed.contains_key(number));
             self.warm = self.indexes.values().filter(|i| i.is_warm()).map(Index::warm_bytes).sum();
         }
         Ok(())

@@ -176,7 +176,7 @@ fn nothing_of_a_build_is_left_in_its_memory() {
         let number = (given_up_at + 1) % 3 + 1;
         let mut build = Build::start(&mut disk, number, &Numbers, room).unwrap();
         while build.step(&mut disk, &Numbers).unwrap() == Progress::More {}
-        let index = build.open(&mut disk).unwrap().unwrap();
+        let index = build.open(&mut disk).unwrap();
         let mut read = Index::open(&mut disk, number, 7).unwrap().unwrap();
         read.warm(&mut disk).unwrap();
         assert_eq!(format!("{index:?}"), format!("{read:?}"), "in memory as on the disk");
@@ -370,4 +370,12 @@ fn a_rotten_byte_never_makes_a_wrong_answer() {
     let damaged = found(&mut disk, &index, wanted[0]);
     assert!(matches!(damaged, Err(IndexError::Damaged { file, .. }) if file == "0000000002.seg"));
     assert!(build(&mut disk, 2, &Numbers).is_err(), "no index of a damaged segment");
+    // Zeros where a frame was look like the segment's end.
+    let (name, at) = ("0000000002.seg", usize::try_from(places[0]).unwrap());
+    let mut bytes = disk.contents(name).unwrap().to_vec();
+    bytes[at..at + 4096].fill(0);
+    disk.put(name, bytes);
+    let made = build(&mut disk, 2, &Numbers);
+    let ends_at = |offset| IndexError::Damaged { file: name.to_owned(), offset };
+    assert_eq!(made, Err(ends_at(places[0])));
 }

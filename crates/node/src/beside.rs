@@ -24,6 +24,9 @@ pub(crate) struct Beside {
     done: Receiver<Task>,
     thread: Option<JoinHandle<()>>,
     reading: Option<Reading>,
+    /// Where it is looked at once more after the recovery, which has put a new head in the place of
+    /// that which the reader has open.
+    later: Option<FileDisk>,
     /// Whether the recovery waits for what was read.
     wanted: Arc<AtomicBool>,
     history: Option<History<FileDisk>>,
@@ -45,13 +48,19 @@ impl Beside {
                 }
             })
             .map_err(|error| RunError::system("start the recovery's thread", error))?;
-        let (reading, wanted, history) = (None, Arc::default(), None);
-        Ok(Self { work: Some(work), done, thread: Some(thread), reading, wanted, history })
+        let (work, thread, wanted) = (Some(work), Some(thread), Arc::default());
+        Ok(Self { work, done, thread, reading: None, later: None, wanted, history: None })
     }
 
     /// Begins to read the history of a hub, on a disk of its own: what it must know, and then of
-    /// its filters as many as it can before it is wanted.
-    pub(crate) fn read_history(&mut self, disk: FileDisk, keys: HubKeys) -> Result<(), RunError> {
+    /// its filters as many as it can before it is wanted. `later` is the same once more, of which
+    /// nothing is open.
+    pub(crate) fn read_history(
+        &mut self,
+        disk: FileDisk,
+        later: FileDisk,
+        keys: HubKeys,
+    ) -> Result<(), RunError> {
         let wanted = Arc::clone(&self.wanted);
         let read = move || {
             let mut start = Start::read(disk, keys)?;
@@ -62,7 +71,7 @@ impl Beside {
             .name("history".to_owned())
             .spawn(read)
             .map_err(|error| RunError::system("start a thread for the history", error))?;
-        self.reading = Some(reading);
+        (self.reading, self.later) = (Some(reading), Some(later));
         Ok(())
     }
 
@@ -104,7 +113,8 @@ impl Aside for Beside {
         };
         // What cannot be read now is read again by the caller, who says why if it still cannot be:
         // the recovery may have put something away under the reader's eyes.
-        let (gone, history) = read.and_then(|start| start.end(covered)).ok()?;
+        let start = read.ok()?.on(self.later.take()?);
+        let (gone, history) = start.end(covered).ok()?;
         self.history = Some(history);
         Some(gone)
     }
@@ -113,6 +123,11 @@ impl Aside for Beside {
 impl Drop for Beside {
     fn drop(&mut self) {
         self.work = None;
+        self.wanted.store(true, Ordering::Relaxed);
+        if let Some(reading) = self.reading.take() {
+            // The recovery has failed before it asked for it.
+            let _ = reading.join();
+        }
         if let Some(thread) = self.thread.take() {
             // What it died of was told by `died`, or nobody waits for it any more.
             let _ = thread.join();
@@ -124,41 +139,53 @@ impl Drop for Beside {
 mod tests {
     use host::Config;
     use host::history::Step;
-    use journal::{Batch, NodeId, Options};
+    use journal::{Batch, NodeId, Options, index};
 
     use super::*;
     use crate::testing::{eventually, temp_dir};
 
-    /// The recovery puts another head in the place of that which was read: what is sealed after
-    /// that is seen all the same.
+    /// The recovery puts another head in the place of that which was read, and more may be sealed
+    /// by then: it is seen all the same, and so is what is sealed after that.
     #[test]
     fn a_history_that_was_read_before_the_recovery_sees_what_is_sealed_later() {
         let dir = temp_dir("beside");
         let disk = || FileDisk::open(&dir).unwrap();
+        let keys = || HubKeys::new(&Config::example());
         let node = NodeId::from_name("hub").unwrap();
         let options = Options { segment_bytes: 64 * 1024, ..Options::new(node) };
         let open = |time| journal::open(disk(), options, time, &mut |_| Ok(())).unwrap().0;
-        let fill = |writer: &mut journal::Writer<FileDisk>| {
+        let fill = |writer: &mut journal::Writer<FileDisk>, time| {
             for _ in 0..60 {
                 let mut batch = Batch::new(1);
                 batch.push(255, 1, 1, &[7; 4000]).unwrap();
                 writer.append(&mut batch).unwrap();
             }
-            writer.publish_head(9_000_000_000).unwrap();
+            writer.publish_head(time).unwrap();
+        };
+        let sealed = || index::sealed(&mut disk()).unwrap();
+        let with_indexes = || {
+            let all = sealed();
+            let missing = |number: &u64| !index::list(&mut disk()).unwrap().contains(number);
+            for number in all.iter().map(|one| one.number).filter(missing) {
+                index::build(&mut disk(), number, &keys()).unwrap();
+            }
+            (all.len(), all.last().unwrap().last_record)
         };
         let mut writer = open(1);
-        fill(&mut writer);
+        fill(&mut writer, 2_000_000_000);
         drop(writer);
-        let before = journal::index::sealed(&mut disk()).unwrap().len();
+        let (before, _) = with_indexes();
         let mut beside = Beside::start().unwrap();
-        let keys = HubKeys::new(&Config::example());
-        beside.read_history(disk(), keys).unwrap();
+        beside.read_history(disk(), disk(), keys()).unwrap();
         let reading = |beside: &Beside| beside.reading.as_ref().unwrap().is_finished();
         eventually("it has read", || reading(&beside));
-        assert!(beside.remembered(0).is_some());
         let mut writer = open(3_000_000_000);
+        fill(&mut writer, 4_000_000_000);
+        let (meanwhile, covered) = with_indexes();
+        let gone = beside.remembered(covered).unwrap();
+        assert!(!gone.may_hold(1, |_| true), "it has seen everything that is covered");
         let mut history = beside.into_history(disk()).unwrap();
-        fill(&mut writer);
+        fill(&mut writer, 6_000_000_000);
         let mut indexed = 0;
         loop {
             match history.step().unwrap() {
@@ -167,12 +194,15 @@ mod tests {
                 Step::Indexed(_) => indexed += 1,
             }
         }
-        let sealed = journal::index::sealed(&mut disk()).unwrap().len();
-        assert!(before > 1 && sealed > before + 1, "{before}, then {sealed}");
-        assert_eq!(indexed, sealed);
+        let after = sealed().len();
+        assert!(
+            1 < before && before < meanwhile && meanwhile + 1 < after,
+            "{before} {meanwhile} {after}"
+        );
+        assert_eq!(indexed, after - meanwhile);
         drop(history);
         let mut again = Beside::start().unwrap();
-        again.read_history(disk(), HubKeys::new(&Config::example())).unwrap();
+        again.read_history(disk(), disk(), keys()).unwrap();
         eventually("it has read, filters too", || reading(&again));
         assert!(again.remembered(0).is_some());
         assert!(!again.into_history(disk()).unwrap().is_cold());

@@ -123,7 +123,8 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     let keys = HostKeys { vault, macs };
     let mut beside = Beside::start()?;
     if role == Role::Hub {
-        beside.read_history(open_disk(process)?, HubKeys::new(&process.config))?;
+        let keys = HubKeys::new(&process.config);
+        beside.read_history(open_disk(process)?, open_disk(process)?, keys)?;
     }
     let mut opened = Host::open_beside(role, &process.config, keys, disk, clocks, &mut beside)
         .map_err(|error| host_error(process, error))?;

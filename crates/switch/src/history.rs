@@ -271,4 +271,6 @@ pub struct Indexed {
     pub latest: Latest,
     /// Hashes of the keys by which a new payment could be mistaken for one of it.
     pub keys: Vec<u64>,
+    /// Whether the hub has been told the keys of everything that can be found, these included.
+    pub whole: bool,
 }

@@ -35,6 +35,7 @@ impl<D: Disk> Start<D> {
                 told.push(*number);
             } else {
                 start.gone.and_rest(latest_of(index));
+                start.history.known.insert(*number);
             }
         }
         told.reverse();
@@ -46,6 +47,12 @@ impl<D: Disk> Start<D> {
     /// is worth to go on. What cannot be read is met again, and told, by [`History::step`].
     pub fn warm_on(&mut self) -> bool {
         self.history.warm_newest().unwrap_or(false)
+    }
+
+    /// Goes on with another disk of the same directory.
+    #[must_use]
+    pub fn on(self, disk: D) -> Self {
+        Self { history: self.history.on(disk), ..self }
     }
 
     /// The filter of a hub that takes everything up to this record to be readable, and the history
@@ -68,11 +75,11 @@ impl<D: Disk> Start<D> {
         let whole = history.covered_segments();
         if whole.iter().any(|number| !history.indexes.contains_key(number)) {
             // One without an index may hold anything until it has one again.
-            gone.and_rest(Latest::EVER);
+            gone.is_not_whole();
         }
         if history.reached() < covered {
             // As long as that is so no look-up is answered either.
-            gone.and_rest(Latest::EVER);
+            gone.is_not_whole();
         }
         let removed = history.sealed.first_key_value().is_none_or(|(number, _)| *number > 1);
         if covered > 0 && removed {
@@ -88,8 +95,18 @@ impl<D: Disk> Start<D> {
         let (mut pages, mut gathered) = (Vec::new(), nothing());
         for number in numbers {
             let Some(index) = history.indexes.get(number) else { continue };
-            index.add_recent(&mut history.disk, &mut pages, &mut gathered.keys)?;
-            gathered.latest = gathered.latest.and(latest_of(index));
+            let latest = latest_of(index);
+            match index.add_recent(&mut history.disk, &mut pages, &mut gathered.keys) {
+                Ok(()) => {}
+                Err(IndexError::Damaged { file, .. }) => {
+                    // Made again by a step; until then it counts as missing.
+                    history.give_up(&file)?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            history.known.insert(*number);
+            gathered.latest = gathered.latest.and(latest);
             if gathered.keys.len() >= KEYS_GATHERED {
                 gone.add(&gathered);
                 gathered.keys.clear();
@@ -97,12 +114,11 @@ impl<D: Disk> Start<D> {
             }
         }
         gone.add(&gathered);
-        history.known.extend(numbers);
         Ok(())
     }
 }
 
 fn nothing() -> Indexed {
     let keys = Vec::with_capacity(KEYS_GATHERED);
-    Indexed { record: 0, latest: Latest::default(), keys }
+    Indexed { latest: Latest::default(), keys, ..Indexed::default() }
 }

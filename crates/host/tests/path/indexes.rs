@@ -227,10 +227,8 @@ fn r_match_a_start_knows_all_keys_of_what_is_covered_whenever_it_looked() {
         let all_known = |gone: &Gone, until: u64| {
             let places = sealed.iter().take_while(|one| one.last_record <= until);
             let mut known = places.zip(&keys).flat_map(|(_, keys)| keys);
-            // No sooner than it is, and not because of everything.
-            known.all(|(key, of)| {
-                gone.may_hold(*key, |at| *at != Latest::EVER && at.and(*of) == *at)
-            })
+            // No sooner than it is.
+            known.all(|(key, of)| gone.may_hold(*key, |at| at.and(*of) == *at))
         };
         assert!(all_known(&gone, until), "{before} were there");
         assert!(!gone.may_hold(1, |_| true), "and not everything is looked up");
@@ -246,6 +244,55 @@ fn r_match_a_start_knows_all_keys_of_what_is_covered_whenever_it_looked() {
             }
         }
         assert_eq!(until, sealed.last().unwrap().last_record);
+    }
+}
+
+/// Whatever a start could not read of an index, or finds without one: everything is looked up until
+/// the hub has heard what it would have said, and no longer.
+#[test]
+fn r_match_a_start_without_an_index_looks_everything_up_until_it_has_one() {
+    let (world, disk, numbers) = indexed();
+    let sealed = index::sealed(&mut disk.clone()).unwrap();
+    let covered = sealed[sealed.len() - 2].last_record;
+    let keys = |number: u64| {
+        let index = index::Index::open(&mut disk.clone(), number, KEYS_VERSION).unwrap().unwrap();
+        index.recent(&mut disk.clone()).unwrap()
+    };
+    for (number, rotten) in
+        numbers[..2].iter().flat_map(|number| [(*number, true), (*number, false)])
+    {
+        let mut disk = disk.clone();
+        let name = index::index_name(number);
+        if rotten {
+            // The last page has recent keys, and nothing else reads them.
+            let end = disk.contents(&name).unwrap().len() as u64;
+            disk.flip(&name, end - 4096, 1);
+        } else {
+            index::Index::remove(&mut disk, number).unwrap();
+        }
+        let start = Start::read(Shared::new(disk), HubKeys::new(&world.config)).unwrap();
+        let (mut gone, mut history) = start.end(covered).unwrap();
+        assert!(gone.may_hold(1, |_| false), "anything may be there");
+        let mut whole = 0;
+        loop {
+            match history.step().unwrap() {
+                Step::Idle => break,
+                Step::More => {}
+                Step::Indexed(part) => {
+                    assert!(gone.may_hold(1, |_| false) || whole > 0);
+                    gone.add(&part);
+                    if part.whole {
+                        gone.is_whole();
+                        assert!(keys(number).iter().all(|key| gone.may_hold(*key, |_| true)));
+                        whole += 1;
+                    }
+                }
+            }
+        }
+        assert!(whole > 0 && !gone.may_hold(1, |_| true), "{number}: it is known what is there");
+        for number in &numbers {
+            assert!(keys(*number).iter().all(|key| gone.may_hold(*key, |_| true)), "{number}");
+        }
     }
 }
 

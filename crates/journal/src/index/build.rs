@@ -130,14 +130,15 @@ impl Build {
     }
 
     /// Opens the index that it made, which is durable, with filter and fences in memory as they
-    /// were written: nothing of them is read back. `None` if it is not of the segment as it is.
-    pub fn open<D: Disk>(&mut self, disk: &mut D) -> Result<Option<Index>, DiskError> {
+    /// were written: nothing of them is read back. Damaged if what stands there is another, or not
+    /// of the segment as it is.
+    pub fn open<D: Disk>(&mut self, disk: &mut D) -> Result<Index, IndexError> {
         let Summary { segment, keys, .. } = self.summary;
         let index = Index::open(disk, segment, keys)?;
+        let made = index.filter(|index| *index.summary() == self.summary);
+        let file = || IndexError::Damaged { file: index_name(segment), offset: 0 };
         let Room { filter, fences, .. } = &mut self.room;
-        Ok(index
-            .filter(|index| *index.summary() == self.summary)
-            .map(|index| index.warmed(core::mem::take(filter), core::mem::take(fences))))
+        Ok(made.ok_or_else(file)?.warmed(core::mem::take(filter), core::mem::take(fences)))
     }
 
     /// The recent keys of the index that it made, in the order of their records.
@@ -209,9 +210,24 @@ impl Build {
         };
         (self.at, self.room.window) = walk.into_parts();
         if ended {
+            if self.target == Target::Write && !self.is_at_its_end(disk)? {
+                return Err(damaged(self.summary.segment, self.at.offset));
+            }
             self.stage = Stage::Sorting { part: 0 };
         }
         Ok(Progress::More)
+    }
+
+    /// Whether the next segment goes on where the frames of this one end: zeros in the place of a
+    /// frame that was lost look like its end.
+    fn is_at_its_end<D: Disk>(&self, disk: &mut D) -> Result<bool, DiskError> {
+        let next = segment_name(self.summary.segment.saturating_add(1));
+        let next = load_segments(disk, &[next])?;
+        Ok(next.first().and_then(SegmentFile::valid).is_some_and(|next| {
+            next.first_frame == self.at.sequence
+                && next.first_record == self.at.record
+                && next.previous == self.at.previous
+        }))
     }
 
     fn sort_part<D: Disk>(&mut self, disk: &mut D, part: usize) -> Result<Progress, IndexError> {

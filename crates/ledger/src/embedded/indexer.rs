@@ -1,7 +1,6 @@
 //! Who makes the indexes of sealed segments: the ledger itself, a bounded piece now and then, or a
 //! thread of its owner's, which a crate without threads can only name.
 
-use alloc::format;
 use core::fmt::Debug;
 
 use journal::Disk;
@@ -60,11 +59,9 @@ impl IndexMaker {
             self.build = Some(build);
             return Ok(None);
         }
-        let index = progress.and_then(|_| Ok(build.open(disk)?));
+        let index = progress.and_then(|_| build.open(disk));
         self.room = build.into_room();
-        let file = || format!("{number:010}.idx");
-        let damaged = || IndexError::Damaged { file: file(), offset: 0 };
-        index?.ok_or_else(damaged).map(Some)
+        index.map(Some)
     }
 }
 

@@ -41,17 +41,36 @@ pub struct Gone {
     generations: VecDeque<Generation>,
     /// The latest times of what is in no generation; none when all are.
     rest: Option<Latest>,
+    /// Whether there is more that may be of any time, until [`Gone::is_whole`].
+    unknown: bool,
+    /// Whether it was said that all there is has been taken in.
+    told: bool,
 }
 
 impl Gone {
-    /// Nothing is known of what there is but that it is no later than this.
-    pub fn unknown(rest: Option<Latest>) -> Self {
-        Self { generations: VecDeque::new(), rest }
+    /// There may be anything.
+    pub(super) fn unknown() -> Self {
+        Self { unknown: true, ..Self::default() }
     }
 
     /// Whether no payment is in history.
     pub(super) fn is_empty(&self) -> bool {
-        self.generations.is_empty() && self.rest.is_none()
+        self.generations.is_empty() && self.rest.is_none() && !self.unknown
+    }
+
+    /// Whether anything was said of what there is.
+    pub(super) fn is_told(&self) -> bool {
+        self.told || !self.is_empty()
+    }
+
+    /// There may be more than what was taken in, of any time, until it is told.
+    pub fn is_not_whole(&mut self) {
+        self.unknown = true;
+    }
+
+    /// All there is has been taken in, or is in the rest.
+    pub fn is_whole(&mut self) {
+        (self.unknown, self.told) = (false, true);
     }
 
     /// There may be more than what was taken in, no later than this.
@@ -96,7 +115,7 @@ impl Gone {
             let words = &one.words[block..block.saturating_add(BLOCK)];
             bits.iter().all(|bit| words[usize::from(bit / 64)] & (1 << (bit % 64)) != 0)
         });
-        held || self.rest.as_ref().is_some_and(of_interest)
+        held || self.unknown || self.rest.as_ref().is_some_and(of_interest)
     }
 }
 
@@ -155,7 +174,8 @@ mod tests {
 
     fn indexed(keys: core::ops::Range<u64>, at: u64) -> Indexed {
         let latest = Latest { received: at, local: at };
-        Indexed { record: 0, latest, keys: keys.map(|n| key_hash(9, &[n])).collect() }
+        let keys = keys.map(|n| key_hash(9, &[n])).collect();
+        Indexed { record: 0, latest, keys, whole: false }
     }
 
     #[test]

@@ -263,6 +263,9 @@ impl Hub {
         if indexed.record > self.state.payments().covered() {
             self.commit(Fact::Covered { record: indexed.record }, out);
         }
+        if indexed.whole {
+            self.gone.is_whole();
+        }
     }
 
     /// What a start has found in the indexes: all that is covered is in it, or in its rest.

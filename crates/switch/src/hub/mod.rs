@@ -60,7 +60,7 @@ pub use state::{Advice, Position, State, Told};
 pub use table::Chaining;
 
 use crate::fingerprint::Fingerprint;
-use crate::history::{HistoryKey, Indexed, Latest};
+use crate::history::{HistoryKey, Indexed};
 use crate::legs;
 use crate::limits::TRACE_GAP;
 use crate::record::{Fact, Finding, FindingKind, Outcome, Part, Record, Seen};
@@ -403,8 +403,8 @@ impl Hub {
     pub fn apply(&mut self, record: &Record) {
         self.now = self.now.max(record.at);
         self.state.apply(record);
-        if self.gone.is_empty() && self.state.payments().covered() > 0 {
-            self.gone = gone::Gone::unknown(Some(Latest::EVER));
+        if !self.gone.is_told() && self.state.payments().covered() > 0 {
+            self.gone = gone::Gone::unknown();
         }
         self.state.forget(self.config.window_payments, |_| false);
     }

@@ -21,7 +21,6 @@ use super::state::{Advice, Position, Scalars, State, Told};
 use crate::business::Directory;
 use crate::bytes::{Corrupt, Reader, Writer};
 use crate::fingerprint::Fingerprint;
-use crate::history::Latest;
 use crate::record::{self, Fact, FindingKind, Tombstone};
 
 /// 2 adds what an advice tells of, and pre-authorisations, linked refunds and retailers' days; 3
@@ -90,7 +89,7 @@ impl super::Hub {
             proposed,
         });
         self.state = state;
-        self.gone = Gone::unknown((covered > 0).then_some(Latest::EVER));
+        self.gone = if covered > 0 { Gone::unknown() } else { Gone::default() };
         Ok(())
     }
 }
