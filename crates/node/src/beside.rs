@@ -154,8 +154,8 @@ mod tests {
         let node = NodeId::from_name("hub").unwrap();
         let options = Options { segment_bytes: 64 * 1024, ..Options::new(node) };
         let open = |time| journal::open(disk(), options, time, &mut |_| Ok(())).unwrap().0;
-        let fill = |writer: &mut journal::Writer<FileDisk>, time| {
-            for _ in 0..60 {
+        let fill = |writer: &mut journal::Writer<FileDisk>, batches, time| {
+            for _ in 0..batches {
                 let mut batch = Batch::new(1);
                 batch.push(255, 1, 1, &[7; 4000]).unwrap();
                 writer.append(&mut batch).unwrap();
@@ -172,7 +172,8 @@ mod tests {
             (all.len(), all.last().unwrap().last_record)
         };
         let mut writer = open(1);
-        fill(&mut writer, 2_000_000_000);
+        // So few that the reader still has the head open.
+        fill(&mut writer, 20, 2_000_000_000);
         drop(writer);
         let (before, _) = with_indexes();
         let mut beside = Beside::start().unwrap();
@@ -180,12 +181,12 @@ mod tests {
         let reading = |beside: &Beside| beside.reading.as_ref().unwrap().is_finished();
         eventually("it has read", || reading(&beside));
         let mut writer = open(3_000_000_000);
-        fill(&mut writer, 4_000_000_000);
+        fill(&mut writer, 60, 4_000_000_000);
         let (meanwhile, covered) = with_indexes();
         let gone = beside.remembered(covered).unwrap();
         assert!(!gone.may_hold(1, |_| true), "it has seen everything that is covered");
         let mut history = beside.into_history(disk()).unwrap();
-        fill(&mut writer, 6_000_000_000);
+        fill(&mut writer, 60, 6_000_000_000);
         let mut indexed = 0;
         loop {
             match history.step().unwrap() {
@@ -196,7 +197,7 @@ mod tests {
         }
         let after = sealed().len();
         assert!(
-            1 < before && before < meanwhile && meanwhile + 1 < after,
+            0 < before && before < meanwhile && meanwhile + 1 < after,
             "{before} {meanwhile} {after}"
         );
         assert_eq!(indexed, after - meanwhile);

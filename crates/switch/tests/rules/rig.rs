@@ -86,6 +86,8 @@ pub(crate) struct Rig {
     depth: u32,
     /// What was asked of history.
     look_ups: VecDeque<(u64, Vec<HistoryKey>, Timestamp)>,
+    /// How often.
+    pub(crate) looked_up: u64,
     /// Inputs so far: history covers what there is after every third.
     inputs: u64,
     /// What the snapshot that is under way must come to: one begins with every fifth input.
@@ -146,6 +148,7 @@ impl Rig {
             depth: 0,
             copied: None,
             look_ups: VecDeque::new(),
+            looked_up: 0,
             inputs: 0,
         }
     }
@@ -304,6 +307,7 @@ impl Rig {
             }
             Effect::FindInHistory { number, keys, since } => {
                 self.look_ups.push_back((number, keys, since));
+                self.looked_up += 1;
             }
             Effect::Count(count) => self.counts.push(count),
         }
