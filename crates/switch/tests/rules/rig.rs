@@ -307,7 +307,6 @@ impl Rig {
             }
             Effect::FindInHistory { number, keys, since } => {
                 self.look_ups.push_back((number, keys, since));
-                self.looked_up += 1;
             }
             Effect::Count(count) => self.counts.push(count),
         }

@@ -13,6 +13,7 @@ impl Rig {
     pub(super) fn answer_look_ups(&mut self) {
         self.depth += 1;
         while let Some((number, keys, since)) = self.look_ups.pop_front() {
+            self.looked_up += 1;
             let found = Some(self.in_history(&keys, since));
             self.drive(Input::FoundInHistory { number, found });
         }
