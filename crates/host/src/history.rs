@@ -105,20 +105,46 @@ pub struct History<D> {
     warm_most: u64,
     /// What the hub was told can be read back.
     covered: u64,
+    /// Indexes that were given up.
+    given_up: u64,
     /// The first record that the journal still has.
     first: u64,
 }
 
+impl<D> History<D> {
+    /// Goes on with another disk of the same directory.
+    #[must_use]
+    pub fn on<E>(self, disk: E) -> History<E> {
+        History {
+            disk,
+            keys: self.keys,
+            active: self.active,
+            sealed: self.sealed,
+            indexes: self.indexes,
+            build: self.build,
+            room: self.room,
+            untold: self.untold,
+            unheard: self.unheard,
+            known: self.known,
+            warm: self.warm,
+            warm_most: self.warm_most,
+            covered: self.covered,
+            given_up: self.given_up,
+            first: self.first,
+        }
+    }
+}
+
 impl<D: Disk> History<D> {
     /// Looks at what there is. `covered`: the last record that the hub takes to be readable.
-    pub fn open(disk: D, keys: HubKeys, covered: u64) -> Result<Self, DiskError> {
+    pub fn open(disk: D, keys: HubKeys, covered: u64) -> Result<Self, IndexError> {
         let mut history = Self::look(disk, keys)?;
         history.cover(covered);
         Ok(history)
     }
 
     /// The same, before it is known what the hub takes to be readable.
-    fn look(disk: D, keys: HubKeys) -> Result<Self, DiskError> {
+    fn look(disk: D, keys: HubKeys) -> Result<Self, IndexError> {
         let mut history = Self {
             disk,
             keys,
@@ -133,21 +159,36 @@ impl<D: Disk> History<D> {
             warm: 0,
             warm_most: WARM_BYTES,
             covered: 0,
+            given_up: 0,
             first: 0,
         };
         history.refresh()?;
         for number in history.sealed.keys().copied().collect::<Vec<_>>() {
-            if let Some(index) = Index::open(&mut history.disk, number, KEYS_VERSION)? {
-                history.indexes.insert(number, index);
-            }
+            history.open_index(number)?;
         }
         Ok(history)
     }
 
-    /// Goes on with another disk of the same directory.
-    #[must_use]
-    pub fn on(self, disk: D) -> Self {
-        Self { disk, ..self }
+    /// Takes the index of a segment, if there is one that can be read; whether there was.
+    fn open_index(&mut self, number: u64) -> Result<bool, IndexError> {
+        let opened = Index::open(&mut self.disk, number, KEYS_VERSION).map_err(IndexError::Disk);
+        match opened {
+            Ok(Some(index)) => {
+                self.indexes.insert(number, index);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error) if spoilt(&error).is_some() => {
+                self.given_up = self.given_up.saturating_add(1);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many indexes did not hold or could not be read so far: each is made again.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
     }
 
     /// The hub takes this to be readable. It is to hear of what has an index beyond that: the last
@@ -243,8 +284,8 @@ impl<D: Disk> History<D> {
         let latest = latest_of(index);
         let known = self.known.contains(&number);
         let keys = if known { Ok(Vec::new()) } else { index.recent(&mut self.disk) };
-        if let Err(IndexError::Damaged { file, .. }) = &keys {
-            self.give_up(file)?;
+        if keys.as_ref().err().and_then(spoilt) == Some(number) {
+            self.give_up(number)?;
             return Ok(Step::More);
         }
         let keys = keys?;
@@ -294,12 +335,10 @@ impl<D: Disk> History<D> {
         match self.warm_newest() {
             Ok(true) => return Ok(Step::More),
             Ok(false) => {}
-            Err(IndexError::Damaged { file, .. }) => {
-                // Made again out of its segment.
-                self.give_up(&file)?;
+            Err(error) => {
+                self.give_up(spoilt(&error).ok_or(error)?)?;
                 return Ok(Step::More);
             }
-            Err(error) => return Err(error),
         }
         // A newer one takes the place of the oldest.
         let cold = self.indexes.iter().rev().find(|(_, index)| !index.is_warm());
@@ -319,6 +358,8 @@ impl<D: Disk> History<D> {
         let Some(index) = cold else { return Ok(false) };
         let warm = self.warm.saturating_add(index.warm_bytes());
         if warm > self.warm_most {
+            // What was read of it, when there was room.
+            index.cool();
             return Ok(false);
         }
         if index.warm_on(&mut self.disk)? {
@@ -336,21 +377,28 @@ impl<D: Disk> History<D> {
         true
     }
 
-    /// Takes an index away that does not hold: it is made again.
-    fn give_up(&mut self, file: &str) -> Result<(), DiskError> {
-        let Some(number) = index::index_number(file) else { return Ok(()) };
-        self.indexes.remove(&number);
+    /// Takes an index away that does not hold or cannot be read: it is made again.
+    fn give_up(&mut self, number: u64) -> Result<(), DiskError> {
+        self.drop_index(number);
         Index::remove(&mut self.disk, number)
     }
 
+    /// The same, and leaves the file where it is.
+    fn drop_index(&mut self, number: u64) {
+        self.given_up = self.given_up.saturating_add(1);
+        if let Some(index) = self.indexes.remove(&number).filter(Index::is_warm) {
+            self.warm = self.warm.saturating_sub(index.warm_bytes());
+        }
+    }
+
     /// Sees which segments are sealed, whichever is in use.
-    fn look_again(&mut self) -> Result<(), DiskError> {
+    fn look_again(&mut self) -> Result<(), IndexError> {
         self.active = 0;
         self.refresh()
     }
 
     /// Sees which segments are sealed, if another one is in use.
-    fn refresh(&mut self) -> Result<(), DiskError> {
+    fn refresh(&mut self) -> Result<(), IndexError> {
         let active = index::active(&mut self.disk)?;
         if active != self.active {
             let sealed = index::sealed(&mut self.disk)?;
@@ -369,19 +417,18 @@ impl<D: Disk> History<D> {
     /// that does not hold is made again, once.
     pub fn find(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
         self.mend()?;
-        match self.answer(ask) {
-            Err(IndexError::Damaged { file, .. }) if index::index_number(&file).is_some() => {
-                self.give_up(&file)?;
-                self.mend()?;
-                self.answer(ask)
-            }
-            Err(IndexError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
-                // A segment has gone to the archive meanwhile.
+        let answer = self.answer(ask);
+        let Err(error) = &answer else { return answer };
+        match (spoilt(error), error) {
+            (Some(number), _) => self.give_up(number)?,
+            // A segment has gone to the archive meanwhile.
+            (None, IndexError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
                 self.look_again()?;
-                self.answer(ask)
             }
-            found => found,
+            (None, IndexError::Disk(_) | IndexError::Damaged { .. }) => return answer,
         }
+        self.mend()?;
+        self.answer(ask)
     }
 
     /// Makes what is missing among what the hub takes to be readable: before that no answer is
@@ -518,6 +565,16 @@ fn ids_of<D: Disk>(
         }
     }
     Ok(())
+}
+
+/// The segment whose index an error is of, where that is made again: it does not hold, is gone, or
+/// cannot be read.
+fn spoilt(error: &IndexError) -> Option<u64> {
+    match error {
+        IndexError::Damaged { file, .. } => index::index_number(file),
+        IndexError::Disk(error) if error.op == DiskOp::Read => index::index_number(&error.name),
+        IndexError::Disk(_) => None,
+    }
 }
 
 fn latest_of(index: &Index) -> Latest {

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use journal::index::IndexError;
 use journal::{Disk, NodeId, Options, Recovery, Replay, Writer};
 use keys::{CardVault, LinkMac};
 use scheme::{ParticipantId, StationId, Timestamp};
-use switch::hub::{Answers, HubConfig};
+use switch::hub::{Answers, Gone, HubConfig};
 use switch::record::FindingKind;
 
 use crate::booking::Booked;
 use crate::clock::RoleClock;
 use crate::config::Config;
 use crate::event::{Action, Clocks, CloseReason, ConnId, Door, DoorAddress, Event, Level, Peer};
-use crate::history::{HubKeys, Start};
+use crate::history::{History, HubKeys, Start};
 use crate::hub::HubRole;
 use crate::hub::rebuild::{Aside, AtOnce, Rebuild};
 use crate::hub::replay;
@@ -84,6 +85,9 @@ pub struct Opened<D> {
     pub recovery: Recovery,
     /// What a person should read: a difference between file and journal, a cut tail.
     pub notices: Vec<String>,
+    /// A hub's history, as far as it was read for the hub: it goes on from there, on a disk of its
+    /// own ([`History::on`]). Without one it is opened ([`History::open`]).
+    pub history: Option<History<()>>,
 }
 
 /// What a hub's recovery may use.
@@ -517,15 +521,24 @@ fn open_hub<D: Disk>(
     });
     let (mut writer, recovery) =
         opened.map_err(|error| HostError::Journal(rebuild.named(error)))?;
-    let gone;
-    (role.hub, role.books, gone) = rebuild.into_parts();
+    let read;
+    (role.hub, role.books, read) = rebuild.into_parts();
     let snapshot_covered = role.hub.state().payments().covered();
     let epoch = role.hub.state().epoch().max(writer.mark().epoch).max(1);
     writer.start_epoch(epoch, clocks.wall.0).map_err(HostError::Epoch)?;
     let mut notices = notices(&recovery);
-    match gone {
-        Some(gone) => role.hub.remember(gone),
-        None => notices.extend(remember(config, &mut role.hub, writer.disk_mut())),
+    let mut history = None;
+    match read.map_or_else(|| remember(config, &role.hub, writer.disk_mut()), |read| Ok(Some(read)))
+    {
+        Ok(None) => {}
+        Ok(Some((gone, read))) => {
+            role.hub.remember(gone);
+            history = Some(read);
+        }
+        Err(error) => notices.push(format!(
+            "the indexes of the journal cannot be read, so that payments are looked up that need \
+             not be: {error}"
+        )),
     }
     if !role.hub.state().directory().is_empty() {
         let difference = config.business_difference(role.hub.state().directory());
@@ -558,26 +571,21 @@ fn open_hub<D: Disk>(
         stopped: false,
         cut: recovery.cut.is_some(),
     };
-    Ok(Opened { host, writer, recovery, notices })
+    Ok(Opened { host, writer, recovery, notices, history })
 }
 
-/// Tells the hub which payments history has; an error costs look-ups, and is said.
-fn remember<D: Disk>(config: &Config, hub: &mut switch::Hub, disk: &mut D) -> Option<String> {
+/// Which payments history has, for a hub; nothing where it has none yet.
+fn remember<D: Disk>(
+    config: &Config,
+    hub: &switch::Hub,
+    disk: &mut D,
+) -> Result<Option<(Gone, History<()>)>, IndexError> {
     let covered = hub.state().payments().covered();
     if covered == 0 {
-        return None;
+        return Ok(None);
     }
-    let start = Start::read(disk, HubKeys::new(config));
-    match start.and_then(|start| start.end(covered)) {
-        Ok((gone, _)) => {
-            hub.remember(gone);
-            None
-        }
-        Err(error) => Some(format!(
-            "the indexes of the journal cannot be read, so that payments are looked up that need \
-             not be: {error}"
-        )),
-    }
+    let (gone, history) = Start::read(disk, HubKeys::new(config))?.end(covered)?;
+    Ok(Some((gone, history.on(()))))
 }
 
 fn open_station<D: Disk>(
@@ -621,7 +629,7 @@ fn open_station<D: Disk>(
         cut: recovery.cut.is_some(),
     };
     let notices = notices(&recovery);
-    Ok(Opened { host, writer, recovery, notices })
+    Ok(Opened { host, writer, recovery, notices, history: None })
 }
 
 fn notices(recovery: &Recovery) -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::retire;
 use crate::snapshot::{SNAPSHOT_TEMP, Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, repair, untouched, zero_fill};
 use crate::walk::{
-    HeadRead, Position, SegmentFile, Step, Walk, Window, contradicts, load_segments,
+    HeadRead, Position, SegmentFile, Step, Walk, Window, broken_header, contradicts, load_segments,
     missing_segment, read_head, written,
 };
 use crate::writer::{Active, Mark, Options, Writer, replace_head};
@@ -292,7 +292,8 @@ fn check_identity(
             return Err(OpenError::Newer { file: file.name.clone(), version });
         }
     }
-    if let Some(damage) = missing_segment(segments, &head.newest) {
+    let damage = missing_segment(segments, &head.newest);
+    if let Some(damage) = damage.or_else(|| broken_header(segments, &head.newest)) {
         return Err(OpenError::Damaged(damage));
     }
     match head.broken_slot {

@@ -434,15 +434,28 @@ pub(crate) fn missing_segment(segments: &[SegmentFile], head: &HeadSlot) -> Opti
     if expected > last {
         return None;
     }
-    let before = segments.iter().rev().find(|file| file.number < expected);
-    let after = segments.iter().find(|file| file.number > expected).and_then(SegmentFile::valid);
+    Some(of_segment(segments, head, expected, Flaw::SegmentMissing))
+}
+
+/// The first of the segments before the one in use whose header does not hold, as damage.
+pub(crate) fn broken_header(segments: &[SegmentFile], head: &HeadSlot) -> Option<Damage> {
+    let mut before =
+        segments.iter().filter(|file| (head.oldest..head.segment).contains(&file.number));
+    let broken = before.find(|file| file.valid().is_none())?;
+    Some(of_segment(segments, head, broken.number, Flaw::SegmentHeader))
+}
+
+/// What is lost with a whole segment.
+fn of_segment(segments: &[SegmentFile], head: &HeadSlot, number: u64, flaw: Flaw) -> Damage {
+    let before = segments.iter().rev().find(|file| file.number < number);
+    let after = segments.iter().find(|file| file.number > number).and_then(SegmentFile::valid);
     let first = before.and_then(SegmentFile::valid).map_or(1, |header| header.first_record);
-    Some(Damage {
-        file: segment_name(expected),
+    Damage {
+        file: segment_name(number),
         offset: 0,
         frame: after.map_or(head.frame, |header| header.first_frame.saturating_sub(1)),
         from_record: first,
         to_record: Some(after.map_or(head.record, |header| header.first_record.saturating_sub(1))),
-        flaw: Flaw::SegmentMissing,
-    })
+        flaw,
+    }
 }

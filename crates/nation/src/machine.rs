@@ -48,6 +48,15 @@ pub(crate) struct Machine {
     pub(crate) died_with: Option<u128>,
 }
 
+/// What runs on a machine once it has started.
+pub(crate) struct Started {
+    pub(crate) actor: Actor,
+    pub(crate) writer: Option<Writer<SharedDisk>>,
+    pub(crate) recovery: Recovery,
+    /// As far as it was read for the hub.
+    history: Option<History<()>>,
+}
+
 /// Why a machine did not start.
 #[derive(Debug)]
 pub(crate) enum StartError {
@@ -96,7 +105,7 @@ impl Machine {
         raging: bool,
         now: u64,
         disk: SharedDisk,
-    ) -> Result<(Actor, Option<Writer<SharedDisk>>, Recovery), StartError> {
+    ) -> Result<Started, StartError> {
         let clocks = self.clock.read(now);
         let unknown = || StartError::Journal(format!("{} is nobody", self.place));
         match self.place {
@@ -109,7 +118,12 @@ impl Machine {
                     Host::open(role, config, keys, disk, clocks)
                 };
                 let opened = opened.map_err(of_host)?;
-                Ok((Actor::Role(Box::new(opened.host)), Some(opened.writer), opened.recovery))
+                Ok(Started {
+                    actor: Actor::Role(Box::new(opened.host)),
+                    writer: Some(opened.writer),
+                    recovery: opened.recovery,
+                    history: opened.history,
+                })
             }
             Place::Bank(number) => {
                 let bank = roster::bank(config, scenario, number, raging).ok_or_else(unknown)?;
@@ -122,24 +136,32 @@ impl Machine {
                 };
                 let (writer, recovery) =
                     journal::open(disk, options, clocks.wall.0, replay).map_err(of_journal)?;
-                Ok((Actor::Bank(Box::new(bank)), Some(writer), recovery))
+                let (actor, writer) = (Actor::Bank(Box::new(bank)), Some(writer));
+                Ok(Started { actor, writer, recovery, history: None })
             }
             Place::Shop(number) => {
                 let shop = roster::shop(config, scenario, number).ok_or_else(unknown)?;
-                Ok((Actor::Shop(Box::new(Shop::new(shop))), None, Recovery::default()))
+                let (actor, recovery) =
+                    (Actor::Shop(Box::new(Shop::new(shop))), Recovery::default());
+                Ok(Started { actor, writer: None, recovery, history: None })
             }
         }
     }
 
-    /// What reads the hub's history, from its start on.
-    pub(crate) fn open_history(&mut self, config: &Config) {
-        let covered = match &self.actor {
-            Some(Actor::Role(host)) => host.covered(),
-            Some(Actor::Bank(_) | Actor::Shop(_)) | None => None,
+    /// Runs what has started, with what reads the hub's history. Gives what recovery found.
+    pub(crate) fn run(&mut self, started: Started, config: &Config) -> Recovery {
+        let Started { actor, writer, recovery, history } = started;
+        let covered = match &actor {
+            Actor::Role(host) => host.covered(),
+            Actor::Bank(_) | Actor::Shop(_) => None,
         };
-        self.history = covered.and_then(|covered| {
-            History::open(self.disk.clone(), HubKeys::new(config), covered).ok()
+        let disk = self.disk.clone();
+        self.history = covered.and_then(|covered| match history {
+            Some(history) => Some(history.on(disk)),
+            None => History::open(disk, HubKeys::new(config), covered).ok(),
         });
+        (self.actor, self.writer) = (Some(actor), writer);
+        recovery
     }
 
     /// The hash of the durable state, when nothing is on its way to the disk.

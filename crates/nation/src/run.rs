@@ -283,7 +283,7 @@ fn replays(world: &mut World) {
         let Some(live) = live.filter(|_| machine.flying.is_none()) else { continue };
         let disk = machine.disk.copy();
         match machine.open(&world.config, &world.scenario, false, now, disk) {
-            Ok((actor, _, _)) if state_hash(&actor) == Some(live) => {}
+            Ok(started) if state_hash(&started.actor) == Some(live) => {}
             Ok(_) => found.push(Violation::Replay(format!("{} at the end", machine.place))),
             Err(error) => {
                 found.push(Violation::Damage(format!("{} at the end: {error:?}", machine.place)));

@@ -29,7 +29,6 @@ pub(crate) struct Beside {
     later: Option<FileDisk>,
     /// Whether the recovery waits for what was read.
     wanted: Arc<AtomicBool>,
-    history: Option<History<FileDisk>>,
 }
 
 impl Beside {
@@ -49,7 +48,7 @@ impl Beside {
             })
             .map_err(|error| RunError::system("start the recovery's thread", error))?;
         let (work, thread, wanted) = (Some(work), Some(thread), Arc::default());
-        Ok(Self { work, done, thread, reading: None, later: None, wanted, history: None })
+        Ok(Self { work, done, thread, reading: None, later: None, wanted })
     }
 
     /// Begins to read the history of a hub, on a disk of its own: what it must know, and then of
@@ -73,12 +72,6 @@ impl Beside {
             .map_err(|error| RunError::system("start a thread for the history", error))?;
         (self.reading, self.later) = (Some(reading), Some(later));
         Ok(())
-    }
-
-    /// The history that was read, if it could be, on a disk of which nothing is open: the recovery
-    /// has put a new head in the place of that which the reader has open.
-    pub(crate) fn into_history(mut self, disk: FileDisk) -> Option<History<FileDisk>> {
-        self.history.take().map(|history| history.on(disk))
     }
 
     /// The thread is gone: what it died of goes on here.
@@ -105,7 +98,7 @@ impl Aside for Beside {
         }
     }
 
-    fn remembered(&mut self, covered: u64) -> Option<Gone> {
+    fn remembered(&mut self, covered: u64) -> Option<(Gone, History<()>)> {
         self.wanted.store(true, Ordering::Relaxed);
         let read = match self.reading.take()?.join() {
             Ok(read) => read,
@@ -115,8 +108,7 @@ impl Aside for Beside {
         // the recovery may have put something away under the reader's eyes.
         let start = read.ok()?.on(self.later.take()?);
         let (gone, history) = start.end(covered).ok()?;
-        self.history = Some(history);
-        Some(gone)
+        Some((gone, history.on(())))
     }
 }
 
@@ -183,9 +175,9 @@ mod tests {
         let mut writer = open(3_000_000_000);
         fill(&mut writer, 60, 4_000_000_000);
         let (meanwhile, covered) = with_indexes();
-        let gone = beside.remembered(covered).unwrap();
+        let (gone, history) = beside.remembered(covered).unwrap();
         assert!(!gone.may_hold(1, |_| true), "it has seen everything that is covered");
-        let mut history = beside.into_history(disk()).unwrap();
+        let mut history = history.on(disk());
         fill(&mut writer, 60, 6_000_000_000);
         let mut indexed = 0;
         loop {
@@ -205,7 +197,7 @@ mod tests {
         let mut again = Beside::start().unwrap();
         again.read_history(disk(), disk(), keys()).unwrap();
         eventually("it has read, filters too", || reading(&again));
-        assert!(again.remembered(0).is_some());
-        assert!(!again.into_history(disk()).unwrap().is_cold());
+        let (_, history) = again.remembered(0).unwrap();
+        assert!(!history.on(disk()).is_cold());
     }
 }

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use host::config::{Channels, ParticipantSection, Profile, Shares, TerminalRole};
 use host::history::{History, HubKeys};
 use host::{Config, Door, Host, HostError, HostKeys, Level, LinkMacs, Role};
-use journal::{
-    DiskError, DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer,
-};
+use journal::index::IndexError;
+use journal::{DiskErrorKind, HeadFound, NodeId, OpenError, Options, Recovery, Replay, Writer};
 use parties::bank::{BankConfig, BankFaults, BankTimes, Refill, Special};
 use parties::shop::{Manners, ShopConfig, ShopTimes};
 use parties::{BankHost, Shop};
@@ -128,7 +127,7 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
     }
     let mut opened = Host::open_beside(role, &process.config, keys, disk, clocks, &mut beside)
         .map_err(|error| host_error(process, error))?;
-    let history = beside.into_history(open_disk(process)?);
+    drop(beside);
     report(process, &opened.recovery);
     let mut doors = Vec::new();
     let mut kinds = Vec::new();
@@ -153,7 +152,7 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
         opened.host.probe_with(probe_cards::cards(&process.layout, &process.config)?);
     }
     process.note([opened.notices, deaths].concat());
-    let historian = historian(process, &opened.host, history, &reactor)?;
+    let historian = historian(process, &opened.host, opened.history, &reactor)?;
     let driven = HostDriven::new(opened.host, role, kinds, trunk, Arc::clone(&machine));
     let driven = driven.reading(historian);
     let journal = process.layout.journal(&process.role);
@@ -169,19 +168,20 @@ fn run_host(process: &mut Process, role: Role, http: SocketAddr) -> Result<(), R
 fn historian(
     process: &Process,
     host: &Host,
-    history: Option<History<FileDisk>>,
+    history: Option<History<()>>,
     reactor: &Reactor,
 ) -> Result<Option<Historian>, RunError> {
     let Some(covered) = host.covered() else { return Ok(None) };
-    let failed = |error: DiskError| {
+    let failed = |error: IndexError| {
         let place = process.layout.journal(&process.role).display().to_string();
         let remedy = "check that this directory can be written, and the disk (`dmesg`)";
         RunError::new(RunErrorKind::Journal, error.to_string(), place, remedy)
     };
+    // One of which nothing is open: the recovery has put a new head in the old one's place.
+    let disk = open_disk(process)?;
     let history = match history {
-        Some(history) => history,
-        None => History::open(open_disk(process)?, HubKeys::new(&process.config), covered)
-            .map_err(failed)?,
+        Some(history) => history.on(disk),
+        None => History::open(disk, HubKeys::new(&process.config), covered).map_err(failed)?,
     };
     Historian::spawn(history, reactor.waker(), Arc::clone(&process.log)).map(Some)
 }

@@ -6,12 +6,12 @@
 //! What bounds it: [`GONE_GENERATIONS`] of [`GONE_KEYS_OF_GENERATION`], and [`KEYS_GATHERED`].
 
 use journal::Disk;
-use journal::index::{Index, IndexError};
-use switch::history::{Indexed, KEYS_VERSION, Latest};
+use journal::index::IndexError;
+use switch::history::{Indexed, Latest};
 use switch::hub::Gone;
 use switch::limits::{GONE_GENERATIONS, GONE_KEYS_OF_GENERATION};
 
-use super::{History, HubKeys, latest_of};
+use super::{History, HubKeys, latest_of, spoilt};
 use crate::limits::KEYS_GATHERED;
 
 /// A history, and the filter of what its indexes have.
@@ -39,7 +39,10 @@ impl<D: Disk> Start<D> {
             }
         }
         told.reverse();
-        start.take(&told)?;
+        // The journal's files are not ours alone now: `end` looks at these again.
+        for number in start.take(&told)? {
+            start.history.drop_index(number);
+        }
         Ok(start)
     }
 
@@ -64,12 +67,13 @@ impl<D: Disk> Start<D> {
         let missing: Vec<u64> = self.history.sealed.keys().filter(missing).copied().collect();
         let mut new = Vec::new();
         for number in missing {
-            if let Some(index) = Index::open(&mut self.history.disk, number, KEYS_VERSION)? {
-                self.history.indexes.insert(number, index);
+            if self.history.open_index(number)? {
                 new.push(number);
             }
         }
-        self.take(&new)?;
+        for number in self.take(&new)? {
+            self.history.give_up(number)?;
+        }
         let Self { mut history, mut gone } = self;
         history.cover(covered);
         let whole = history.covered_segments();
@@ -89,21 +93,20 @@ impl<D: Disk> Start<D> {
         Ok((gone, history))
     }
 
-    /// Puts what these segments have into the filter, the oldest first.
-    fn take(&mut self, numbers: &[u64]) -> Result<(), IndexError> {
+    /// Puts what these segments have into the filter, the oldest first. Gives those whose keys
+    /// cannot be read.
+    fn take(&mut self, numbers: &[u64]) -> Result<Vec<u64>, IndexError> {
         let Self { history, gone } = self;
-        let (mut pages, mut gathered) = (Vec::new(), nothing());
+        let (mut pages, mut gathered, mut unread) = (Vec::new(), nothing(), Vec::new());
         for number in numbers {
             let Some(index) = history.indexes.get(number) else { continue };
             let latest = latest_of(index);
             match index.add_recent(&mut history.disk, &mut pages, &mut gathered.keys) {
                 Ok(()) => {}
-                Err(IndexError::Damaged { file, .. }) => {
-                    // Made again by a step; until then it counts as missing.
-                    history.give_up(&file)?;
+                Err(error) => {
+                    unread.push(spoilt(&error).ok_or(error)?);
                     continue;
                 }
-                Err(error) => return Err(error),
             }
             history.known.insert(*number);
             gathered.latest = gathered.latest.and(latest);
@@ -114,7 +117,7 @@ impl<D: Disk> Start<D> {
             }
         }
         gone.add(&gathered);
-        Ok(())
+        Ok(unread)
     }
 }
 

@@ -17,6 +17,7 @@ use switch::legs::Implied;
 use switch::{Hub, Record, legs, record};
 
 use super::replay::{self, book_accounts, book_leg};
+use crate::history::History;
 use crate::limits::{REPLAY_HANDFULS, REPLAY_RECORDS};
 
 /// What is done aside, and comes back done.
@@ -93,8 +94,8 @@ pub trait Aside {
 
     /// The filter of a hub that takes everything up to this record to be readable, from who read
     /// its history meanwhile ([`crate::history::Start`]). None where nobody did, or could: then it
-    /// is read now.
-    fn remembered(&mut self, covered: u64) -> Option<Gone>;
+    /// is read now. The history goes on from there, on another disk.
+    fn remembered(&mut self, covered: u64) -> Option<(Gone, History<()>)>;
 }
 
 /// Works at once: for those who have no threads, or no need of them.
@@ -113,7 +114,7 @@ impl Aside for AtOnce {
         self.done.pop_front().expect("what is taken was given")
     }
 
-    fn remembered(&mut self, _: u64) -> Option<Gone> {
+    fn remembered(&mut self, _: u64) -> Option<(Gone, History<()>)> {
         None
     }
 }
@@ -180,8 +181,8 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// The hub and its books, after [`Self::end`], and the hub's filter where it was made aside.
-    pub(crate) fn into_parts(mut self) -> (Hub, Books, Option<Gone>) {
+    /// The hub and its books, after [`Self::end`], and what was read of its history aside.
+    pub(crate) fn into_parts(mut self) -> (Hub, Books, Option<(Gone, History<()>)>) {
         let hub = self.hub.take().or_else(|| self.exchange(None));
         let mut hub = hub.expect("the hub is aside unless no record came");
         let [mut here, aside] = hub.chains();
@@ -194,8 +195,8 @@ impl<'a> Rebuild<'a> {
             hub.make_room(more);
             books.make_room(transfers_of(more));
         }
-        let gone = self.aside.remembered(hub.state().payments().covered());
-        (hub, books, gone)
+        let read = self.aside.remembered(hub.state().payments().covered());
+        (hub, books, read)
     }
 
     /// An error of the journal's that names the record which is to blame.

@@ -68,7 +68,12 @@ fn records<D: Disk>(
     number: u64,
     first: u64,
 ) -> Result<(u64, Option<u64>), DiskError> {
-    let sealed = index::sealed(disk)?;
+    let sealed = match index::sealed(disk) {
+        Ok(sealed) => sealed,
+        // A neighbour, or itself: the chain names that.
+        Err(IndexError::Damaged { .. }) => Vec::new(),
+        Err(IndexError::Disk(error)) => return Err(error),
+    };
     let before = sealed.iter().rev().find(|one| one.number < number);
     let own = sealed.iter().find(|one| one.number == number);
     let from = before.map_or(first.max(1), |one| one.last_record.saturating_add(1));

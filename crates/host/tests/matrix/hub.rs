@@ -10,6 +10,7 @@ use host::view::{AccountView, PaymentFilter, PaymentPage, PaymentView, Query, Re
 use host::{
     Action, Clocks, Config, Door, Event, Host, HostError, HostKeys, LinkMacs, Opened, Role,
 };
+use journal::index::IndexError;
 use journal::{Batch, Disk, Fault, OpenError, Recovery, Work, Writer};
 use keys::{CardKey, CardRing, CardVault, Key128, KeyId, TokenKey};
 use scheme::Timestamp;
@@ -40,7 +41,7 @@ enum Told {
 pub(crate) struct Hub<D> {
     host: Host,
     writer: Writer<Shared<D>>,
-    history: History<Shared<D>>,
+    pub(crate) history: History<Shared<D>>,
     asks: VecDeque<Ask>,
     told: Vec<Told>,
     /// Segments indexed, questions answered, payments found.
@@ -105,10 +106,17 @@ impl<D: Disk> Hub<D> {
         disk: Shared<D>,
         config: &Config,
     ) -> Result<Self, HostError> {
-        let Opened { host, writer, recovery, notices } = opened;
+        let Opened { host, writer, recovery, notices, history } = opened;
         let covered = host.covered().expect("a hub has a history");
-        let history = History::open(disk, HubKeys::new(config), covered);
-        let history = history.map_err(|error| HostError::Journal(OpenError::Disk(error)))?;
+        let history = match history {
+            Some(history) => history.on(disk),
+            None => {
+                History::open(disk, HubKeys::new(config), covered).map_err(|error| match error {
+                    IndexError::Disk(error) => HostError::Journal(OpenError::Disk(error)),
+                    IndexError::Damaged { .. } => panic!("{error}"),
+                })?
+            }
+        };
         let unread = notices.iter().filter(|notice| notice.contains("indexes of the journal"));
         Ok(Self {
             host,

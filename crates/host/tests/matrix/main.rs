@@ -326,7 +326,7 @@ fn serve(disk: &mut impl Disk, outside: &mut Outside, config: &Config) -> Result
     let mut write = Write { durable, tried: durable };
     let mut hashes = Hashes::from([(durable, hub.state_hash())]);
     let ran = run(&mut hub, outside, &mut hashes, &mut |_, now, _| write = now);
-    let forgiven = hub.forgiven;
+    let forgiven = hub.forgiven + hub.history.given_up();
     let ran = match ran {
         Ok(()) => {
             let durable = hub.durable();

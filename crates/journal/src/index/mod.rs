@@ -97,21 +97,35 @@ pub struct Sealed {
 
 /// The segments that are sealed for good, in order: the head names a later one, so that a frame in
 /// that one was acknowledged, and no crash makes one of these the last again.
-pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<Sealed>, DiskError> {
+///
+/// Damaged where one between the oldest that the head names and the one in use is not there, or
+/// its header does not hold: what the others have is then not all.
+pub fn sealed<D: Disk>(disk: &mut D) -> Result<Vec<Sealed>, IndexError> {
     let HeadRead::Found(head) = read_head(disk)? else {
         return Ok(Vec::new());
     };
     let before = active(disk)?;
     let names = disk.list()?;
     let segments = load_segments(disk, &names)?;
-    let pairs = segments.iter().zip(segments.iter().skip(1)).filter_map(|(file, next)| {
-        let (_, next) = (file.valid()?, next.valid()?);
-        let sealed =
-            Sealed { number: file.number, last_record: next.first_record.saturating_sub(1) };
-        let kept = (head.newest.oldest..before).contains(&file.number);
-        (kept && next.number == file.number.saturating_add(1)).then_some(sealed)
-    });
-    Ok(pairs.collect())
+    let mut sealed = Vec::new();
+    let mut expected = head.newest.oldest;
+    let kept = segments.iter().filter(|file| (head.newest.oldest..=before).contains(&file.number));
+    for file in kept {
+        let header = file.valid().filter(|_| file.number == expected);
+        let Some(header) = header else { break };
+        if let Some(last) = sealed.last_mut() {
+            let Sealed { last_record, .. } = last;
+            *last_record = header.first_record.saturating_sub(1);
+        }
+        sealed.push(Sealed { number: file.number, last_record: 0 });
+        expected = expected.saturating_add(1);
+    }
+    if expected <= before {
+        return Err(IndexError::Damaged { file: segment_name(expected), offset: 0 });
+    }
+    // The one in use is none.
+    sealed.pop();
+    Ok(sealed)
 }
 
 /// The segment in use: the last that the head names a frame of. One that was taken into use and

@@ -86,12 +86,10 @@ impl World {
         }
         let disk = machine.disk.clone();
         match machine.open(&self.config, &self.scenario, self.raging, now, disk) {
-            Ok((actor, writer, recovery)) => {
+            Ok(started) => {
                 machine.opens_failed = 0;
-                let (before, after) = (machine.died_with.take(), state_hash(&actor));
-                machine.actor = Some(actor);
-                machine.writer = writer;
-                machine.open_history(&self.config);
+                let (before, after) = (machine.died_with.take(), state_hash(&started.actor));
+                let recovery = machine.run(started, &self.config);
                 if machine.history.is_some() {
                     self.schedule.at(now + MS, What::History { life: machine.life });
                 }
