@@ -339,6 +339,35 @@ fn a_missing_segment_is_named() {
     }
 }
 
+/// Although a snapshot says what came of it: what reads the segment later would not know that it is
+/// there.
+#[test]
+fn a_segment_whose_header_does_not_hold_stops_a_start_that_would_not_read_it() {
+    let mut writer = support::filled(Block::B512, 90, false);
+    let record = writer.mark().record;
+    writer.write_snapshot(record, 0, vec![1]).unwrap();
+    let disk = writer.stop(0).unwrap();
+    let opened = reopen(disk.clone(), options(Block::B512)).unwrap();
+    assert_eq!(opened.recovery.snapshot_used, Some(record));
+    let used = disk.names().iter().filter(|name| !frames_of(&disk, name).is_empty()).count();
+    assert!(used >= 3, "it rotates");
+    for number in 1..used {
+        let name = format!("{number:010}.seg");
+        for at in [0, 20, 100, 511] {
+            let mut rotten = disk.clone();
+            rotten.flip(&name, at, 1);
+            let Err(OpenError::Damaged(damage)) = reopen(rotten, options(Block::B512)) else {
+                panic!("{name} at {at} is passed over");
+            };
+            assert_eq!((damage.file.as_str(), damage.flaw), (name.as_str(), Flaw::SegmentHeader));
+        }
+    }
+}
+
+fn frames_of(disk: &SimDisk, name: &str) -> Vec<(usize, usize, u64, u64)> {
+    if name.ends_with(".seg") { frames(disk, name) } else { Vec::new() }
+}
+
 #[test]
 fn a_lost_head_is_damage_unless_nothing_was_ever_written() {
     let mut disk = stopped();

@@ -79,3 +79,14 @@ fn a_newer_filter_takes_the_place_of_the_oldest() {
     work(&mut history);
     assert_eq!(warm(&history), newest);
 }
+
+#[test]
+fn an_index_that_is_given_up_gives_its_room_back() {
+    let mut history = three(journal(), 0);
+    work(&mut history);
+    let newest = *warm(&history).last().unwrap();
+    history.give_up(newest).unwrap();
+    work(&mut history);
+    assert_eq!((history.given_up(), warm(&history).len()), (1, 3));
+    assert!(warm(&history).contains(&newest), "made again, and in memory");
+}

@@ -296,6 +296,73 @@ fn r_match_a_start_without_an_index_looks_everything_up_until_it_has_one() {
     }
 }
 
+/// All payments, by their reference numbers, as somebody asks who does not know their acquirers.
+fn all(world: &World, rrns: &[Rrn]) -> Vec<Ask> {
+    let banks = || world.config.participants.iter().map(|bank| bank.id);
+    let keys = |rrn: &Rrn| banks().map(|of| HistoryKey::Rrn(of, *rrn)).collect();
+    let ask = |rrn| Ask { number: 1, keys: keys(rrn), since: Timestamp::default() };
+    rrns.iter().map(ask).collect()
+}
+
+/// An index that is gone, rotten, or cannot be read while the hub runs is made again, and all there
+/// is goes on being found.
+#[test]
+fn an_index_that_is_lost_while_the_hub_runs_is_made_again() {
+    let (world, disk, numbers, rrns) = with_references();
+    let asks = all(&world, &rrns);
+    let covered = index::sealed(&mut disk.clone()).unwrap().last().unwrap().last_record;
+    let open = |disk| History::open(disk, HubKeys::new(&world.config), covered).unwrap();
+    let right: Vec<usize> = {
+        let mut history = open(Shared::new(disk.clone()));
+        asks.iter().map(|ask| history.find(ask).unwrap().len()).collect()
+    };
+    assert!(right.iter().sum::<usize>() > 40);
+    for harm in 0..3 {
+        let mut disk = Shared::new(disk.clone());
+        let mut history = open(disk.clone());
+        while !matches!(history.step().unwrap(), Step::Idle) {}
+        let name = index::index_name(numbers[1]);
+        let len = disk.len(&name).unwrap().unwrap();
+        match harm {
+            0 => disk.remove(&name).unwrap(),
+            1 => disk.write(&name, 4096, &vec![7; usize::try_from(len).unwrap() - 4096]).unwrap(),
+            _ => disk.write(&name, 0, &vec![0; usize::try_from(len).unwrap()]).unwrap(),
+        }
+        let found: Vec<usize> = asks.iter().map(|ask| history.find(ask).unwrap().len()).collect();
+        assert_eq!((found, history.given_up()), (right.clone(), 1), "harm {harm}");
+        let made = index::check(&mut disk, numbers[1], &HubKeys::new(&world.config));
+        assert_eq!(made, Ok(true), "harm {harm}");
+    }
+}
+
+/// A segment that is gone, which nothing gives back: what it had is not taken for what never was.
+#[test]
+fn r_match_of_a_segment_that_is_lost_nothing_is_denied() {
+    let (world, disk, numbers, rrns) = with_references();
+    let asks = all(&world, &rrns);
+    let covered = index::sealed(&mut disk.clone()).unwrap().last().unwrap().last_record;
+    let keys = || HubKeys::new(&world.config);
+    for header in [false, true] {
+        let mut disk = Shared::new(disk.clone());
+        let mut history = History::open(disk.clone(), keys(), covered).unwrap();
+        let there: Vec<bool> =
+            asks.iter().map(|ask| !history.find(ask).unwrap().is_empty()).collect();
+        let name = format!("{:010}.seg", numbers[1]);
+        if header {
+            disk.write(&name, 0, &[7; 512]).unwrap();
+        } else {
+            disk.remove(&name).unwrap();
+        }
+        for (ask, there) in asks.iter().zip(&there) {
+            let found = history.find(ask);
+            assert!(!there || found.is_err() || !found.unwrap().is_empty(), "{ask:?}");
+        }
+        assert!(index::sealed(&mut disk).is_err());
+        assert!(History::open(disk.clone(), keys(), covered).is_err());
+        assert!(Start::read(disk, keys()).is_err(), "the hub is told, and looks everything up");
+    }
+}
+
 #[test]
 fn an_index_of_another_segment_or_of_none_is_named() {
     let (world, mut disk, numbers) = indexed();
