@@ -540,17 +540,7 @@ fn open_hub<D: Disk>(
              not be: {error}"
         )),
     }
-    if !role.hub.state().directory().is_empty() {
-        let difference = config.business_difference(role.hub.state().directory());
-        if !difference.is_empty() {
-            notices.push(
-                "the file's business part differs from the journal's, which holds (`bongsu config \
-                 diff FILE` shows it, `bongsu config apply FILE` puts the file into the journal):"
-                    .to_owned(),
-            );
-            notices.extend(difference);
-        }
-    }
+    notices.extend(difference(config, &role.hub));
     let doors = vec![
         DoorAddress { door: Door::Banks, address: config.hub.banks },
         DoorAddress { door: Door::Trunk, address: config.hub.trunk },
@@ -572,6 +562,20 @@ fn open_hub<D: Disk>(
         cut: recovery.cut.is_some(),
     };
     Ok(Opened { host, writer, recovery, notices, history })
+}
+
+/// What the file says otherwise than the journal, which holds.
+fn difference(config: &Config, hub: &switch::Hub) -> Vec<String> {
+    let directory = hub.state().directory();
+    let mut found =
+        if directory.is_empty() { Vec::new() } else { config.business_difference(directory) };
+    if !found.is_empty() {
+        let what = "the file's business part differs from the journal's, which holds (`bongsu \
+                    config diff FILE` shows it, `bongsu config apply FILE` puts the file into the \
+                    journal):";
+        found.insert(0, what.to_owned());
+    }
+    found
 }
 
 /// Which payments history has, for a hub; nothing where it has none yet.
