@@ -16,6 +16,9 @@ use crate::shell;
 /// Every port of the example nation without `--port-base`.
 const PORTS: &[u16] = &[7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
 
+/// The one port of these ranges to which browsers refuse to go (the Fetch standard's blocked ports).
+const BLOCKED: u16 = 10_080;
+
 /// Terminals of the station `pyongyang`.
 const TERMINALS: u16 = 8583;
 
@@ -117,15 +120,26 @@ fn follow(stream: impl Read + Send + 'static, lines: Sender<String>) {
 fn free_ports() -> Result<u16, String> {
     let free = |base: u16| PORTS.iter().all(|p| TcpListener::bind(("127.0.0.1", p + base)).is_ok());
     let first = u16::try_from(std::process::id() % 200).unwrap_or(0);
-    (0..200u16)
-        .map(|n| 1000 + (first + n) % 200 * 100)
+    bases(first)
         .find(|base| free(*base))
         .ok_or_else(|| "no free ports for a nation between 8583 and 31000".to_string())
+}
+
+/// Every base once, and none that puts a page where no browser goes.
+fn bases(first: u16) -> impl Iterator<Item = u16> {
+    let bases = (0..200u16).map(move |n| 1000 + (first + n) % 200 * 100);
+    bases.filter(|base| PORTS.iter().all(|port| port + base != BLOCKED))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_page_is_where_no_browser_goes() {
+        let all: Vec<u16> = bases(7).collect();
+        assert!(all.len() > 190 && !all.contains(&2000) && all.contains(&2100), "{}", all.len());
+    }
 
     #[test]
     fn knows_the_word_ready() {
