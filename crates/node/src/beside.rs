@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use host::history::{History, HubKeys, Start};
 use host::limits::REPLAY_HANDFULS;
@@ -13,6 +14,7 @@ use switch::hub::Gone;
 
 use crate::disk::FileDisk;
 use crate::error::RunError;
+use crate::limits::FILTERS_WAIT;
 
 /// What reads a history: one start.
 type Reading = JoinHandle<Result<Start<FileDisk>, IndexError>>;
@@ -52,7 +54,7 @@ impl Beside {
     }
 
     /// Begins to read the history of a hub, on a disk of its own: what it must know, and then of
-    /// its filters as many as it can before it is wanted. `later` is the same once more, of which
+    /// its filters as many as it can, until [`FILTERS_WAIT`] after it is wanted. `later` is the same once more, of which
     /// nothing is open.
     pub(crate) fn read_history(
         &mut self,
@@ -63,7 +65,15 @@ impl Beside {
         let wanted = Arc::clone(&self.wanted);
         let read = move || {
             let mut start = Start::read(disk, keys)?;
-            while !wanted.load(Ordering::Relaxed) && start.warm_on() {}
+            let mut since = None;
+            while start.warm_on() {
+                if wanted.load(Ordering::Relaxed) {
+                    let since = *since.get_or_insert_with(Instant::now);
+                    if since.elapsed() > FILTERS_WAIT {
+                        break;
+                    }
+                }
+            }
             Ok(start)
         };
         let reading = std::thread::Builder::new()
