@@ -16,7 +16,7 @@ use crate::shell;
 /// Every port of the example nation without `--port-base`.
 const PORTS: &[u16] = &[7583, 8080, 8081, 8082, 8083, 8084, 8583, 8584, 8585, 8586, 9583];
 
-/// The one port of these ranges to which browsers refuse to go (the Fetch standard's blocked ports).
+/// The one port of these ranges to which browsers do not go (blocked ports of the Fetch standard).
 const BLOCKED: u16 = 10_080;
 
 /// Terminals of the station `pyongyang`.

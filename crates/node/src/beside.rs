@@ -54,8 +54,8 @@ impl Beside {
     }
 
     /// Begins to read the history of a hub, on a disk of its own: what it must know, and then of
-    /// its filters as many as it can, until [`FILTERS_WAIT`] after it is wanted. `later` is the same once more, of which
-    /// nothing is open.
+    /// its filters as many as it can, until [`FILTERS_WAIT`] after it is wanted. `later` is the
+    /// same once more, of which nothing is open.
     pub(crate) fn read_history(
         &mut self,
         disk: FileDisk,
