@@ -105,8 +105,9 @@ pub struct History<D> {
     warm_most: u64,
     /// What the hub was told can be read back.
     covered: u64,
-    /// Indexes that were given up.
+    /// Indexes that were given up, and why the last one was.
     given_up: u64,
+    why: Option<IndexError>,
     /// The first record that the journal still has.
     first: u64,
 }
@@ -130,6 +131,7 @@ impl<D> History<D> {
             warm_most: self.warm_most,
             covered: self.covered,
             given_up: self.given_up,
+            why: self.why,
             first: self.first,
         }
     }
@@ -160,6 +162,7 @@ impl<D: Disk> History<D> {
             warm_most: WARM_BYTES,
             covered: 0,
             given_up: 0,
+            why: None,
             first: 0,
         };
         history.refresh()?;
@@ -179,7 +182,7 @@ impl<D: Disk> History<D> {
             }
             Ok(None) => Ok(false),
             Err(error) if spoilt(&error).is_some() => {
-                self.given_up = self.given_up.saturating_add(1);
+                self.drop_index(number, error);
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -189,6 +192,11 @@ impl<D: Disk> History<D> {
     /// How many indexes did not hold or could not be read so far: each is made again.
     pub fn given_up(&self) -> u64 {
         self.given_up
+    }
+
+    /// What was wrong with the last of them.
+    pub fn why_given_up(&self) -> Option<&IndexError> {
+        self.why.as_ref()
     }
 
     /// The hub takes this to be readable. It is to hear of what has an index beyond that: the last
@@ -218,8 +226,8 @@ impl<D: Disk> History<D> {
         self.sealed.keys().filter(waits).nth(1).is_some()
     }
 
-    /// Whether filters are to be read for which there is memory: after a start, which is ready
-    /// before they are, and looks at each segment's pages until then.
+    /// Whether filters are to be read for which there is memory: after a start that did not wait
+    /// for all of them, and looks at each segment's pages until then.
     pub fn is_cold(&self) -> bool {
         let cold = self.indexes.values().rev().find(|index| !index.is_warm());
         let room = |index: &Index| self.warm.saturating_add(index.warm_bytes()) <= self.warm_most;
@@ -284,11 +292,13 @@ impl<D: Disk> History<D> {
         let latest = latest_of(index);
         let known = self.known.contains(&number);
         let keys = if known { Ok(Vec::new()) } else { index.recent(&mut self.disk) };
-        if keys.as_ref().err().and_then(spoilt) == Some(number) {
-            self.give_up(number)?;
-            return Ok(Step::More);
-        }
-        let keys = keys?;
+        let keys = match keys {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.give_up(error)?;
+                return Ok(Step::More);
+            }
+        };
         self.unheard.remove(&number);
         self.announce(number, latest, &keys);
         Ok(Step::More)
@@ -336,7 +346,7 @@ impl<D: Disk> History<D> {
             Ok(true) => return Ok(Step::More),
             Ok(false) => {}
             Err(error) => {
-                self.give_up(spoilt(&error).ok_or(error)?)?;
+                self.give_up(error)?;
                 return Ok(Step::More);
             }
         }
@@ -377,15 +387,18 @@ impl<D: Disk> History<D> {
         true
     }
 
-    /// Takes an index away that does not hold or cannot be read: it is made again.
-    fn give_up(&mut self, number: u64) -> Result<(), DiskError> {
-        self.drop_index(number);
-        Index::remove(&mut self.disk, number)
+    /// Takes an index away that does not hold or cannot be read: it is made again. Any other error
+    /// stays one.
+    fn give_up(&mut self, error: IndexError) -> Result<(), IndexError> {
+        let Some(number) = spoilt(&error) else { return Err(error) };
+        self.drop_index(number, error);
+        Ok(Index::remove(&mut self.disk, number)?)
     }
 
     /// The same, and leaves the file where it is.
-    fn drop_index(&mut self, number: u64) {
+    fn drop_index(&mut self, number: u64, why: IndexError) {
         self.given_up = self.given_up.saturating_add(1);
+        self.why = Some(why);
         if let Some(index) = self.indexes.remove(&number).filter(Index::is_warm) {
             self.warm = self.warm.saturating_sub(index.warm_bytes());
         }
@@ -401,10 +414,11 @@ impl<D: Disk> History<D> {
     fn refresh(&mut self) -> Result<(), IndexError> {
         let active = index::active(&mut self.disk)?;
         if active != self.active {
+            // Whatever fails of these, what was known stays known.
             let sealed = index::sealed(&mut self.disk)?;
+            let first = index::first_record(&mut self.disk)?;
             self.sealed = sealed.iter().map(|one| (one.number, one.last_record)).collect();
-            self.active = active;
-            self.first = index::first_record(&mut self.disk)?;
+            (self.active, self.first) = (active, first);
             let sealed = &self.sealed;
             self.indexes.retain(|number, _| sealed.contains_key(number));
             self.known.retain(|number| sealed.contains_key(number));
@@ -417,15 +431,18 @@ impl<D: Disk> History<D> {
     /// that does not hold is made again, once.
     pub fn find(&mut self, ask: &Ask) -> Result<Vec<Kept>, IndexError> {
         self.mend()?;
-        let answer = self.answer(ask);
-        let Err(error) = &answer else { return answer };
-        match (spoilt(error), error) {
-            (Some(number), _) => self.give_up(number)?,
-            // A segment has gone to the archive meanwhile.
-            (None, IndexError::Disk(error)) if error.kind == DiskErrorKind::NotFound => {
-                self.look_again()?;
-            }
-            (None, IndexError::Disk(_) | IndexError::Damaged { .. }) => return answer,
+        let error = match self.answer(ask) {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let is_gone =
+            matches!(&error, IndexError::Disk(error) if error.kind == DiskErrorKind::NotFound);
+        if is_gone {
+            // With its segment, to the archive, or alone.
+            self.look_again()?;
+        }
+        if spoilt(&error).is_some() || !is_gone {
+            self.give_up(error)?;
         }
         self.mend()?;
         self.answer(ask)

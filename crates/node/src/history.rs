@@ -65,8 +65,8 @@ impl Historian {
     ) -> Result<Self, RunError> {
         let (asks, receiver) = sync_channel(questions);
         let (sender, told) = sync_channel(answers);
-        let (failed, record) = (false, 0);
-        let reader = Reader { history, told: sender, waker, log, failed, record };
+        let reader =
+            Reader { history, told: sender, waker, log, failed: false, record: 0, given_up: 0 };
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || reader.run(&receiver))
@@ -151,6 +151,8 @@ struct Reader<D> {
     failed: bool,
     /// What can be read back, as it was said last.
     record: u64,
+    /// Indexes that were given up, as it was said last.
+    given_up: u64,
 }
 
 impl<D: Disk> Reader<D> {
@@ -178,6 +180,7 @@ impl<D: Disk> Reader<D> {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.say_given_up();
         }
     }
 
@@ -210,6 +213,18 @@ impl<D: Disk> Reader<D> {
             Worked::Part => (took * HISTORY_REST).min(HISTORY_REST_MAX),
             Worked::Told => Duration::ZERO,
             Worked::Failed => HISTORY_RETRY,
+        }
+    }
+
+    /// That an index is made again, and why: a disk that spoils one may spoil more.
+    fn say_given_up(&mut self) {
+        let given_up = self.history.given_up();
+        if given_up > self.given_up
+            && let Some(why) = self.history.why_given_up()
+        {
+            let values = [("count", given_up.into()), ("why", why.to_string().into())];
+            self.log.say(Level::Warn, "index_given_up", &values);
+            self.given_up = given_up;
         }
     }
 

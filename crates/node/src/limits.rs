@@ -82,8 +82,8 @@ pub const HISTORY_PART: Duration = Duration::from_millis(1);
 pub const HISTORY_PARTS_MAX: usize = 32;
 /// How often the history thread looks whether another segment is sealed.
 pub const HISTORY_LOOK: Duration = Duration::from_millis(200);
-/// A start waits so long for the filters of its history: those of ten million payments, 70 MB, take
-/// a fifth of a second here, and without them each look-up reads a page of every segment.
+/// A start waits so long for the filters of its history: those of thirteen million payments, 70 MB,
+/// take two to four tenths of it here, and without them each look-up reads a page of every segment.
 pub const FILTERS_WAIT: Duration = Duration::from_millis(500);
 /// An index that could not be written is tried again after this.
 pub const HISTORY_RETRY: Duration = Duration::from_secs(5);

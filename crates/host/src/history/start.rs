@@ -40,8 +40,8 @@ impl<D: Disk> Start<D> {
         }
         told.reverse();
         // The journal's files are not ours alone now: `end` looks at these again.
-        for number in start.take(&told)? {
-            start.history.drop_index(number);
+        for (number, why) in start.take(&told)? {
+            start.history.drop_index(number, why);
         }
         Ok(start)
     }
@@ -71,8 +71,8 @@ impl<D: Disk> Start<D> {
                 new.push(number);
             }
         }
-        for number in self.take(&new)? {
-            self.history.give_up(number)?;
+        for (_, why) in self.take(&new)? {
+            self.history.give_up(why)?;
         }
         let Self { mut history, mut gone } = self;
         history.cover(covered);
@@ -94,8 +94,8 @@ impl<D: Disk> Start<D> {
     }
 
     /// Puts what these segments have into the filter, the oldest first. Gives those whose keys
-    /// cannot be read.
-    fn take(&mut self, numbers: &[u64]) -> Result<Vec<u64>, IndexError> {
+    /// cannot be read, and why.
+    fn take(&mut self, numbers: &[u64]) -> Result<Vec<(u64, IndexError)>, IndexError> {
         let Self { history, gone } = self;
         let (mut pages, mut gathered, mut unread) = (Vec::new(), nothing(), Vec::new());
         for number in numbers {
@@ -103,10 +103,11 @@ impl<D: Disk> Start<D> {
             let latest = latest_of(index);
             match index.add_recent(&mut history.disk, &mut pages, &mut gathered.keys) {
                 Ok(()) => {}
-                Err(error) => {
-                    unread.push(spoilt(&error).ok_or(error)?);
+                Err(error) if spoilt(&error).is_some() => {
+                    unread.push((*number, error));
                     continue;
                 }
+                Err(error) => return Err(error),
             }
             history.known.insert(*number);
             gathered.latest = gathered.latest.and(latest);

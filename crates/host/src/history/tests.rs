@@ -85,7 +85,8 @@ fn an_index_that_is_given_up_gives_its_room_back() {
     let mut history = three(journal(), 0);
     work(&mut history);
     let newest = *warm(&history).last().unwrap();
-    history.give_up(newest).unwrap();
+    let file = index::index_name(newest);
+    history.give_up(IndexError::Damaged { file, offset: 0 }).unwrap();
     work(&mut history);
     assert_eq!((history.given_up(), warm(&history).len()), (1, 3));
     assert!(warm(&history).contains(&newest), "made again, and in memory");

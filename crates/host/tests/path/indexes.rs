@@ -330,6 +330,8 @@ fn an_index_that_is_lost_while_the_hub_runs_is_made_again() {
         }
         let found: Vec<usize> = asks.iter().map(|ask| history.find(ask).unwrap().len()).collect();
         assert_eq!((found, history.given_up()), (right.clone(), 1), "harm {harm}");
+        let why = history.why_given_up().unwrap().to_string();
+        assert!(why.contains(&name), "{why}");
         let made = index::check(&mut disk, numbers[1], &HubKeys::new(&world.config));
         assert_eq!(made, Ok(true), "harm {harm}");
     }
