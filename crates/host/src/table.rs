@@ -13,8 +13,9 @@ use crate::offline::{FindingRow, PaymentRow, TransferView};
 use crate::view::PaymentView;
 
 /// The version of all tables, columns and cells: what an archive's tables are compared with. From 2
-/// on a hold that its issuer approved has a response code.
-pub const TABLES_VERSION: u32 = 2;
+/// on a hold that its issuer approved has a response code; from 3 on the amount of a completed
+/// pre-authorisation is what was completed.
+pub const TABLES_VERSION: u32 = 3;
 
 /// What a column holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -246,7 +247,7 @@ pub fn finding_row(row: &FindingRow) -> Vec<Cell<'_>> {
         participant,
         id,
         payment,
-        amount: de4,
+        amount: minor,
         original_stan,
         currency,
         business_date,
@@ -263,7 +264,7 @@ pub fn finding_row(row: &FindingRow) -> Vec<Cell<'_>> {
         id.into(),
         of(|payment| &payment.rrn),
         of(|payment| &payment.terminal),
-        payment.map_or(Cell::Empty, |_| amount(u128::from(de4.minor()), *currency)),
+        payment.map_or(Cell::Empty, |_| amount(u128::from(minor.minor()), *currency)),
         of(|payment| &payment.currency),
         original_stan.into(),
         Cell::Date(*business_date),

@@ -65,7 +65,7 @@ pub struct TransferView {
 pub struct PaymentRow {
     /// The payment; its card is masked.
     pub view: PaymentView,
-    /// DE4.
+    /// What was posted, or is to be: DE4, and of a completed pre-authorisation what was completed.
     pub amount: Amount,
     /// What has gone back.
     pub returned: Amount,
@@ -94,7 +94,7 @@ pub struct FindingRow {
     pub id: Option<String>,
     /// That payment, if it is still known; its card is masked.
     pub payment: Option<PaymentView>,
-    /// DE4 of it.
+    /// Of it, as its row has it.
     pub amount: Amount,
     /// DE11 of the original that the message named, if it did.
     pub original_stan: Option<String>,
@@ -146,7 +146,7 @@ impl<'a> Step<'a> {
         let payment = state.payments().get(id)?;
         Some(PaymentRow {
             view: shown(payment, self.hub, self.probes),
-            amount: payment.seen.amount,
+            amount: state.flows().posted(payment),
             returned: payment.returned,
             currency: state.directory().currency,
             business_date: payment.business_date,
@@ -166,7 +166,7 @@ impl<'a> Step<'a> {
             kind: finding.kind.name(),
             participant: finding.participant.map(|id| id.to_string()),
             id: finding.payment.map(|id| id.to_string()),
-            amount: payment.map_or(Amount::ZERO, |payment| payment.seen.amount),
+            amount: payment.map_or(Amount::ZERO, |payment| state.flows().posted(payment)),
             payment: payment.map(|payment| shown(payment, self.hub, self.probes)),
             original_stan: finding.original.map(|original| format!("{:06}", original.stan)),
             currency: state.directory().currency,

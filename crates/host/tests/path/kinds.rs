@@ -1,7 +1,9 @@
 //! Every everyday payment, from a terminal's bytes to the issuer's own book.
 
+use std::collections::BTreeMap;
+
 use host::offline::Offline;
-use host::table::{Cell, FINDINGS, finding_row};
+use host::table::{Cell, FINDINGS, PAYMENTS, finding_row, payment_row};
 use parties::bank::EntryKind;
 use scheme::Mti;
 use wire::iso8583::Message;
@@ -264,6 +266,57 @@ fn findings_are_listed_with_what_their_payments_were() {
     let of_message = [("participant", "100001"), ("original_stan", "000736")];
     let expected = [row("over_completion", &of_payment), row("unknown_original", &of_message)];
     assert_eq!(rows, expected);
+}
+
+/// What auditors are given of payments: the amount of each row is what the posted transfers have
+/// moved, also of a hold that was completed for a part; and so is a finding's about it.
+#[test]
+fn payments_are_listed_with_what_was_posted_of_them() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let purchase = world.purchase("000738", CARD, "000000001250");
+    let asked = typed(world.purchase("000739", CARD, "000000008000"), 100);
+    let complete = typed(world.purchase("000740", CARD, "000000006430"), 220);
+    let complete = with(complete, &[(90, &named(&asked))]);
+    // Of another amount than was completed: a finding, and nothing moves.
+    let other = with(world.reversal_of(&complete, "000741"), &[(90, &named(&complete))]);
+    let reversal = with(world.reversal_of(&complete, "000742"), &[(90, &named(&complete))]);
+    let other = with(other, &[(4, "000000008000")]);
+    for message in [&purchase, &asked, &complete, &other, &reversal] {
+        assert_eq!(field(&world.ask(terminal, message), 39), "00", "{message:?}");
+    }
+    let (mut disk, _) = world.take_hub(true);
+    let (mut rows, mut found, mut moved) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let amount = PAYMENTS.iter().position(|column| column.name == "amount").unwrap();
+    Offline::read_steps(&world.config, &mut disk, false, &mut |step| {
+        for transfer in step.transfers() {
+            if let (Some(id), "posted", "post") = (transfer.payment, transfer.state, transfer.leg) {
+                *moved.entry(id).or_insert(0) += transfer.amount;
+            }
+        }
+        if let Some(row) = step.payment() {
+            let shown = payment_row(&row)[amount].text();
+            assert_eq!(shown, row.view.amount);
+            if let Some(moved) = moved.get(&row.view.id) {
+                assert_eq!(u128::from(row.amount.minor()), *moved, "{row:?}");
+            }
+            rows.push((row.view.kind, row.view.status, shown));
+        }
+        found.extend(step.finding().map(|row| (row.kind, row.amount.minor())));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(moved.len(), 2);
+    let rows: Vec<_> =
+        rows.iter().map(|(kind, status, shown)| (*kind, *status, &**shown)).collect();
+    let expected = [
+        ("purchase", "posted", "12.50"),
+        ("preauth", "pending", "80.00"),
+        ("preauth", "posted", "64.30"),
+        ("preauth", "reversed", "64.30"),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(found, [("amount_mismatch", 6430)]);
 }
 
 #[test]
