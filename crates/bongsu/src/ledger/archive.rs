@@ -7,6 +7,7 @@
 //! go. Whatever is cut short is gone on with by the same command. Nothing is removed that the
 //! archive does not hold, file by file.
 
+mod age;
 mod manifest;
 mod proof;
 mod tables;
@@ -26,9 +27,10 @@ use node::{Lock, RoleName};
 use scheme::{BusinessDate, Timestamp};
 use serde_json::{Value, json};
 
+use self::age::{Age, old_enough};
 use self::manifest::{Listed, MANIFEST, Part, Span, parts};
 use self::tables::{Tables, Written};
-use super::{date, disk, is_running, read, read_steps};
+use super::{date, disk, is_running, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Progress};
@@ -51,7 +53,8 @@ pub(super) struct Archive {
     /// Directory of the archive: a new one, or the one that it was put into so far
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Only what is older than this local date, YYYY-MM-DD
+    /// Only what is older than this local date, YYYY-MM-DD. The last 16 days stay: only profile
+    /// demo puts younger away
     #[arg(long, value_name = "DATE", value_parser = date)]
     before: Option<BusinessDate>,
     /// Remove nothing here
@@ -84,7 +87,8 @@ impl Archive {
 
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let config = self.place.config()?;
-        let before = self.before(&config)?;
+        let asked = self.before.map(|date| config.zone.instant(date.civil()));
+        let age = Age::of(asked, &config, node::backup::now())?;
         let running = is_running(&self.place)?;
         if running && !self.keep {
             let what = "the hub runs, and what it writes may not be removed beside it";
@@ -98,7 +102,7 @@ impl Archive {
         let lock = (!running)
             .then(|| Lock::take(&lock_path, "ledger archive", PREDECESSOR_WAIT))
             .transpose()?;
-        let done = self.put_away(&config, &mut source, before, running)?;
+        let done = self.put_away(&config, &mut source, age, running)?;
         drop(lock);
         match self.format.format {
             Format::Json => output::json(&told(&done))?,
@@ -107,33 +111,11 @@ impl Archive {
         Ok(Exit::Fine)
     }
 
-    /// What is older may go.
-    fn before(&self, config: &Config) -> Result<Timestamp, Failure> {
-        const DAY_NS: u64 = 86_400_000_000_000;
-        let kept = config.journal.retention_days.map(|days| {
-            Timestamp(node::backup::now().0.saturating_sub(days.saturating_mul(DAY_NS)))
-        });
-        let asked = self.before.map(|date| config.zone.instant(date.civil()));
-        match (asked, kept) {
-            (Some(asked), Some(kept)) if asked > kept => {
-                let days = config.journal.retention_days.unwrap_or_default();
-                let what = format!("the configuration keeps the last {days} days");
-                Err(Failure::new("too_young", what)
-                    .at("--before")
-                    .todo("name an earlier date, or lower journal.retention_days"))
-            }
-            (Some(before), _) | (None, Some(before)) => Ok(before),
-            (None, None) => Err(Failure::new("usage", "nothing says what is old")
-                .at("--before")
-                .todo("name a date with --before, or set journal.retention_days")),
-        }
-    }
-
     fn put_away(
         &self,
         config: &Config,
         source: &mut FileDisk,
-        before: Timestamp,
+        age: Age,
         running: bool,
     ) -> Result<Done, Failure> {
         let shelf = journal::shelf(source).map_err(|error| self.unshelved(&error))?;
@@ -142,8 +124,8 @@ impl Archive {
                 .at(self.place.dir.display().to_string())
                 .todo("start it and stop it once, so that its journal is whole; then again"));
         }
-        let open_since = self.verified(running)?;
-        let old = old_enough(&shelf.sealed, before, open_since);
+        let (newest, open_since) = self.verified(config, running)?;
+        let old = old_enough(&shelf.sealed, age.before(newest), open_since);
         let there = if self.to.exists() { parts(&self.to)? } else { Vec::new() };
         let covered = self.covered(&there, shelf.oldest)?;
         let mut done = Done { why: old.why, ..Done::default() };
@@ -159,11 +141,22 @@ impl Archive {
         Ok(done)
     }
 
-    /// Since when something is open; a journal that does not hold is not touched.
-    fn verified(&self, running: bool) -> Result<Option<Timestamp>, Failure> {
-        let offline = read(&self.place, running)?;
+    /// When its last record was written, and since when something is open; a journal that does not
+    /// hold is not touched.
+    fn verified(
+        &self,
+        config: &Config,
+        running: bool,
+    ) -> Result<(Timestamp, Option<Timestamp>), Failure> {
+        let mut progress = Progress::new("records read");
+        let mut newest = Timestamp(0);
+        let offline = read_steps(&self.place, config, running, None, &mut |step| {
+            progress.at(step.number());
+            newest = newest.max(step.at());
+            Ok(())
+        })?;
         match offline.report().damage.first() {
-            None => Ok(offline.open_since()),
+            None => Ok((newest, offline.open_since())),
             Some(damage) => Err(Failure::no("damaged", damage.what.clone())
                 .at(self.place.layout().journal(&RoleName::Hub).display().to_string())
                 .todo("nothing was put away; see `bongsu ledger verify`")),
@@ -416,33 +409,6 @@ impl Archive {
         }
         Ok(removed)
     }
-}
-
-/// How far it is old and closed.
-struct Old {
-    through: u64,
-    why: Option<String>,
-}
-
-fn old_enough(sealed: &[Sealed], before: Timestamp, open_since: Option<Timestamp>) -> Old {
-    let mut through = 0;
-    for segment in sealed {
-        let until = Timestamp(segment.until_ns);
-        if until > before {
-            let why = format!("segment {} holds what is younger than {before}", segment.number);
-            return Old { through, why: Some(why) };
-        }
-        if let Some(since) = open_since.filter(|since| *since <= until) {
-            let why = format!(
-                "segment {} may hold a payment that is under way, or of which an issuer is still \
-                 to be told, since {since}",
-                segment.number
-            );
-            return Old { through, why: Some(why) };
-        }
-        through = segment.number;
-    }
-    Old { through, why: Some("the next segment is the one that the hub writes to".to_owned()) }
 }
 
 /// A part that is being made: a directory beside its place, gone unless it is finished.

@@ -76,6 +76,7 @@ fn put_away(nation: &Nation) {
     assert_eq!((&young["made"], &young["removed_segments"]), (&Value::Null, &json!(0)));
     assert!(!to.exists(), "nothing was made");
 
+    young_stays(nation, &to);
     // An archive alone, and then, by the same command, the removal.
     let all = segments(nation);
     let kept = archive(&["--before", "2140-01-01", "--keep"], 0);
@@ -106,6 +107,26 @@ fn put_away(nation: &Nation) {
     assert_eq!((&rest["first_record"], &rest["complete"]), (&json!(first), &json!(true)));
     tables(&to, &transfers, first);
     altered(nation, &to);
+}
+
+/// What reversals may still come for goes in a trial nation alone, and it is told.
+fn young_stays(nation: &Nation, to: &Path) {
+    let path = nation.dir.join("nation.toml");
+    let own = std::fs::read_to_string(&path).unwrap();
+    let archive = ["ledger", "archive", "--before", "2140-01-01", "--to", to.to_str().unwrap()];
+    for (from, into) in [
+        ("profile = \"demo\"", "profile = \"production\""),
+        ("[security]", "[journal]\nretention_days = 16\n\n[security]"),
+    ] {
+        std::fs::write(&path, own.replacen(from, into, 1)).unwrap();
+        let failure = nation.json(&archive, 2);
+        assert_eq!(failure["error"]["kind"], "too_young", "{failure}");
+    }
+    std::fs::write(&path, &own).unwrap();
+    assert!(!to.exists(), "nothing was made");
+    let told = nation.run(&[&archive[..], &["--keep"]].concat());
+    assert!(told.code == 0 && told.err.contains("of the last 16 days"), "{}", told.err);
+    std::fs::remove_dir_all(to).unwrap();
 }
 
 /// An index that is not what its segment makes is named, beside the journal and in an archive, and
