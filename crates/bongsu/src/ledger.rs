@@ -1,6 +1,7 @@
 //! `bongsu ledger`: the hub's ledger, asked of the running hub or read from its files.
 
 mod archive;
+mod file;
 mod transfers;
 mod verify;
 

@@ -14,6 +14,7 @@ use host::table::{
 use scheme::BusinessDate;
 use serde_json::{Value, json};
 
+use super::file::{to_file, unwritable};
 use super::{damage, date, is_running, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
@@ -49,7 +50,8 @@ pub(super) struct Transfers {
 /// CSV as RFC 4180 has it, Apache Parquet, or JSON as `ledger transfers` prints it. A payment is a
 /// row for each record that answered or changed it, as it stood then: the last one is how it
 /// stands. Read from the journal: beside a running hub up to what it has published as durable.
-/// Ends with 1 if the journal is damaged; a file is written as a whole or not at all.
+/// Ends with 1 if the journal is damaged. A file is written as a whole or not at all, also one that
+/// a link leads to; a pipe or a device is written to as it is, everything else is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -228,36 +230,6 @@ impl Export {
         output::note(&format!("{count} {rows}"));
         Ok(exit)
     }
-}
-
-/// Writes a file beside its place and puts it there when it is whole.
-fn to_file<T>(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<std::fs::File>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let unwritable = |error: std::io::Error| {
-        unwritable(&error)
-            .at(path.display().to_string())
-            .todo("name a file in a directory that is there and may be written")
-    };
-    let mut out = BufWriter::new(std::fs::File::create(&beside).map_err(unwritable)?);
-    let done = write(&mut out).and_then(|value| {
-        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(unwritable)?;
-        std::fs::rename(&beside, path).map_err(unwritable)?;
-        Ok(value)
-    });
-    if done.is_err() {
-        // What is left of it helps nobody, and the failure is told.
-        drop(std::fs::remove_file(&beside));
-    }
-    done
-}
-
-fn unwritable(error: &std::io::Error) -> Failure {
-    Failure::new("unwritable", format!("it can't be written: {error}"))
 }
 
 fn named(text: &str, config: &Config) -> Result<u128, Failure> {
