@@ -2,6 +2,7 @@
 
 mod archive;
 mod file;
+mod look;
 mod transfers;
 mod verify;
 
@@ -13,10 +14,11 @@ use host::offline::{DamageView, Offline, Step, VerifyReport};
 use host::view::PaymentFilter;
 use node::disk::FileDisk;
 use node::json::{AccountsJson, PaymentsJson};
-use node::{Layout, RoleName, RunErrorKind};
+use node::{Layout, RoleName};
 use scheme::{BusinessDate, CivilDateTime, TerminalId};
 use serde_json::{Value, json};
 
+use self::look::{Look, steadily};
 use crate::error::{Exit, Failure};
 use crate::limits::PAYMENTS_MAX;
 use crate::nation::{Place, escaped};
@@ -300,19 +302,9 @@ fn incomplete(mut list: Value, report: &VerifyReport) -> (Value, Option<u64>) {
     (list, Some(report.damage.iter().map(|damage| damage.from_record).min().unwrap_or(0)))
 }
 
-/// Whether a hub is there, well or not.
-fn is_running(place: &Place) -> Result<bool, Failure> {
-    match place.ask(&RoleName::Hub, "/healthz") {
-        Ok(answer) => Ok(answer.is_some()),
-        // Whether it runs can't be seen, and what it is writing must not pass for damage.
-        Err(failure) if failure.kind == RunErrorKind::File.name() => Err(failure),
-        Err(_) => Ok(true),
-    }
-}
-
-/// The hub's files, no hub running.
+/// The hub's files, no hub answering.
 pub(crate) fn offline(place: &Place) -> Result<Offline, Failure> {
-    let offline = read(place, false)?;
+    let offline = steadily(|| read(place, &Look::at(place)?))?;
     if !offline.report().ok {
         output::note(
             "note: the journal is damaged, see `bongsu ledger verify`; this can still be read",
@@ -321,9 +313,9 @@ pub(crate) fn offline(place: &Place) -> Result<Offline, Failure> {
     Ok(offline)
 }
 
-fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
+fn read(place: &Place, look: &Look) -> Result<Offline, Failure> {
     let mut progress = Progress::new("records read");
-    read_steps(place, &place.config()?, is_running, None, &mut |step| {
+    read_steps(place, &place.config()?, look, None, &mut |step| {
         progress.at(step.number());
         Ok(())
     })
@@ -334,7 +326,7 @@ fn read(place: &Place, is_running: bool) -> Result<Offline, Failure> {
 fn read_steps(
     place: &Place,
     config: &Config,
-    is_running: bool,
+    look: &Look,
     archive: Option<&Path>,
     visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
 ) -> Result<Offline, Failure> {
@@ -343,10 +335,13 @@ fn read_steps(
     let offline = match archive {
         Some(archive) => {
             let disk = archive::layered(disk, archive)?;
-            Offline::read_steps(config, disk, is_running, visit)
+            Offline::read_steps(config, disk, look.is_running(), visit)
         }
-        None => Offline::read_steps(config, disk, is_running, visit),
+        None => Offline::read_steps(config, disk, look.is_running(), visit),
     };
+    if offline.as_ref().map_or(true, |offline| !offline.report().ok) {
+        look.still_holds(place)?;
+    }
     offline.map_err(|error| {
         Failure::new("journal", error.to_string())
             .at(journal.display().to_string())

@@ -24,6 +24,10 @@ const _: () = assert!(TERMINAL_WAIT_S < TERMINAL_WAIT_MAX_S);
 /// Payments that one look-up lists: what the hub answers at once.
 pub(crate) const PAYMENTS_MAX: usize = host::limits::QUERY_PAYMENTS_MAX;
 
+/// How often a journal is read again because a hub came meanwhile: who starts again and again waits
+/// longer each time.
+pub(crate) const LOOKS_MAX: u32 = 5;
+
 /// Simulated minutes of one seed: a week, beyond which a nation only repeats itself.
 pub(crate) const SIM_MINUTES_MAX: u64 = 7 * 24 * 60;
 

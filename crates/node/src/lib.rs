@@ -51,7 +51,7 @@ mod up;
 pub use error::{RunError, RunErrorKind};
 pub use init::{certify, init, renew};
 pub use layout::Layout;
-pub use lock::Lock;
+pub use lock::{Holder, Lock};
 pub use options::RunOptions;
 pub use role::RoleName;
 pub use roles::{run_bank, run_hub, run_shops, run_station};

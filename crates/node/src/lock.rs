@@ -1,7 +1,7 @@
 //! One writer for each directory: an advisory lock that the system lets go with its holder.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -51,11 +51,48 @@ impl Lock {
     }
 }
 
+/// Who holds a lock, or held it last: another one as soon as anybody has taken it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Holder {
+    is_there: bool,
+    note: String,
+}
+
+impl Holder {
+    /// Looks, and leaves nothing behind. A lock that nobody ever took has no holder.
+    pub fn of(path: &Path) -> Result<Self, RunError> {
+        let refused = |error: std::io::Error| RunError::file("look at the lock", path, &error);
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(refused(error)),
+        };
+        let is_there = loop {
+            match flock(&file, FlockOperation::NonBlockingLockShared) {
+                Ok(()) => break false,
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => break true,
+                Err(errno) => return Err(refused(errno.into())),
+            }
+        };
+        Ok(Self { is_there, note: note(&mut file) })
+    }
+
+    /// Whether it holds the lock now.
+    pub fn is_there(&self) -> bool {
+        self.is_there
+    }
+}
+
+/// What a holder has written about itself; what cannot be read is empty.
+fn note(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let _ = file.take(200).read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).trim().to_owned()
+}
+
 fn held(path: &Path, file: &mut File) -> RunError {
-    let mut note = String::new();
-    // What cannot be read is not named; the refusal stands.
-    let _ = file.take(200).read_to_string(&mut note);
-    let holder = match note.trim().split_once(' ') {
+    let holder = match note(file).split_once(' ') {
         Some((pid, who)) => format!("process {pid} ({who})"),
         None => "another process".to_owned(),
     };
@@ -87,5 +124,25 @@ mod tests {
         std::thread::sleep(Duration::from_millis(80));
         drop(first);
         waiter.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn a_look_tells_who_is_there_and_whether_somebody_was() {
+        let dir = crate::testing::temp_dir("lock-look");
+        let path = dir.join("lock");
+        let nobody = Holder::of(&path).unwrap();
+        assert!(!nobody.is_there() && !path.exists());
+
+        let first = Lock::take(&path, "hub", Duration::ZERO).unwrap();
+        let there = Holder::of(&path).unwrap();
+        assert!(there.is_there());
+        assert_eq!(there, Holder::of(&path).unwrap());
+        drop(first);
+        let gone = Holder::of(&path).unwrap();
+        assert!(!gone.is_there() && gone != there);
+        assert_eq!(gone, Holder::of(&path).unwrap());
+
+        drop(Lock::take(&path, "another", Duration::ZERO).unwrap());
+        assert_ne!(gone, Holder::of(&path).unwrap(), "somebody was here meanwhile");
     }
 }

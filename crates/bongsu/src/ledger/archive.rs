@@ -30,7 +30,8 @@ use serde_json::{Value, json};
 use self::age::{Age, old_enough};
 use self::manifest::{Listed, MANIFEST, Part, Span, parts};
 use self::tables::{Tables, Written};
-use super::{date, disk, is_running, read_steps};
+use super::look::Look;
+use super::{date, disk, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Progress};
@@ -89,8 +90,8 @@ impl Archive {
         let config = self.place.config()?;
         let asked = self.before.map(|date| config.zone.instant(date.civil()));
         let age = Age::of(asked, &config, node::backup::now())?;
-        let running = is_running(&self.place)?;
-        if running && !self.keep {
+        let mut look = Look::at(&self.place)?;
+        if look.is_running() && !self.keep {
             let what = "the hub runs, and what it writes may not be removed beside it";
             return Err(Failure::new("running", what)
                 .at(self.place.dir.display().to_string())
@@ -99,10 +100,13 @@ impl Archive {
         let layout = self.place.layout();
         let mut source = disk(&layout, &layout.journal(&RoleName::Hub))?;
         let lock_path = layout.role_lock(&RoleName::Hub);
-        let lock = (!running)
+        let lock = (!look.is_running())
             .then(|| Lock::take(&lock_path, "ledger archive", PREDECESSOR_WAIT))
             .transpose()?;
-        let done = self.put_away(&config, &mut source, age, running)?;
+        if lock.is_some() {
+            look = Look::locked();
+        }
+        let done = self.put_away(&config, &mut source, age, &look)?;
         drop(lock);
         match self.format.format {
             Format::Json => output::json(&told(&done))?,
@@ -116,7 +120,7 @@ impl Archive {
         config: &Config,
         source: &mut FileDisk,
         age: Age,
-        running: bool,
+        look: &Look,
     ) -> Result<Done, Failure> {
         let shelf = journal::shelf(source).map_err(|error| self.unshelved(&error))?;
         if !shelf.stopped && !self.keep {
@@ -124,7 +128,7 @@ impl Archive {
                 .at(self.place.dir.display().to_string())
                 .todo("start it and stop it once, so that its journal is whole; then again"));
         }
-        let (newest, open_since) = self.verified(config, running)?;
+        let (newest, open_since) = self.verified(config, look)?;
         let old = old_enough(&shelf.sealed, age.before(newest), open_since);
         let there = if self.to.exists() { parts(&self.to)? } else { Vec::new() };
         let covered = self.covered(&there, shelf.oldest)?;
@@ -132,7 +136,7 @@ impl Archive {
         if old.through > covered {
             let wanted = |s: &&Sealed| s.number > covered && s.number <= old.through;
             let sealed: Vec<&Sealed> = shelf.sealed.iter().filter(wanted).collect();
-            let part = self.make(config, source, running, &sealed, there.last())?;
+            let part = self.make(config, source, look, &sealed, there.last())?;
             done.made = Some(part);
         }
         if !self.keep {
@@ -146,11 +150,11 @@ impl Archive {
     fn verified(
         &self,
         config: &Config,
-        running: bool,
+        look: &Look,
     ) -> Result<(Timestamp, Option<Timestamp>), Failure> {
         let mut progress = Progress::new("records read");
         let mut newest = Timestamp(0);
-        let offline = read_steps(&self.place, config, running, None, &mut |step| {
+        let offline = read_steps(&self.place, config, look, None, &mut |step| {
             progress.at(step.number());
             newest = newest.max(step.at());
             Ok(())
@@ -196,7 +200,7 @@ impl Archive {
         &self,
         config: &Config,
         source: &mut FileDisk,
-        running: bool,
+        look: &Look,
         sealed: &[&Sealed],
         last_part: Option<&Part>,
     ) -> Result<Part, Failure> {
@@ -212,7 +216,7 @@ impl Archive {
             let before = records.first - 1;
             files.push(self.base(source, &mut target, before, last_part)?);
         }
-        let (tables, state) = self.tables(config, running, &staged.path, records)?;
+        let (tables, state) = self.tables(config, look, &staged.path, records)?;
         let anchor = journal::anchor_beside(source, &mut target, segments.last, &state);
         let anchor = anchor.map_err(|error| self.unshelved(&error))?;
         files.push(self.listed(
@@ -339,7 +343,7 @@ impl Archive {
     fn tables(
         &self,
         config: &Config,
-        running: bool,
+        look: &Look,
         path: &Path,
         records: Span,
     ) -> Result<TablesAndState, Failure> {
@@ -353,7 +357,7 @@ impl Archive {
         .map_err(unwritable)?;
         let (mut state, mut failed, mut is_done) = (None, None, false);
         let mut progress = Progress::new("records written as tables");
-        let read = read_steps(&self.place, config, running, None, &mut |step| {
+        let read = read_steps(&self.place, config, look, None, &mut |step| {
             progress.at(step.number());
             if step.number() < records.first {
                 return Ok(());

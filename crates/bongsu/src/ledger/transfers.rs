@@ -15,7 +15,8 @@ use scheme::BusinessDate;
 use serde_json::{Value, json};
 
 use super::file::{to_file, unwritable};
-use super::{damage, date, is_running, read_steps};
+use super::look::Look;
+use super::{damage, date, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Progress};
@@ -273,7 +274,7 @@ impl<'a, W: Write> List<'a, W> {
     ) -> Result<(Exit, u64), Failure> {
         let mut failed = None;
         let mut progress = Progress::new("records read");
-        let read = read_steps(place, config, is_running(place)?, archive, &mut |step| {
+        let read = read_steps(place, config, &Look::at(place)?, archive, &mut |step| {
             progress.at(step.number());
             self.step(step).map_err(|error| {
                 failed = Some(error);

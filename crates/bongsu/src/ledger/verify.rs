@@ -9,7 +9,8 @@ use node::RoleName;
 use serde_json::{Map, Value, json};
 
 use super::archive::{Proof, layered};
-use super::{damage, disk, is_running, read, read_steps};
+use super::look::{Look, steadily};
+use super::{damage, disk, read, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Paint, Progress};
@@ -46,11 +47,12 @@ impl Verify {
         let journal = disk(&layout, &layout.journal(&RoleName::Hub))?;
         let report = match &self.archive {
             Some(archive) => {
-                self.with_indexes(self.with_archive(archive)?, layered(journal, archive)?)
+                let report = steadily(|| self.with_archive(archive))?;
+                self.with_indexes(report, layered(journal, archive)?)
             }
             None => {
-                let offline = read(&self.place, is_running(&self.place)?)?;
-                self.with_indexes(offline.report().clone(), journal)
+                let read = || read(&self.place, &Look::at(&self.place)?);
+                self.with_indexes(steadily(read)?.report().clone(), journal)
             }
         };
         let report = &report?;
@@ -65,14 +67,14 @@ impl Verify {
 impl Verify {
     fn with_archive(&self, archive: &Path) -> Result<VerifyReport, Failure> {
         let config = self.place.config()?;
-        let is_running = is_running(&self.place)?;
+        let look = Look::at(&self.place)?;
         let mut proof = Proof::start(&config, archive)?;
         let mut progress = Progress::new("records read");
         let visit = &mut |step: &Step<'_>| {
             progress.at(step.number());
             proof.step(step)
         };
-        let offline = read_steps(&self.place, &config, is_running, Some(archive), visit)?;
+        let offline = read_steps(&self.place, &config, &look, Some(archive), visit)?;
         let mut report = offline.report().clone();
         proof.finish(&mut report)?;
         Ok(report)
