@@ -12,7 +12,7 @@ use std::fmt;
 
 use journal::{Disk, Extent, Flaw, RecordView, Verified, VerifyError};
 use ledger::{Account, Books, chart};
-use scheme::{Currency, ParticipantId, TerminalId, Timestamp};
+use scheme::{BusinessDate, Currency, ParticipantId, TerminalId, Timestamp};
 use switch::Hub;
 use switch::hub::{HubConfig, Payment, Status};
 
@@ -118,7 +118,7 @@ impl Offline {
     /// hold; its error ends the reading.
     pub fn read_steps<D: Disk>(
         config: &Config,
-        disk: D,
+        mut disk: D,
         running: bool,
         visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
     ) -> Result<Self, OfflineError> {
@@ -130,6 +130,7 @@ impl Offline {
         let (found, mut report) = {
             let replay = Replay::new(&mut hub, &mut books);
             let mut reading = Reading::new(config, replay, &probes);
+            reading.first_date = transfers::first_date(&mut disk, extent);
             let found = journal::verify_states(disk, extent, &mut |item| match item {
                 Verified::Base { file, bytes, .. } => reading.begin_at(file, bytes),
                 Verified::Record(record) => reading.record(&record, visit),
@@ -305,6 +306,7 @@ struct Reading<'a> {
     config: &'a Config,
     replay: Replay<'a>,
     probes: &'a Probes,
+    first_date: Option<BusinessDate>,
     report: VerifyReport,
     /// The last record that was taken.
     last: u64,
@@ -317,7 +319,8 @@ impl<'a> Reading<'a> {
         replay.audit = Some(Audit::default());
         replay.afresh = Afresh { until: 0, payments: 0 };
         let report = VerifyReport::default();
-        Self { config, replay, probes, report, last: 0, is_refused: false }
+        let first_date = None;
+        Self { config, replay, probes, first_date, report, last: 0, is_refused: false }
     }
 
     /// What was before the first record that is kept is in this state.
@@ -354,7 +357,8 @@ impl<'a> Reading<'a> {
                 self.report.transfers = self.report.transfers.saturating_add(self.replay.moved());
                 self.report.checked.records = self.report.checked.records.saturating_add(1);
                 let at = Timestamp(record.time_ns);
-                visit(&self.replay.step(record.number, at, &fact, self.probes))
+                let step = self.replay.step(record.number, at, &fact, self.probes);
+                visit(&step.beginning(self.first_date))
             }
             Err(broken) => {
                 self.is_refused = true;

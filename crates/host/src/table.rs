@@ -14,7 +14,7 @@ use crate::view::PaymentView;
 
 /// The version of all tables, columns and cells: what an archive's tables are compared with. From 2
 /// on a hold that its issuer approved has a response code; from 3 on the amount of a completed
-/// pre-authorisation is what was completed.
+/// pre-authorisation is what was completed, and what moves before the first business date has it.
 pub const TABLES_VERSION: u32 = 3;
 
 /// What a column holds.

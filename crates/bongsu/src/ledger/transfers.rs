@@ -103,10 +103,10 @@ impl Days {
         }
     }
 
-    /// What came before the first business date is older than any day.
+    /// What no business date has begun for is of no day.
     fn hold(self, day: Option<BusinessDate>) -> bool {
         self.from.is_none_or(|from| day.is_some_and(|day| day >= from))
-            && self.to.is_none_or(|to| day.is_none_or(|day| day <= to))
+            && self.to.is_none_or(|to| day.is_some_and(|day| day <= to))
     }
 }
 
@@ -458,16 +458,16 @@ mod tests {
         (DAYS.into_iter().filter(holds).collect(), days.hold(None))
     }
 
-    /// Both dates are named: first and last. What has none came before the first business date.
+    /// Both dates are named: first and last. What has none is of no day.
     #[test]
     fn both_dates_are_listed() {
         assert_eq!(held(None, None), (vec![99, 100, 101], true));
         assert_eq!(held(Some(100), None), (vec![100, 101], false));
-        assert_eq!(held(None, Some(100)), (vec![99, 100], true));
+        assert_eq!(held(None, Some(100)), (vec![99, 100], false));
         assert_eq!(held(Some(100), Some(100)), (vec![100], false));
         assert_eq!(held(Some(99), Some(100)), (vec![99, 100], false));
         assert_eq!(held(Some(102), None), (vec![], false));
-        assert_eq!(held(None, Some(98)), (vec![], true));
+        assert_eq!(held(None, Some(98)), (vec![], false));
     }
 
     #[test]

@@ -110,8 +110,18 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let of_day = nation.json(&["ledger", "transfers", "--from", day, "--to", day], 0);
     assert!(of_day["transfers"].as_array().unwrap().contains(first), "{of_day}");
     assert_eq!(nation.json(&["ledger", "export", "--from", day, "--to", day], 0), of_day);
-    let later = nation.json(&["ledger", "transfers", "--from", "2140-01-01"], 0);
-    assert_eq!(later["transfers"], json!([]));
+    for days in [["--from", "2140-01-01"], ["--to", "2020-01-01"]] {
+        let list = nation.json(&[&["ledger", "transfers"], &days[..]].concat(), 0);
+        assert_eq!(list["transfers"], json!([]), "{days:?}");
+    }
+    // The caps of a new nation, which stand before its first business date, belong to that.
+    let cap = transfers.iter().find(|transfer| transfer["leg"] == "cap").unwrap();
+    let first = cap["business_date"].as_str().unwrap();
+    assert_eq!(cap["cycle"], 0);
+    let from_first = nation.json(&["ledger", "transfers", "--from", first], 0);
+    assert_eq!(from_first["transfers"], all["transfers"]);
+    let of_first = nation.json(&["ledger", "transfers", "--from", first, "--to", first], 0);
+    assert!(of_first["transfers"].as_array().unwrap().contains(cap), "{of_first}");
     for unknown in ["position:999999", "position", "cash:100001"] {
         let failure = nation.json(&["ledger", "transfers", "--account", unknown], 2);
         assert_eq!(failure["error"]["kind"], "unknown_account", "{failure}");

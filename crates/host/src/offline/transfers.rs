@@ -1,11 +1,12 @@
 //! Every transfer that a journal's records imply, one after another, and every payment and finding:
 //! what auditors are given.
 
+use journal::{Disk, Extent, Verified};
 use ledger::{Books, Transfer, TransferFlags, chart};
 use scheme::{Amount, BusinessDate, Currency, Leg, ParticipantId, PaymentId, StationId, Timestamp};
 use switch::Hub;
 use switch::legs::{self, Implied};
-use switch::record::{Fact, Part};
+use switch::record::{self, Fact, Part};
 
 use super::{Probes, shown};
 use crate::hub::query::account_name;
@@ -22,6 +23,8 @@ pub struct Step<'a> {
     hub: &'a Hub,
     books: &'a Books,
     probes: &'a Probes,
+    /// The first business date of all.
+    first: Option<BusinessDate>,
 }
 
 /// A transfer as it happened.
@@ -52,7 +55,8 @@ pub struct TransferView {
     pub hold: Option<String>,
     /// When.
     pub at: Timestamp,
-    /// The business date that it belongs to; none before the first.
+    /// The business date that it belongs to; the first one if none had begun, and none only where
+    /// none ever has.
     pub business_date: Option<BusinessDate>,
     /// The settlement cycle that it belongs to; 0 before the first.
     pub cycle: u32,
@@ -114,7 +118,12 @@ impl<'a> Step<'a> {
         books: &'a Books,
         probes: &'a Probes,
     ) -> Self {
-        Self { number, at, fact, legs, hub, books, probes }
+        Self { number, at, fact, legs, hub, books, probes, first: None }
+    }
+
+    /// What was moved before the first business date began belongs to it.
+    pub(crate) fn beginning(self, first: Option<BusinessDate>) -> Self {
+        Self { first, ..self }
     }
 
     /// The record's number in the journal, from 1.
@@ -206,7 +215,7 @@ impl<'a> Step<'a> {
             },
             hold: (transfer.pending_id != 0).then(|| hex(transfer.pending_id)),
             at: self.at,
-            business_date: (cycle != 0).then_some(business_date),
+            business_date: if cycle == 0 { self.first } else { Some(business_date) },
             cycle,
             record: self.number,
         }
@@ -223,6 +232,28 @@ impl<'a> Step<'a> {
             None => (state.business_date(), state.cycle()),
         }
     }
+}
+
+/// The first business date of a journal, which is set after the first caps are; none if what is
+/// read first stands on a later day. What does not hold is told by who reads everything.
+pub(super) fn first_date(disk: &mut impl Disk, extent: Extent) -> Option<BusinessDate> {
+    let mut first = None;
+    let enough = || Err("enough".to_owned());
+    let read = journal::verify_states(disk, extent, &mut |item| match item {
+        Verified::Record(view) => match record::decode(view.kind, view.version, view.payload) {
+            Ok(Fact::Cutover { date, .. }) => {
+                first = Some(date);
+                enough()
+            }
+            Ok(_) => Ok(()),
+            Err(_) => enough(),
+        },
+        Verified::Base { .. } => enough(),
+        Verified::State { .. } => Ok(()),
+    });
+    // Nearly always it has had enough.
+    drop(read);
+    first
 }
 
 /// Codes below 100 are legs of payments (R-MATCH); the others belong to records of their own.

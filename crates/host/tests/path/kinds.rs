@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use host::offline::Offline;
 use host::table::{Cell, FINDINGS, PAYMENTS, finding_row, payment_row};
+use journal::Disk;
+use journal::sim_disk::SimDisk;
 use parties::bank::EntryKind;
 use scheme::Mti;
 use wire::iso8583::Message;
@@ -317,6 +319,40 @@ fn payments_are_listed_with_what_was_posted_of_them() {
     ];
     assert_eq!(rows, expected);
     assert_eq!(found, [("amount_mismatch", 6430)]);
+}
+
+/// The caps of a new nation stand before its first business date and belong to it: a day's list has
+/// all that moved on it, also where the head is lost.
+#[test]
+fn what_moves_before_the_first_business_date_belongs_to_it() {
+    let mut world = World::start();
+    let terminal = world.terminal();
+    let purchase = world.purchase("000745", CARD, "000000001250");
+    assert_eq!(field(&world.ask(terminal, &purchase), 39), "00");
+    let date = world.payments()[0].business_date.clone();
+    let (mut disk, _) = world.take_hub(true);
+    let list = |disk: &mut SimDisk| {
+        let mut list = Vec::new();
+        Offline::read_steps(&world.config, disk, false, &mut |step| {
+            let days = step.transfers().map(|transfer| {
+                let day = transfer.business_date.map(|day| day.to_string());
+                (transfer.leg, transfer.cycle, day)
+            });
+            list.extend(days);
+            Ok(())
+        })
+        .unwrap();
+        list
+    };
+    let moved = list(&mut disk);
+    let caps = moved.iter().filter(|(leg, cycle, _)| (*leg, *cycle) == ("cap", 0)).count();
+    assert_eq!(caps, world.config.participants.len());
+    assert_eq!(moved.len(), caps + 2, "{moved:?}");
+    for (leg, cycle, day) in &moved {
+        assert_eq!((day.as_ref(), *cycle), (Some(&date), u32::from(*leg != "cap")));
+    }
+    disk.remove("head").unwrap();
+    assert_eq!(list(&mut disk), moved);
 }
 
 #[test]
