@@ -72,6 +72,30 @@ fn agreeing(nation: &Nation, accounts: &Value) -> Value {
     }
 }
 
+/// `--from` and `--to` name the first and the last business date; `transfer` is of this one.
+fn dated(nation: &Nation, all: &Value, transfer: &Value, day: &str) {
+    let of_day = nation.json(&["ledger", "transfers", "--from", day, "--to", day], 0);
+    assert!(of_day["transfers"].as_array().unwrap().contains(transfer), "{of_day}");
+    assert_eq!(nation.json(&["ledger", "export", "--from", day, "--to", day], 0), of_day);
+    for days in [["--from", "2140-01-01"], ["--to", "2020-01-01"]] {
+        let list = nation.json(&[&["ledger", "transfers"], &days[..]].concat(), 0);
+        assert_eq!(list["transfers"], json!([]), "{days:?}");
+    }
+    // The caps of a new nation, which stand before its first business date, belong to that.
+    let cap = all["transfers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|transfer| transfer["leg"] == "cap")
+        .unwrap();
+    let first = cap["business_date"].as_str().unwrap();
+    assert_eq!(cap["cycle"], 0);
+    let from_first = nation.json(&["ledger", "transfers", "--from", first], 0);
+    assert_eq!(from_first["transfers"], all["transfers"]);
+    let of_first = nation.json(&["ledger", "transfers", "--from", first, "--to", first], 0);
+    assert!(of_first["transfers"].as_array().unwrap().contains(cap), "{of_first}");
+}
+
 /// Of a nation in which `rrn` was paid at a terminal of 100001 by a card of 100002, and reversed.
 pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let all = agreeing(nation, accounts);
@@ -106,22 +130,7 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let by_id = by_id.unwrap()["id"].as_str().unwrap();
     let by_id = nation.json(&["ledger", "transfers", "--account", by_id], 0);
     assert_eq!(by_id["transfers"].as_array().unwrap(), &list);
-    let day = payment["business_date"].as_str().unwrap();
-    let of_day = nation.json(&["ledger", "transfers", "--from", day, "--to", day], 0);
-    assert!(of_day["transfers"].as_array().unwrap().contains(first), "{of_day}");
-    assert_eq!(nation.json(&["ledger", "export", "--from", day, "--to", day], 0), of_day);
-    for days in [["--from", "2140-01-01"], ["--to", "2020-01-01"]] {
-        let list = nation.json(&[&["ledger", "transfers"], &days[..]].concat(), 0);
-        assert_eq!(list["transfers"], json!([]), "{days:?}");
-    }
-    // The caps of a new nation, which stand before its first business date, belong to that.
-    let cap = transfers.iter().find(|transfer| transfer["leg"] == "cap").unwrap();
-    let first = cap["business_date"].as_str().unwrap();
-    assert_eq!(cap["cycle"], 0);
-    let from_first = nation.json(&["ledger", "transfers", "--from", first], 0);
-    assert_eq!(from_first["transfers"], all["transfers"]);
-    let of_first = nation.json(&["ledger", "transfers", "--from", first, "--to", first], 0);
-    assert!(of_first["transfers"].as_array().unwrap().contains(cap), "{of_first}");
+    dated(nation, &all, first, payment["business_date"].as_str().unwrap());
     for unknown in ["position:999999", "position", "cash:100001"] {
         let failure = nation.json(&["ledger", "transfers", "--account", unknown], 2);
         assert_eq!(failure["error"]["kind"], "unknown_account", "{failure}");
