@@ -342,7 +342,8 @@ impl HubRole {
             values.push(("participant", participant.to_string()));
         }
         if let Some(payment) = finding.payment.and_then(|id| self.hub.state().payments().get(id)) {
-            let amount = self.config.currency.show(payment.seen.amount);
+            let posted = self.hub.state().flows().posted(payment);
+            let amount = self.config.currency.show(posted);
             values.push(("payment", payment.id.to_string()));
             values.push(("rrn", payment.seen.rrn.to_string()));
             values.push(("terminal", payment.seen.terminal.to_string()));

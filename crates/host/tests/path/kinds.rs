@@ -287,6 +287,8 @@ fn payments_are_listed_with_what_was_posted_of_them() {
     for message in [&purchase, &asked, &complete, &other, &reversal] {
         assert_eq!(field(&world.ask(terminal, message), 39), "00", "{message:?}");
     }
+    let told = world.logged("finding");
+    assert!(matches!(&*told, [one] if one.contains(&("amount", "64.30".to_owned()))), "{told:?}");
     let (mut disk, _) = world.take_hub(true);
     let (mut rows, mut found, mut moved) = (Vec::new(), Vec::new(), BTreeMap::new());
     let amount = PAYMENTS.iter().position(|column| column.name == "amount").unwrap();
