@@ -85,6 +85,9 @@ impl Failure {
                 failure.todo("run this as its owner; of a nation's files, who started the nation")
             }
             std::io::ErrorKind::NotFound => failure.todo("check the path"),
+            std::io::ErrorKind::NotADirectory => {
+                failure.todo("a part of this path is a file: name a directory, as with --dir")
+            }
             _ => failure.todo("name what can be read"),
         }
     }

@@ -294,23 +294,30 @@ fn whole(list: &Value) -> Value {
 
 /// What a damaged journal's list says of itself, and the first damaged record.
 fn incomplete(mut list: Value, report: &VerifyReport) -> (Value, Option<u64>) {
-    if report.ok {
+    if report.is_complete() {
         return (list, None);
     }
     list["complete"] = false.into();
     list["damage"] = damage(report);
-    (list, Some(report.damage.iter().map(|damage| damage.from_record).min().unwrap_or(0)))
+    let first = report.damage.iter().map(|damage| damage.from_record).min();
+    (list, Some(report.stops_before.or(first).unwrap_or(0)))
 }
 
 /// The hub's files, no hub answering.
 pub(crate) fn offline(place: &Place) -> Result<Offline, Failure> {
     let offline = steadily(|| read(place, &Look::at(place)?))?;
-    if !offline.report().ok {
-        output::note(
-            "note: the journal is damaged, see `bongsu ledger verify`; this can still be read",
-        );
-    }
+    note_damage(offline.report(), "note: ", "this can still be read");
     Ok(offline)
+}
+
+/// Says that not all is well, and whether what is shown is all there is.
+fn note_damage(report: &VerifyReport, note: &str, else_said: &str) {
+    let (what, said) = match (report.ok, report.is_complete()) {
+        (true, _) => return,
+        (false, true) => ("a file beside the journal is damaged", "every record was read"),
+        (false, false) => ("the journal is damaged", else_said),
+    };
+    output::note(&format!("{note}{what}, see `bongsu ledger verify`; {said}"));
 }
 
 fn read(place: &Place, look: &Look) -> Result<Offline, Failure> {

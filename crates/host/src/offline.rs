@@ -4,6 +4,7 @@
 mod audit;
 mod check;
 mod indexes;
+mod remedy;
 mod state;
 mod transfers;
 
@@ -60,7 +61,10 @@ pub struct VerifyReport {
     pub sums: Vec<(String, String)>,
     /// Everything that is wrong.
     pub damage: Vec<DamageView>,
-    /// The first record that is not in the books, because it or one before it can't be believed.
+    /// What to do about it, each once.
+    pub remedies: Vec<&'static str>,
+    /// The first record that is not in the books, because it or one before it can't be believed;
+    /// `None` if all of them are.
     pub stops_before: Option<u64>,
     /// How much was looked at.
     pub checked: Checked,
@@ -76,7 +80,51 @@ impl VerifyReport {
     /// Adds something that is wrong.
     pub fn add(&mut self, damage: DamageView) {
         self.ok = false;
+        self.advise(remedy::of_check(damage.check));
         self.damage.push(damage);
+    }
+
+    /// Whether every record is in the books, and the books hold: what is wrong then is beside them.
+    pub fn is_complete(&self) -> bool {
+        let is_beside = |damage: &DamageView| match damage.check {
+            Check::Chain | Check::Snapshots | Check::Indexes | Check::Archive => true,
+            Check::Records
+            | Check::Conservation
+            | Check::Limits
+            | Check::Pairing
+            | Check::Payments => false,
+        };
+        self.stops_before.is_none() && self.damage.iter().all(is_beside)
+    }
+
+    fn advise(&mut self, remedy: Option<&'static str>) {
+        if let Some(remedy) = remedy.filter(|remedy| !self.remedies.contains(remedy)) {
+            self.remedies.push(remedy);
+        }
+    }
+
+    /// Takes over what the journal says of its files.
+    fn files(&mut self, found: &journal::Report) {
+        let of_records = self.damage.split_off(0);
+        for damage in &found.damage {
+            let journal::Damage { from_record, to_record, flaw, .. } = *damage;
+            let check = check_of(flaw);
+            self.advise(Some(remedy::of_flaw(flaw)));
+            if matches!(flaw, Flaw::Snapshot | Flaw::SnapshotAhead | Flaw::AnchorLost) {
+                self.checked.snapshots = self.checked.snapshots.saturating_add(1);
+            }
+            let is_touched = to_record.is_none_or(|to| to >= from_record);
+            let is_followed = check == Check::Chain && found.last_record >= from_record;
+            if is_touched || is_followed {
+                let first = self.stops_before.map_or(from_record, |first| first.min(from_record));
+                self.stops_before = Some(first);
+            }
+            let (file, what) = (damage.file.clone(), damage.to_string());
+            self.damage.push(DamageView { check, file, from_record, to_record, what });
+        }
+        for damage in of_records {
+            self.add(damage);
+        }
     }
 }
 
@@ -145,22 +193,7 @@ impl Offline {
         report.records = found.records;
         report.first_record = found.first_record;
         report.checked.frames = found.frames;
-        let broken = report.damage.split_off(0);
-        report.damage = found
-            .damage
-            .iter()
-            .map(|d| DamageView {
-                check: check_of(d.flaw),
-                file: d.file.clone(),
-                from_record: d.from_record,
-                to_record: d.to_record,
-                what: d.to_string(),
-            })
-            .collect();
-        report.damage.extend(broken);
-        let chain = report.damage.iter().filter(|damage| damage.check == Check::Chain);
-        let stops = chain.map(|damage| damage.from_record).chain(report.stops_before);
-        report.stops_before = stops.min();
+        report.files(&found);
         let mut offline = Self { hub, books, probes, report };
         offline.check_books();
         offline.report.ok = offline.report.damage.is_empty();
@@ -240,7 +273,9 @@ impl Offline {
         wrong.extend(self.holds_without_payment().into_iter().map(of(Check::Pairing)));
         wrong.extend(self.positions_that_differ().into_iter().map(of(Check::Conservation)));
         let last = self.report.records.saturating_add(self.report.first_record.max(1)) - 1;
-        self.report.damage.extend(wrong.into_iter().map(|broken| damage("ledger", last, broken)));
+        for broken in wrong {
+            self.report.add(damage("ledger", last, broken));
+        }
     }
 
     /// Every open hold belongs to a payment under way, and the other way round.
@@ -410,8 +445,13 @@ fn check_of(flaw: Flaw) -> Check {
         | Flaw::UnwrittenNotZero
         | Flaw::SegmentHeader
         | Flaw::SegmentOutOfPlace
+        | Flaw::SegmentForeign
+        | Flaw::SegmentOf { .. }
         | Flaw::SegmentMissing
+        | Flaw::SegmentsMissing { .. }
+        | Flaw::SegmentNoFile
         | Flaw::SegmentLength
+        | Flaw::SegmentBytes { .. }
         | Flaw::HeadLost
         | Flaw::HeadSlot
         | Flaw::HistoryMissing => Check::Chain,

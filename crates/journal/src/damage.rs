@@ -11,7 +11,8 @@ pub struct Damage {
     pub file: String,
     /// Where in the file, bytes.
     pub offset: u64,
-    /// The frame that is damaged, or that would follow at this place.
+    /// The frame that is damaged, or that would follow at this place; 0 = no frame is touched, or
+    /// which is not known.
     pub frame: u64,
     /// The first record that is touched.
     pub from_record: u64,
@@ -42,10 +43,31 @@ pub enum Flaw {
     SegmentHeader,
     /// A segment's header does not continue the segment before.
     SegmentOutOfPlace,
+    /// A whole segment that continues nothing here: another journal's, or of another time.
+    SegmentForeign,
+    /// The header of another segment.
+    SegmentOf {
+        /// The one whose header it is.
+        number: u64,
+    },
     /// A segment between others, or the oldest that the head names, is not there.
     SegmentMissing,
+    /// The same, and those after it.
+    SegmentsMissing {
+        /// The last of them.
+        last: u64,
+    },
+    /// A segment's name, and no file.
+    SegmentNoFile,
     /// A segment file has not its length.
     SegmentLength,
+    /// The same, and its length.
+    SegmentBytes {
+        /// What it has.
+        bytes: u64,
+        /// What it should have.
+        of: u64,
+    },
     /// There is no head file, or neither of its slots holds.
     HeadLost,
     /// One slot of the head does not hold, though the journal was stopped cleanly.
@@ -62,7 +84,16 @@ pub enum Flaw {
 
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        let what = match self {
+            Self::SegmentOf { number } => {
+                return write!(f, "this is segment {number}, which stands in another's place");
+            }
+            Self::SegmentsMissing { last } => {
+                return write!(f, "all segments from here to {last} are missing");
+            }
+            Self::SegmentBytes { bytes, of } => {
+                return write!(f, "the segment file has {bytes} bytes and should have {of}");
+            }
             Self::FrameBroken => "the frame's checksum does not hold",
             Self::FrameOutOfPlace => "a frame stands where another belongs",
             Self::ChainBroken => "the frame does not continue the hash chain",
@@ -72,7 +103,9 @@ impl fmt::Display for Flaw {
             Self::UnwrittenNotZero => "unwritten space is not zero",
             Self::SegmentHeader => "the segment's header does not hold",
             Self::SegmentOutOfPlace => "the segment does not continue the one before",
+            Self::SegmentForeign => "the segment is not of this journal",
             Self::SegmentMissing => "a segment is missing",
+            Self::SegmentNoFile => "this is no file",
             Self::SegmentLength => "the segment file has not its length",
             Self::HeadLost => "the head file is missing or wholly damaged",
             Self::HeadSlot => "a slot of the head file does not hold",
@@ -80,7 +113,8 @@ impl fmt::Display for Flaw {
             Self::SnapshotAhead => "the snapshot covers records that the journal has not",
             Self::HistoryMissing => "older records are gone and no snapshot covers them",
             Self::AnchorLost => "the anchor that stands for older segments is missing or damaged",
-        })
+        };
+        f.write_str(what)
     }
 }
 
@@ -93,7 +127,10 @@ impl fmt::Display for Damage {
             Some(to) if to == self.from_record => write!(f, "record {to}")?,
             Some(to) => write!(f, "records {} to {to}", self.from_record)?,
         }
-        write!(f, ", frame {})", self.frame)
+        match self.frame {
+            0 => f.write_str(")"),
+            frame => write!(f, ", frame {frame})"),
+        }
     }
 }
 

@@ -53,6 +53,14 @@ pub const RECOVERY_READ_BYTES: usize = 1 << 20;
 /// no more than the bytes that were too many.
 pub const FRAME_READ_BYTES: usize = 128 << 10;
 
+/// What a verification reads at once where it looks for the last frame of a sealed segment, bytes:
+/// what is left behind that frame is less than the next one, and most are shorter.
+pub const SEAM_READ_BYTES: usize = 64 << 10;
+
+/// Segments of one gap that are looked for by name, to tell one that is no file from one that is
+/// not there: a file's name may say that thousands of millions are missing before it.
+pub const HOLE_NAMES_MAX: usize = 1_000;
+
 /// Largest snapshot, bytes: it is copied in one turn and held in memory once.
 pub const SNAPSHOT_BYTES_MAX: u64 = 64 << 20;
 
@@ -71,6 +79,7 @@ const _: () = assert!(STAGE_WAITING_MAX * (FRAME_BYTES_MAX / 2) >= 65_536 * 1000
 const _: () = assert!(RECORD_BYTES_MAX < FRAME_BYTES_MAX / 2);
 const _: () = assert!(SEGMENT_BYTES >= 2 * FRAME_BYTES_MAX as u64);
 const _: () = assert!(PIECE_BYTES.is_multiple_of(4096));
+const _: () = assert!(SEAM_READ_BYTES.is_multiple_of(4096));
 const _: () = assert!(SEGMENT_BYTES <= SEGMENT_BYTES_MAX);
 
 /// Pages of a filter that are read at once where a question may wait meanwhile: a quarter of a

@@ -7,12 +7,14 @@ use crate::open::head_slot_broken;
 use crate::snapshot::{Snapshot, newest_first, snapshot_name};
 use crate::tail::{Tail, damage_at, judge, resume};
 use crate::walk::{
-    HeadRead, Position, SegmentFile, Step, Walk, contradicts, load_segments, missing_segment,
-    read_head,
+    HeadRead, Position, SegmentFile, Step, Walk, contradicts, load_segments, read_head, written,
 };
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use standing::Standing;
+
+mod standing;
 
 /// How far to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,15 +147,15 @@ pub fn verify_states<D: Disk>(
     if segments.is_empty() && head.is_none() && newest_first(&names).is_empty() {
         return Err(VerifyError::Absent);
     }
-    let slot = head.unwrap_or_default();
-    if head.is_some() {
-        report.damage.extend(missing_segment(&segments, &slot));
-    }
-    check_headers(&segments, &slot, head.is_some(), &mut report)?;
-    let mut verifier = Verifier { extent, head: slot, report, states: states(&names), visit };
-    verifier.segments(&mut disk, &segments)?;
+    newest_version(&segments)?;
+    let standing = Standing::new(&mut disk, segments, head.as_ref())?;
+    let slot = head.unwrap_or_else(|| headless(&names, &standing.segments));
+    let states = states(&names);
+    let mut verifier =
+        Verifier { extent, has_head: head.is_some(), head: slot, report, states, visit };
+    verifier.segments(&mut disk, &standing, &names)?;
     verifier.snapshots(&mut disk, &names)?;
-    verifier.anchors(&mut disk, &names, &segments)?;
+    verifier.anchors(&mut disk, &names, &standing.segments)?;
     let mut report = verifier.report;
     if head.is_none() {
         report.damage.push(Damage {
@@ -188,48 +190,29 @@ fn verify_head<D: Disk>(
     Ok(Some(head.newest))
 }
 
-/// Segment headers that do not hold, or are another node's. The segments behind the one that the
-/// head names are judged with the tail.
-fn check_headers(
-    segments: &[SegmentFile],
-    head: &HeadSlot,
-    has_head: bool,
-    report: &mut Report,
-) -> Result<(), VerifyError> {
-    let mut record = 1;
-    for (index, file) in segments.iter().enumerate() {
-        let flaw = match &file.header {
-            HeaderRead::Newer(version) => {
-                return Err(VerifyError::Newer { file: file.name.clone(), version: *version });
-            }
-            HeaderRead::Valid(header) => {
-                record = header.first_record;
-                (has_head && header.node != head.node).then_some(Flaw::SegmentOutOfPlace)
-            }
-            HeaderRead::Zero | HeaderRead::Broken => {
-                (file.number <= head.segment).then_some(Flaw::SegmentHeader)
-            }
-        };
-        if let Some(flaw) = flaw {
-            let later = segments.iter().skip(index.saturating_add(1)).find_map(SegmentFile::valid);
-            report.damage.push(Damage {
-                file: file.name.clone(),
-                offset: 0,
-                frame: later.map_or(head.frame, |header| header.first_frame.saturating_sub(1)),
-                from_record: record,
-                to_record: later
-                    .map(|header| header.first_record.saturating_sub(1))
-                    .or(Some(head.record)),
-                flaw,
-            });
+fn newest_version(segments: &[SegmentFile]) -> Result<(), VerifyError> {
+    for file in segments {
+        if let HeaderRead::Newer(version) = file.header {
+            return Err(VerifyError::Newer { file: file.name.clone(), version });
         }
     }
     Ok(())
 }
 
+/// What is known without a head: whose journal it is, and, where an anchor stands for some, which
+/// segments were put away.
+fn headless(names: &[String], segments: &[SegmentFile]) -> HeadSlot {
+    let first = segments.iter().find_map(SegmentFile::valid);
+    let is_anchored = !anchors(names).is_empty();
+    let oldest = first.filter(|_| is_anchored).map_or(1, |header| header.number);
+    let node = first.map_or(HeadSlot::default().node, |header| header.node);
+    HeadSlot { node, oldest, ..HeadSlot::default() }
+}
+
 /// The walk of one verification.
 struct Verifier<'v> {
     extent: Extent,
+    has_head: bool,
     head: HeadSlot,
     report: Report,
     /// Records after which a state was kept, the first of them last.
@@ -256,22 +239,21 @@ impl Verifier<'_> {
     fn segments<D: Disk>(
         &mut self,
         disk: &mut D,
-        segments: &[SegmentFile],
+        standing: &Standing,
+        names: &[String],
     ) -> Result<(), VerifyError> {
-        let Some(start) = self.start(disk, segments)? else {
+        let segments = &standing.segments;
+        let Some(start) = self.start(disk, standing, names)? else {
             return Ok(());
         };
-        if start.index == 0 {
-            self.report.first_record = start.record;
-        }
         let mut walk = Walk::new(segments, start);
         loop {
             if self.extent == Extent::UpToHead && walk.at.sequence > self.head.frame {
-                return Ok(());
+                return self.behind(disk, standing, walk.at, None).map(|_| ());
             }
             let before = walk.at;
             let step = walk.next(disk)?;
-            let flaw = match step {
+            match step {
                 Step::Frame(frame) => {
                     let flaw = contradicts(&self.head, segments, &frame, &walk.at);
                     self.report.damage.extend(match flaw {
@@ -285,10 +267,9 @@ impl Verifier<'_> {
                     let file = segments.get(walk.at.index).map(|file| file.name.clone());
                     return Err(VerifyError::Newer { file: file.unwrap_or_default(), version });
                 }
-                Step::Broken(flaw) => Some(flaw),
-                Step::End => None,
-            };
-            match self.resume(disk, segments, walk.at, step, flaw)? {
+                Step::Broken(_) | Step::End => {}
+            }
+            match self.stop(disk, standing, walk.at, step)? {
                 Some(position) => walk.at = position,
                 None => return Ok(()),
             }
@@ -300,42 +281,116 @@ impl Verifier<'_> {
     fn start<D: Disk>(
         &mut self,
         disk: &mut D,
-        segments: &[SegmentFile],
+        standing: &Standing,
+        names: &[String],
     ) -> Result<Option<Position>, VerifyError> {
         let mut first = None;
-        for (index, file) in segments.iter().enumerate() {
+        for (index, file) in standing.segments.iter().enumerate() {
             let Some(header) = file.valid() else { continue };
             let start = Position::start(index, header);
             if header.first_record == 1 {
+                self.report.first_record = 1;
                 return Ok(Some(start));
             }
             if let Some(anchor) = Anchor::of(disk, header)? {
-                let record = anchor.place.record;
-                let file = anchor_name(record);
-                self.states.retain(|(of, _)| *of >= record);
-                let base = Verified::Base { record, file: &file, bytes: anchor.payload() };
-                (self.visit)(base).map_err(|why| VerifyError::Refused { record, why })?;
+                self.report.first_record = header.first_record;
+                // What else there is before it: an archive's, or what a removal left.
+                let from = standing.segments.first().map_or(file.number, |first| first.number);
+                let wrong = standing.wrong(disk, from, file.number)?;
+                self.lost(wrong, Position { sequence: 1, record: 1, ..start }, Some(start));
+                self.base(&anchor)?;
                 return Ok(Some(start));
             }
-            first = first.or(Some((start, header)));
+            first = first.or(Some(start));
             if file.number >= self.head.oldest {
                 break;
             }
         }
-        // What is kept begins behind something of which nothing is known any more.
-        if let Some((start, header)) = first
-            && start.index == 0
-        {
+        self.without_first(disk, standing, names, first)?;
+        Ok(first)
+    }
+
+    fn base(&mut self, anchor: &Anchor) -> Result<(), VerifyError> {
+        let record = anchor.place.record;
+        let file = anchor_name(record);
+        self.states.retain(|(of, _)| *of >= record);
+        let base = Verified::Base { record, file: &file, bytes: anchor.payload() };
+        (self.visit)(base).map_err(|why| VerifyError::Refused { record, why })
+    }
+
+    /// Says what is lost before the first segment that holds, or where none does.
+    fn without_first<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        standing: &Standing,
+        names: &[String],
+        first: Option<Position>,
+    ) -> Result<(), VerifyError> {
+        let header =
+            first.and_then(|at| standing.segments.get(at.index)).and_then(SegmentFile::valid);
+        let oldest = self.head.oldest.max(1);
+        let next = header.map_or(self.head.segment.saturating_add(1), |header| header.number);
+        let wrong = standing.wrong(disk, oldest, next)?;
+        if let (Some(header), true) = (header, wrong.is_empty()) {
+            // What is kept begins behind something of which nothing is known any more.
+            self.report.first_record = header.first_record;
+            let place = Place::before(header);
             self.add(Damage {
-                file: anchor_name(Place::before(header).record),
+                file: anchor_name(place.record),
                 offset: 0,
-                frame: header.first_frame.saturating_sub(1),
+                frame: place.frame,
                 from_record: 1,
-                to_record: Some(header.first_record.saturating_sub(1)),
+                to_record: Some(place.record),
                 flaw: Flaw::AnchorLost,
             });
+            return Ok(());
         }
-        Ok(first.map(|(start, _)| start))
+        let mut at = Position { sequence: 1, record: 1, ..Position::default() };
+        for record in anchors(names) {
+            let anchor = Anchor::read(disk, record)?;
+            if let Some(anchor) =
+                anchor.filter(|found| found.place.segment.saturating_add(1) == oldest)
+            {
+                at.sequence = anchor.place.frame.saturating_add(1);
+                at.record = record.saturating_add(1);
+                self.base(&anchor)?;
+            }
+        }
+        self.report.first_record = at.record;
+        self.lost(wrong, at, first);
+        Ok(())
+    }
+
+    /// Whole segments that are lost behind `at`, up to `next`.
+    fn lost(&mut self, wrong: Vec<(String, Flaw)>, at: Position, next: Option<Position>) {
+        let before = at.record.saturating_sub(1);
+        let to_record = match next {
+            Some(next) => Some(next.record.saturating_sub(1)),
+            None => self.has_head.then_some(self.head.record.max(before)),
+        };
+        for (file, flaw) in wrong {
+            let (from_record, frame) = (at.record, at.sequence);
+            self.add(Damage { file, offset: 0, frame, from_record, to_record, flaw });
+        }
+    }
+
+    /// Says which segments are lost between that of `at` and that of `next`, or the one that the
+    /// head names; whether any is.
+    fn behind<D: Disk>(
+        &mut self,
+        disk: &mut D,
+        standing: &Standing,
+        at: Position,
+        next: Option<Position>,
+    ) -> Result<bool, VerifyError> {
+        let number = |index: usize| standing.segments.get(index).map(|file| file.number);
+        let Some(own) = number(at.index) else { return Ok(false) };
+        let next_number = next.and_then(|next| number(next.index));
+        let to = next_number.unwrap_or(self.head.segment.saturating_add(1));
+        let wrong = standing.wrong(disk, own.saturating_add(1), to)?;
+        let is_lost = !wrong.is_empty();
+        self.lost(wrong, at, next);
+        Ok(is_lost)
     }
 
     /// Gives the states that were kept after this record, which was given last.
@@ -390,7 +445,7 @@ impl Verifier<'_> {
                 self.add(Damage {
                     file: anchor_name(record),
                     offset: 0,
-                    frame: self.head.frame,
+                    frame: 0,
                     from_record: record.saturating_add(1),
                     to_record: Some(record),
                     flaw: Flaw::AnchorLost,
@@ -425,27 +480,41 @@ impl Verifier<'_> {
     }
 
     /// Judges a place where the walk stopped; `Some` = where it goes on.
-    fn resume<D: Disk>(
+    fn stop<D: Disk>(
         &mut self,
         disk: &mut D,
-        segments: &[SegmentFile],
+        standing: &Standing,
         at: Position,
         step: Step,
-        flaw: Option<Flaw>,
     ) -> Result<Option<Position>, VerifyError> {
-        let later = resume(disk, segments, at)?;
-        if later.is_some() || at.sequence <= self.head.frame {
-            let flaw = flaw.unwrap_or(Flaw::FramesMissing);
+        let segments = &standing.segments;
+        let next = resume(disk, segments, at)?;
+        let is_left = next.is_none_or(|next| next.index != at.index);
+        let known = self.report.damage.len();
+        let is_lost = is_left && self.behind(disk, standing, at, next)?;
+        let lost = self.report.damage.split_off(known);
+        let flaw = match step {
+            Step::Broken(Flaw::SegmentOutOfPlace) | Step::End if is_lost => {
+                rest_flaw(disk, segments, at)?
+            }
+            Step::Broken(flaw) => Some(flaw),
+            Step::End | Step::Frame(_) | Step::Newer(_) if is_lost => None,
+            Step::End | Step::Frame(_) | Step::Newer(_) => Some(Flaw::FramesMissing),
+        };
+        if !is_lost && next.is_none() && at.sequence > self.head.frame {
+            match judge(disk, segments, &self.head, at, step)? {
+                Tail::Clean => {}
+                Tail::Torn(cut) => self.report.cut = Some(cut),
+                Tail::Damaged(damage) => self.add(exact(segments, damage, at, is_left)),
+            }
+        } else if let Some(flaw) = flaw {
             let damage = damage_at(disk, segments, &self.head, at, flaw)?;
+            self.add(exact(segments, damage, at, is_left));
+        }
+        for damage in lost {
             self.add(damage);
-            return Ok(later);
         }
-        match judge(disk, segments, &self.head, at, step)? {
-            Tail::Clean => {}
-            Tail::Torn(cut) => self.report.cut = Some(cut),
-            Tail::Damaged(damage) => self.add(damage),
-        }
-        Ok(None)
+        Ok(next)
     }
 
     fn add(&mut self, damage: Damage) {
@@ -457,33 +526,68 @@ impl Verifier<'_> {
     fn snapshots<D: Disk>(&mut self, disk: &mut D, names: &[String]) -> Result<(), VerifyError> {
         for record in newest_first(names) {
             let name = snapshot_name(record);
+            let held = self.report.last_record;
+            let known = &self.report.damage;
+            let is_ahead = self.extent == Extent::All && record > held;
+            // Their loss was named where they stood.
+            let is_lost = known.iter().any(|lost| {
+                lost.from_record <= record && lost.to_record.is_none_or(|to| record <= to)
+            });
             let read = Snapshot::read(disk, self.head.node, record);
-            let flaw = match read {
-                Ok(Some(_)) if self.extent == Extent::UpToHead => None,
-                Ok(Some(_)) if record <= self.report.last_record => None,
-                Ok(Some(_)) => Some(Flaw::SnapshotAhead),
-                Ok(None) => Some(Flaw::Snapshot),
+            let (flaw, from_record) = match read {
+                Ok(Some(_)) if is_ahead && !is_lost => {
+                    (Flaw::SnapshotAhead, held.saturating_add(1))
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) => (Flaw::Snapshot, record.saturating_add(1)),
                 Err(error) => {
                     // A running writer may have removed it since the list was made.
                     if disk.len(&name)?.is_some() {
                         return Err(error.into());
                     }
-                    None
+                    continue;
                 }
             };
-            if let Some(flaw) = flaw
-                && disk.len(&name)?.is_some()
-            {
-                self.add(Damage {
-                    file: name,
-                    offset: 0,
-                    frame: self.head.frame,
-                    from_record: record.saturating_add(1),
-                    to_record: Some(record),
-                    flaw,
-                });
+            if disk.len(&name)?.is_some() {
+                let to_record = Some(record);
+                self.add(Damage { file: name, offset: 0, frame: 0, from_record, to_record, flaw });
             }
         }
         Ok(())
     }
+}
+
+/// What is wrong behind the last frame of a segment that others followed.
+fn rest_flaw<D: Disk>(
+    disk: &mut D,
+    segments: &[SegmentFile],
+    at: Position,
+) -> Result<Option<Flaw>, DiskError> {
+    let Some(file) = segments.get(at.index) else { return Ok(None) };
+    if file.valid().is_some_and(|header| header.segment_bytes != file.len) {
+        return Ok(Some(Flaw::SegmentLength));
+    }
+    let written = written(disk, &file.name, at.offset, file.len)?;
+    Ok(written.map(|_| Flaw::UnwrittenNotZero))
+}
+
+/// The damage where the walk stopped, in the words that fit: a file that is short is no broken
+/// frame, and where the next segment is believed it is this one that lost its end.
+fn exact(segments: &[SegmentFile], damage: Damage, at: Position, is_left: bool) -> Damage {
+    let Some(file) = segments.get(at.index).filter(|file| file.name == damage.file) else {
+        return damage;
+    };
+    let of = file.valid().map_or(file.len, |header| header.segment_bytes);
+    let next = segments.get(at.index.saturating_add(1));
+    let is_before = next.and_then(SegmentFile::valid).is_some_and(|n| n.first_frame > at.sequence);
+    let bytes = file.len;
+    let flaw = match damage.flaw {
+        Flaw::SegmentLength => Flaw::SegmentBytes { bytes, of },
+        Flaw::FrameBroken | Flaw::FramesMissing if is_left && bytes < of => {
+            Flaw::SegmentBytes { bytes, of }
+        }
+        Flaw::SegmentOutOfPlace if is_before => Flaw::FramesMissing,
+        flaw => flaw,
+    };
+    Damage { flaw, ..damage }
 }

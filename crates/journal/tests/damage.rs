@@ -504,7 +504,8 @@ fn a_stopped_segment_that_lost_unwritten_space_is_damage() {
     for at in [end, end + 1, 3071] {
         let short = cut(&disk, LAST, at, true);
         let (report, last) = check(&short, Extent::All);
-        assert_eq!((report.damage[0].flaw, last), (Flaw::SegmentLength, 10), "ends at {at}");
+        let flaw = Flaw::SegmentBytes { bytes: at as u64, of: 3072 };
+        assert_eq!((report.damage[0].flaw, last), (flaw, 10), "ends at {at}");
         assert!(matches!(reopen(short, tiny()), Err(OpenError::Damaged(_))), "ends at {at}");
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::file::{to_file, unwritable};
 use super::look::Look;
-use super::{damage, date, read_steps};
+use super::{damage, date, note_damage, read_steps};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Progress};
@@ -381,7 +381,7 @@ impl<'a, W: Write> List<'a, W> {
             offline.accounts().iter().any(|known| known.id == id)
         };
         let report = offline.report();
-        if let Some((text, id)) = account.filter(|_| self.count == 0 && report.ok)
+        if let Some((text, id)) = account.filter(|_| self.count == 0 && report.is_complete())
             && !known(id)
         {
             return Err(Failure::new("unknown_account", format!("there is no account {text}"))
@@ -396,7 +396,7 @@ impl<'a, W: Write> List<'a, W> {
         let mut tail = json!({
             "records": report.records,
             "first_record": report.first_record,
-            "complete": report.ok,
+            "complete": report.is_complete(),
         });
         if report.first_record > 1 {
             output::note(&format!(
@@ -404,12 +404,13 @@ impl<'a, W: Write> List<'a, W> {
                 report.first_record
             ));
         }
-        if !report.ok {
-            output::note("the journal is damaged, see `bongsu ledger verify`; what holds is here");
+        let is_complete = report.is_complete();
+        note_damage(report, "", "what holds is here");
+        if !is_complete {
             tail["damage"] = damage(report);
         }
         self.tail(&tail)?;
-        Ok((if report.ok { Exit::Fine } else { Exit::No }, self.count))
+        Ok((if is_complete { Exit::Fine } else { Exit::No }, self.count))
     }
 
     /// Closes the document with these keys.

@@ -91,7 +91,7 @@ impl Verify {
         checked.map_err(|error| {
             Failure::new("unreadable", error.to_string())
                 .at(self.place.layout().journal(&RoleName::Hub).display().to_string())
-                .todo("check the disk; indexes are made again when they are deleted")
+                .todo("check the disk (`dmesg`); no file was changed")
         })?;
         Ok(report)
     }
@@ -122,7 +122,10 @@ fn verdict(report: &VerifyReport) -> Value {
         "sums": sums,
         "checks": checks(report).map(one).collect::<Vec<_>>(),
         "unjudged": report.checked.unjudged,
+        "complete": report.is_complete(),
+        "stops_before": report.stops_before,
         "damage": damage(report),
+        "do": report.remedies,
     })
 }
 
@@ -141,6 +144,8 @@ fn page(report: &VerifyReport) -> String {
     if let Some(first) = report.stops_before {
         page +=
             &format!("\nthe books stop before record {first}: nothing from there on is in them");
+    } else if report.is_complete() && !report.ok {
+        page += "\nthe books are whole: every record is in them, and what is wrong is beside them";
     }
     for (currency, sum) in &report.sums {
         page += &format!("\nsum of all accounts: {sum} {currency}");
@@ -160,6 +165,9 @@ fn page(report: &VerifyReport) -> String {
     for damage in &report.damage {
         page += &format!("\n{}", line(damage));
     }
+    for remedy in &report.remedies {
+        page += &format!("\n  do: {remedy}");
+    }
     page
 }
 
@@ -169,7 +177,7 @@ fn line(damage: &DamageView) -> String {
         return damage.what.clone();
     }
     let to = match damage.to_record {
-        Some(to) if to == damage.from_record => String::new(),
+        Some(to) if to <= damage.from_record => String::new(),
         Some(to) => format!(" to {to}"),
         None => " on".to_owned(),
     };

@@ -1,8 +1,8 @@
 //! Indexes beside sealed segments against what their segments make, byte for byte.
 //!
 //! A missing one is no damage, nor one of another version: it says nothing that its segment does
-//! not, and the hub makes it again. Of a segment that itself does not hold nothing is said here:
-//! the chain names that.
+//! not, and the hub makes it again. Where the chain names the segment, lost or not believed,
+//! nothing is said here: its index may be all that is left of it.
 
 use journal::index::{self, IndexError};
 use journal::{Disk, DiskError, DiskErrorKind};
@@ -21,8 +21,12 @@ pub fn check_indexes<D: Disk>(
     report: &mut VerifyReport,
 ) -> Result<(), DiskError> {
     let keys = HubKeys::new(config);
+    let names = disk.list()?;
     for number in index::list(disk)? {
         report.checked.indexes = report.checked.indexes.saturating_add(1);
+        if is_named(report, number, &names) {
+            continue;
+        }
         if wrong(disk, number, &keys)?.is_none() {
             continue;
         }
@@ -40,6 +44,25 @@ pub fn check_indexes<D: Disk>(
         });
     }
     Ok(())
+}
+
+/// Whether the segment of an index is damaged: by itself, or as one of several that are missing, of
+/// which only the first is named.
+fn is_named(report: &VerifyReport, number: u64, names: &[String]) -> bool {
+    let chain = report.damage.iter().filter(|damage| damage.check == Check::Chain);
+    let own = segment_name(number);
+    chain.filter(|damage| damage.file.ends_with(".seg") && damage.file <= own).any(|damage| {
+        damage.file == own || !names.iter().any(|name| is_between(name, &damage.file, &own))
+    })
+}
+
+/// Ten digits each: their order is that of the numbers.
+fn is_between(name: &str, first: &str, last: &str) -> bool {
+    name.ends_with(".seg") && (first..=last).contains(&name)
+}
+
+fn segment_name(number: u64) -> String {
+    format!("{number:010}.seg")
 }
 
 fn wrong<D: Disk>(

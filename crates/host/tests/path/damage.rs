@@ -1,8 +1,10 @@
 //! A hub's journal that somebody touched: every flipped byte is found, and a cut tail is told from
 //! damage by what the head had acknowledged.
 
+use journal::Disk;
 use journal::sim_disk::SimDisk;
 
+use crate::forged::Tale;
 use crate::world::{World, field};
 
 /// A nation with a few payments behind it.
@@ -106,4 +108,62 @@ fn a_tail_cut_after_a_clean_stop_is_damage() {
         assert!(report.records > 0 && report.records < whole, "all earlier records are read");
         assert!(world.reopen(torn).is_err(), "a damaged journal is not opened");
     }
+}
+
+/// Only what was in a lost segment is lost, and of what is beside the journal nothing is.
+#[test]
+fn the_books_are_whole_up_to_the_segment_that_is_lost() {
+    let mut world = paid(90);
+    let (disk, _) = world.take_hub(true);
+    let mut disk = Tale::of(&disk).in_segments(8 * 1024, None);
+    let sealed = journal::index::sealed(&mut disk).unwrap();
+    assert!(sealed.len() > 3, "{sealed:?}");
+    let keys = host::history::HubKeys::new(&world.config);
+    for one in &sealed {
+        journal::index::build(&mut disk, one.number, &keys).unwrap();
+    }
+    let mut first = 1;
+    for (at, one) in sealed.iter().enumerate() {
+        let file = format!("{:010}.seg", one.number);
+        let mut gone = disk.clone();
+        gone.remove(&file).unwrap();
+        if at > 1 {
+            gone.remove(&format!("{:010}.seg", one.number - 1)).unwrap();
+            first = sealed[at - 2].last_record + 1;
+        }
+        let mut report = world.verify(&mut gone);
+        // Its index is all that is left of it.
+        host::offline::check_indexes(&world.config, &mut gone, &mut report).unwrap();
+        let [damage] = report.damage.as_slice() else { panic!("{report:?}") };
+        assert_eq!((damage.from_record, damage.to_record), (first, Some(one.last_record)));
+        assert_eq!(report.stops_before, Some(first), "{report:?}");
+        assert_eq!((report.checked.records, report.first_record), (first - 1, 1));
+        assert!(!report.is_complete() && report.remedies[0].contains("delete nothing"));
+        assert_eq!(report.remedies.len(), 1, "{:?}", report.remedies);
+        first = one.last_record + 1;
+    }
+}
+
+#[test]
+fn what_is_wrong_beside_the_journal_leaves_the_books_whole() {
+    let mut world = paid(3);
+    let (mut disk, _) = world.take_hub(true);
+    let whole = world.verify(&mut disk.clone());
+    assert!(whole.ok && whole.is_complete() && whole.remedies.is_empty());
+    disk.put("snapshot-00000000000000000002.snap", vec![7; 8192]);
+    let report = world.verify(&mut disk);
+    let [damage] = report.damage.as_slice() else { panic!("{report:?}") };
+    assert_eq!(damage.file, "snapshot-00000000000000000002.snap");
+    assert!(damage.what.ends_with("(after record 2)"), "{}", damage.what);
+    assert_eq!(report.of(damage.check), (1, whole.of(damage.check).1 + 1), "it was looked at");
+    assert!(!report.ok && report.is_complete() && report.stops_before.is_none());
+    assert!(report.remedies[0].starts_with("no record is lost"), "{:?}", report.remedies);
+    // A whole journal whose head is lost: whether more was acknowledged nobody knows.
+    disk.remove("snapshot-00000000000000000002.snap").unwrap();
+    disk.remove("head").unwrap();
+    let report = world.verify(&mut disk);
+    let [damage] = report.damage.as_slice() else { panic!("{report:?}") };
+    let next = whole.records + 1;
+    assert_eq!((damage.file.as_str(), report.stops_before), ("head", Some(next)));
+    assert!(!report.is_complete() && report.checked.records == whole.records);
 }
