@@ -31,7 +31,8 @@ const SEGMENT: usize = 96;
 const PREVIOUS: usize = 104;
 
 /// The file of an anchor after `record`.
-pub(crate) fn anchor_name(record: u64) -> String {
+#[must_use]
+pub fn anchor_name(record: u64) -> String {
     format!("anchor-{record:020}.anc")
 }
 
@@ -47,17 +48,24 @@ pub(crate) fn anchors(names: &[String]) -> Vec<u64> {
     records
 }
 
-/// Where an anchor stands in the chain: behind this frame.
+/// A place between two segments, as the header of the one behind it says, and an anchor that stands
+/// there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) record: u64,
-    pub(crate) frame: u64,
-    pub(crate) hash: Hash,
-    pub(crate) epoch: u64,
-    pub(crate) time_ns: u64,
-    /// The last segment that it stands for.
-    pub(crate) segment: u64,
-    pub(crate) node: NodeId,
+pub struct Place {
+    /// The last record before it, 0 = none.
+    pub record: u64,
+    /// The last frame before it, 0 = none.
+    pub frame: u64,
+    /// SHA-256 of that frame.
+    pub hash: Hash,
+    /// The epoch in force.
+    pub epoch: u64,
+    /// When the segment behind it was taken into use, nanoseconds.
+    pub time_ns: u64,
+    /// The segment before it, 0 = none.
+    pub segment: u64,
+    /// Whose journal it is.
+    pub node: NodeId,
 }
 
 impl Place {

@@ -36,6 +36,7 @@ mod verify;
 mod walk;
 mod writer;
 
+pub use anchor::{Place, anchor_name};
 pub use batch::{Batch, BatchError};
 pub use copy::{Copied, CopyError, Until, copy};
 pub use damage::{Cut, Damage, Flaw};
@@ -44,8 +45,8 @@ pub use format::{Block, FrameHeader, Hash, NodeId, RecordView};
 pub use layered::Layered;
 pub use open::{HeadFound, OpenError, Recovery, Replay, open};
 pub use retire::{
-    RetireError, Sealed, Shelf, anchor, anchor_beside, anchored, copy_whole, file_hash, retire,
-    shelf,
+    RetireError, Sealed, Shelf, anchor, anchor_beside, anchored, copy_whole, file_hash, oldest,
+    places, retire, shelf, stands,
 };
 pub use scan::{Next, scan};
 pub use stage::{Stage, StageLimits};

@@ -271,6 +271,30 @@ pub fn anchored<D: Disk>(
     Ok(found.map(|found| (anchor_name(record), found.payload().to_vec())))
 }
 
+/// The oldest segment that a journal keeps, as its head says; `None` where no head can be read.
+pub fn oldest<D: Disk>(disk: &mut D) -> Result<Option<u64>, DiskError> {
+    match read_head(disk)? {
+        HeadRead::Found(head) => Ok(Some(head.newest.oldest)),
+        HeadRead::Absent | HeadRead::Broken | HeadRead::Newer(_) => Ok(None),
+    }
+}
+
+/// The place before each segment of a directory whose header holds, in order.
+pub fn places<D: Disk>(disk: &mut D) -> Result<Vec<Place>, DiskError> {
+    let names = disk.list()?;
+    let segments = load_segments(disk, &names)?;
+    Ok(segments.iter().filter_map(SegmentFile::valid).map(Place::before).collect())
+}
+
+/// Where the anchors of a directory stand that hold, the first of them first.
+pub fn stands<D: Disk>(disk: &mut D) -> Result<Vec<Place>, DiskError> {
+    let mut places = Vec::new();
+    for record in anchors(&disk.list()?).into_iter().rev() {
+        places.extend(Anchor::read(disk, record)?.map(|anchor| anchor.place));
+    }
+    Ok(places)
+}
+
 /// Removes all segments up to `through`, for which [`anchor`] has written an anchor. Only in a
 /// journal that was stopped cleanly and that nobody opens meanwhile. Returns how many went.
 pub fn retire<D: Disk>(disk: &mut D, through: u64) -> Result<u64, RetireError> {

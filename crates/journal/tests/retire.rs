@@ -6,7 +6,7 @@ mod support;
 use journal::sim_disk::{Plan, SimDisk};
 use journal::{
     Block, Disk, Extent, Flaw, Layered, RetireError, Verified, anchor, copy_whole, file_hash,
-    retire, shelf, verify_states,
+    oldest, places, retire, shelf, stands, verify_states,
 };
 use support::{append, filled, options, record, reopen};
 
@@ -276,4 +276,31 @@ fn an_archive_with_another_segment_or_without_one_is_no_part_of_the_chain() {
     let mut rotten = away;
     rotten.flip("0000000001.seg", 700, 4);
     assert!(layers(&rotten).contains(&Flaw::FrameBroken));
+}
+
+/// What headers and anchors say of where they stand is what the chain is, and one that does not
+/// hold says nothing.
+#[test]
+fn places_are_told_by_headers_and_anchors() {
+    let (mut disk, mut away) = (stopped(), SimDisk::new(1));
+    archived(&mut disk, &mut away, 2);
+    let sealed = shelf(&mut disk).unwrap().sealed;
+    let told = places(&mut disk).unwrap();
+    assert_eq!(told.len(), sealed.len() + 1);
+    for (sealed, place) in sealed.iter().zip(&told) {
+        let before = (sealed.number - 1, sealed.first_record - 1, sealed.first_frame - 1);
+        assert_eq!((place.segment, place.record, place.frame), before);
+        assert_eq!((place.hash, place.time_ns), (sealed.previous, sealed.from_ns));
+    }
+    assert_eq!(stands(&mut away).unwrap(), [told[2]], "the anchor, and the header behind it");
+    assert_eq!(places(&mut away).unwrap(), told[..2]);
+    retire(&mut disk, 2).unwrap();
+    assert_eq!(oldest(&mut disk).unwrap(), Some(3));
+    assert_eq!(places(&mut disk).unwrap(), told[2..]);
+    let anchor = journal::anchor_name(told[2].record);
+    for (name, at) in [(anchor, 100), ("0000000001.seg".to_owned(), 20)] {
+        away.flip(&name, at, 1);
+    }
+    assert_eq!(stands(&mut away).unwrap(), []);
+    assert_eq!(places(&mut away).unwrap(), told[1..2]);
 }

@@ -8,9 +8,11 @@
 //! archive does not hold, file by file.
 
 mod age;
+mod compare;
 mod manifest;
 mod proof;
 mod tables;
+mod whose;
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -20,7 +22,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use host::Config;
 use host::table::TABLES_VERSION;
-use journal::{RetireError, Sealed};
+use journal::{Hash, RetireError, Sealed};
 use node::disk::FileDisk;
 use node::limits::PREDECESSOR_WAIT;
 use node::{Lock, RoleName};
@@ -28,7 +30,7 @@ use scheme::{BusinessDate, Timestamp};
 use serde_json::{Value, json};
 
 use self::age::{Age, old_enough};
-use self::manifest::{Listed, MANIFEST, Part, Span, parts};
+use self::manifest::{FORMAT, Listed, MANIFEST, Manifest, NODE, Part, Span, Sum, parts, places};
 use self::tables::{Tables, Written};
 use super::look::Look;
 use super::{date, disk, read_steps};
@@ -78,8 +80,8 @@ struct Done {
     why: Option<String>,
 }
 
-/// The tables of a part, and the state behind its last record.
-type TablesAndState = (Vec<Written<BufWriter<File>>>, Vec<u8>);
+/// The tables of a part, the state behind its last record, and the nation's name there.
+type TablesAndState = (Vec<Written<BufWriter<File>>>, Vec<u8>, String);
 
 impl Archive {
     pub(super) fn format(&self) -> Format {
@@ -130,8 +132,8 @@ impl Archive {
         }
         let (newest, open_since) = self.verified(config, look)?;
         let old = old_enough(&shelf.sealed, age.before(newest), open_since);
-        let there = if self.to.exists() { parts(&self.to)? } else { Vec::new() };
-        let covered = self.covered(&there, shelf.oldest)?;
+        let there = self.there(source)?;
+        let covered = there.last().map_or(shelf.oldest - 1, |part| part.manifest.segments.last);
         let mut done = Done { why: old.why, ..Done::default() };
         if old.through > covered {
             let wanted = |s: &&Sealed| s.number > covered && s.number <= old.through;
@@ -173,20 +175,13 @@ impl Archive {
             .todo("see `bongsu ledger verify`")
     }
 
-    /// The last segment that the archive holds, in one row with what the journal begins with.
-    fn covered(&self, parts: &[Part], oldest: u64) -> Result<u64, Failure> {
-        let mut covered = None;
-        for part in parts {
-            if covered.is_some_and(|last| part.segments.first != last + 1) {
-                return Err(self.other("the archive has a gap"));
-            }
-            covered = Some(part.segments.last);
+    /// The parts that the archive has: in one row with what the journal begins with.
+    fn there(&self, source: &mut FileDisk) -> Result<Vec<Part>, Failure> {
+        if !self.to.exists() {
+            return Ok(Vec::new());
         }
-        match covered {
-            None => Ok(oldest - 1),
-            Some(last) if last + 1 >= oldest => Ok(last),
-            Some(_) => Err(self.other("the journal does not go on from this archive's end")),
-        }
+        whose::check(source, &places(&self.to)?, &self.to)?;
+        parts(&self.to)
     }
 
     fn other(&self, what: &str) -> Failure {
@@ -216,38 +211,50 @@ impl Archive {
             let before = records.first - 1;
             files.push(self.base(source, &mut target, before, last_part)?);
         }
-        let (tables, state) = self.tables(config, look, &staged.path, records)?;
+        let (tables, state, nation) = self.tables(config, look, &staged.path, records)?;
         let anchor = journal::anchor_beside(source, &mut target, segments.last, &state);
         let anchor = anchor.map_err(|error| self.unshelved(&error))?;
-        files.push(self.listed(
-            &mut target,
-            &anchor,
-            "anchor",
-            json!({ "record": records.last }),
-        )?);
+        files.push(self.anchor(&mut target, anchor, records.last)?);
         for table in tables {
-            let found = self.listed(&mut target, &table.file, "table", json!({}))?;
-            if (found.bytes, &found.sha256) != (table.bytes, &table.sha256) {
-                return Err(self.misread(&table.file));
-            }
-            let name = table.file.split('.').next().unwrap_or_default();
-            let more = json!({ "table": name, "rows": table.rows });
-            files.push(Listed { more, ..found });
+            files.push(self.table(&mut target, table)?);
         }
-        let part = Part {
-            path: self.to.join(Part::name(segments)),
+        let manifest = Manifest {
+            format: FORMAT,
+            made_by: format!("bongsu {}", env!("CARGO_PKG_VERSION")),
+            made_at: node::backup::now().to_string(),
+            nation,
+            node: NODE.to_owned(),
             segments,
             records,
             frames: Span { first: first.first_frame, last: last.last_frame },
-            chain: [first.previous.to_string(), last.last.to_string()],
-            time: [Timestamp(first.from_ns).to_string(), Timestamp(last.until_ns).to_string()],
+            previous_frame_sha256: Sum(first.previous),
+            last_frame_sha256: Sum(last.last),
+            from: Timestamp(first.from_ns).to_string(),
+            until: Timestamp(last.until_ns).to_string(),
             tables_version: u64::from(TABLES_VERSION),
             files,
         };
-        let text = format!("{:#}\n", part.json(&config.name, "hub"));
-        node::backup::write_file(&staged.path.join(MANIFEST), text.as_bytes())?;
+        // Our own shape always is JSON.
+        let text = serde_json::to_string_pretty(&manifest)
+            .map_err(|error| Failure::new("internal", error.to_string()))?;
+        node::backup::write_file(&staged.path.join(MANIFEST), format!("{text}\n").as_bytes())?;
         staged.finish()?;
-        Ok(part)
+        Ok(Part { path: self.to.join(Part::name(segments)), manifest })
+    }
+
+    /// A state of the part, as it is read back.
+    fn anchor(&self, target: &mut FileDisk, file: String, record: u64) -> Result<Listed, Failure> {
+        let (bytes, sha256) = self.read_back(target, &file)?;
+        Ok(Listed::Anchor { file, bytes, sha256: Sum(sha256), record })
+    }
+
+    /// A table of the part, which is read back as it was written.
+    fn table<W>(&self, target: &mut FileDisk, table: Written<W>) -> Result<Listed, Failure> {
+        let Written { name, file, rows, bytes, sha256, .. } = table;
+        if self.read_back(target, &file)? != (bytes, sha256) {
+            return Err(self.misread(&file));
+        }
+        Ok(Listed::Table { file, bytes, sha256: Sum(sha256), table: name.to_owned(), rows })
     }
 
     fn open(&self, path: &Path) -> Result<FileDisk, Failure> {
@@ -282,16 +289,13 @@ impl Archive {
                     .at(self.to.display().to_string())
                     .todo("nothing was removed; check the disks and their room")
             })?;
-            files.push(Listed {
+            files.push(Listed::Segment {
                 file: sealed.file.clone(),
-                kind: "segment".to_owned(),
                 bytes: sealed.bytes,
-                sha256: hash.to_string(),
-                more: json!({
-                    "records": { "first": sealed.first_record, "last": sealed.last_record },
-                    "frames": { "first": sealed.first_frame, "last": sealed.last_frame },
-                    "last_frame_sha256": sealed.last.to_string(),
-                }),
+                sha256: Sum(hash),
+                records: Span { first: sealed.first_record, last: sealed.last_record },
+                frames: Span { first: sealed.first_frame, last: sealed.last_frame },
+                last_frame_sha256: Sum(sealed.last),
             });
         }
         Ok(files)
@@ -322,21 +326,13 @@ impl Archive {
         let name = copied.map_err(|error| {
             Failure::new("unwritable", error.to_string()).at(self.to.display().to_string())
         })?;
-        self.listed(target, &name, "anchor", json!({ "record": record }))
+        self.anchor(target, name, record)
     }
 
-    /// A file of the part as it is read back.
-    fn listed(
-        &self,
-        target: &mut FileDisk,
-        file: &str,
-        kind: &str,
-        more: Value,
-    ) -> Result<Listed, Failure> {
-        let found = proof::read_back(target, file).map_err(|_| self.misread(file))?;
-        let (bytes, sha256) = found.ok_or_else(|| self.misread(file))?;
-        let (file, kind) = (file.to_owned(), kind.to_owned());
-        Ok(Listed { file, kind, bytes, sha256, more })
+    /// The length and hash of a file of the part as it is read back.
+    fn read_back(&self, target: &mut FileDisk, file: &str) -> Result<(u64, Hash), Failure> {
+        let found = compare::read_back(target, file).map_err(|_| self.misread(file))?;
+        found.ok_or_else(|| self.misread(file))
     }
 
     /// Writes the tables of these records, and gives the state behind them.
@@ -367,7 +363,7 @@ impl Archive {
                 return Err("stopped".to_owned());
             }
             if step.number() == records.last {
-                state = Some(step.state());
+                state = Some((step.state(), step.nation().to_owned()));
                 is_done = true;
                 return Err("done".to_owned());
             }
@@ -379,12 +375,13 @@ impl Archive {
         if let (Err(failure), false) = (read, is_done) {
             return Err(failure);
         }
-        let state = state.ok_or_else(|| self.other("the journal ends before its segments"))?;
+        let (state, nation) =
+            state.ok_or_else(|| self.other("the journal ends before its segments"))?;
         let written = tables.finish().map_err(unwritable)?;
         for table in &written {
             table.to.get_ref().sync_all().map_err(unwritable)?;
         }
-        Ok((written, state))
+        Ok((written, state, nation))
     }
 
     /// Removes what the archive holds: part by part, after every file of it was read again and
@@ -400,13 +397,13 @@ impl Archive {
         if !self.to.exists() {
             return Ok(removed);
         }
-        let wanted = |part: &Part| part.segments.last >= oldest && part.segments.last <= through;
+        let wanted = |part: &Part| (oldest..=through).contains(&part.manifest.segments.last);
         for part in parts(&self.to)?.into_iter().filter(wanted) {
             proof::is_of(&part, source)?;
             let mut archived = self.open(&part.path)?;
-            let anchor = journal::anchored(&mut archived, part.records.last);
+            let anchor = journal::anchored(&mut archived, part.manifest.records.last);
             let (_, state) = anchor.ok().flatten().ok_or_else(|| self.misread("the anchor"))?;
-            let last = part.segments.last;
+            let last = part.manifest.segments.last;
             journal::anchor(source, last, &state).map_err(|error| self.unshelved(&error))?;
             let gone = journal::retire(source, last).map_err(|error| self.unshelved(&error))?;
             removed += gone;
@@ -455,10 +452,10 @@ fn sync(dir: &Path) -> std::io::Result<()> {
 fn told(done: &Done) -> Value {
     let made = done.made.as_ref().map(|part| {
         json!({
-            "part": Part::name(part.segments),
-            "segments": { "first": part.segments.first, "last": part.segments.last },
-            "records": { "first": part.records.first, "last": part.records.last },
-            "bytes": part.files.iter().map(|listed| listed.bytes).sum::<u64>(),
+            "part": Part::name(part.manifest.segments),
+            "segments": part.manifest.segments,
+            "records": part.manifest.records,
+            "bytes": part.manifest.files.iter().map(|listed| listed.content().0).sum::<u64>(),
         })
     });
     json!({ "made": made, "removed_segments": done.removed, "why_not_more": done.why })
@@ -468,11 +465,11 @@ fn page(done: &Done, to: &Path) -> String {
     let mut lines = Vec::new();
     match &done.made {
         Some(part) => {
-            let Span { first, last } = part.segments;
-            let Span { first: from, last: until } = part.records;
+            let Span { first, last } = part.manifest.segments;
+            let Span { first: from, last: until } = part.manifest.records;
             lines.push(format!(
                 "segments {first} to {last}, records {from} to {until}: {}, read back",
-                to.join(Part::name(part.segments)).display()
+                part.path.display()
             ));
         }
         None => lines.push("nothing new to put away".to_owned()),

@@ -68,7 +68,9 @@ impl Verify {
     fn with_archive(&self, archive: &Path) -> Result<VerifyReport, Failure> {
         let config = self.place.config()?;
         let look = Look::at(&self.place)?;
-        let mut proof = Proof::start(&config, archive)?;
+        let layout = self.place.layout();
+        let mut journal = disk(&layout, &layout.journal(&RoleName::Hub))?;
+        let mut proof = Proof::start(&config, &mut journal, archive)?;
         let mut progress = Progress::new("records read");
         let visit = &mut |step: &Step<'_>| {
             progress.at(step.number());

@@ -11,8 +11,9 @@ use crate::nation::Nation;
 /// Records of a journal: kind, version, time, payload.
 type Plain = (u8, u8, u64, Vec<u8>);
 
-/// Writes the hub's journal again in segments of 8 KiB, so that a small one has many.
-fn cut_small(nation: &Nation) {
+/// Writes the hub's journal again in segments of 8 KiB, so that a small one has many; so many
+/// records are a frame.
+pub(crate) fn cut(nation: &Nation, frame: usize) {
     let path = nation.dir.join("hub/journal");
     let mut records: Vec<Plain> = Vec::new();
     let disk = FileDisk::open(&path).unwrap();
@@ -26,9 +27,9 @@ fn cut_small(nation: &Nation) {
     let node = NodeId::from_name("hub").unwrap();
     let options = Options { segment_bytes: 8 * 1024, ..Options::new(node) };
     let disk = FileDisk::open(&path).unwrap();
-    let (mut writer, _) = journal::open(disk, options, 1, &mut |_| Ok(())).unwrap();
-    writer.start_epoch(1, 1).unwrap();
-    for frame in records.chunks(3) {
+    let (mut writer, _) = journal::open(disk, options, frame as u64, &mut |_| Ok(())).unwrap();
+    writer.start_epoch(1, frame as u64).unwrap();
+    for frame in records.chunks(frame) {
         let mut batch = Batch::new(frame[0].2);
         for (kind, version, time, payload) in frame {
             batch.push(*kind, *version, *time, payload).unwrap();
@@ -54,7 +55,8 @@ fn check<'a>(report: &'a Value, name: &str) -> &'a Value {
 pub(crate) fn check_stopped(nation: &Nation) {
     let (journal, own) = (nation.dir.join("hub/journal"), nation.dir.join("own"));
     copy(&journal, &own);
-    cut_small(nation);
+    cut(nation, 3);
+    crate::archive_forged::of_another(nation);
     crate::archive_killed::check(nation);
     put_away(nation);
     std::fs::remove_dir_all(&journal).unwrap();
@@ -85,6 +87,7 @@ fn put_away(nation: &Nation) {
     assert_eq!((segments(nation), &kept["removed_segments"]), (all, &json!(0)));
     assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
     indexes(nation, dir);
+    crate::archive_forged::copies(nation, &to);
     // What a killed run left beside it means nothing.
     std::fs::create_dir(to.join(".0000000001-0000000002.7.tmp")).unwrap();
     let gone = archive(&["--before", "2140-01-01"], 0);
@@ -106,6 +109,7 @@ fn put_away(nation: &Nation) {
     let rest = nation.json(&["ledger", "transfers"], 0);
     assert_eq!((&rest["first_record"], &rest["complete"]), (&json!(first), &json!(true)));
     tables(&to, &transfers, first);
+    crate::archive_forged::manifest(nation, &to);
     altered(nation, &to);
 }
 
@@ -161,7 +165,7 @@ fn indexes(nation: &Nation, archive: &str) {
     assert_eq!(check(&report, "indexes")["looked_at"], 0, "{report}");
 }
 
-fn the_part(to: &Path) -> PathBuf {
+pub(crate) fn the_part(to: &Path) -> PathBuf {
     let mut parts = std::fs::read_dir(to).unwrap().map(|entry| entry.unwrap().path());
     parts.find(|path| path.join("manifest.json").exists()).unwrap()
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod archive;
+mod archive_forged;
 mod archive_killed;
 mod backup;
 mod bench;

@@ -141,6 +141,11 @@ impl<'a> Step<'a> {
         snapshot(self.hub, self.books)
     }
 
+    /// The nation's name, as the records up to here have it.
+    pub fn nation(&self) -> &str {
+        &self.hub.state().directory().name
+    }
+
     /// The payment that the record has answered or changed, as it stands now; none where it only
     /// came to be.
     pub fn payment(&self) -> Option<PaymentRow> {

@@ -1,28 +1,22 @@
 //! Proving an archive: every file is what was made, its segments and the journal are one chain, and
 //! its tables are what its records say.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use host::Config;
 use host::offline::{Check, DamageView, Step, VerifyReport};
 use host::table::TABLES_VERSION;
-use journal::{Disk, DiskError, Layered};
+use journal::{Disk, DiskError, Hash, Layered};
 use node::disk::FileDisk;
 
-use super::manifest::{Listed, Part, parts};
+use super::compare::{Wrong, compare, read_back, untrue};
+use super::manifest::{Listed, MANIFEST, Part, Place, places};
 use super::tables::Tables;
+use super::whose;
 use crate::error::Failure;
 use crate::output::Progress;
-
-/// The length and SHA-256 of a file; `None` if it is not there.
-pub(super) fn read_back(
-    disk: &mut FileDisk,
-    file: &str,
-) -> Result<Option<(u64, String)>, DiskError> {
-    let Some(bytes) = disk.len(file)? else { return Ok(None) };
-    Ok(journal::file_hash(disk, file)?.map(|hash| (bytes, hash.to_string())))
-}
 
 /// Whether every file of a part is there, and its segments are the journal's own: only then may
 /// those be removed.
@@ -34,35 +28,22 @@ pub(super) fn is_of(part: &Part, journal: &mut FileDisk) -> Result<(), Failure> 
             .todo("nothing was removed; move this part of the archive away and archive again")
     };
     let mut disk = opened(&part.path)?;
-    for listed in &part.files {
-        if let Some(what) = differs(&mut disk, listed) {
-            return Err(wrong(what));
-        }
+    let found = compare(part, &mut disk, &mut || ()).map_err(|error| wrong(error.to_string()))?;
+    if let Some((file, what)) = found.first() {
+        return Err(wrong(format!("{file}: {what}")));
     }
-    for listed in part.of_kind("segment") {
-        let own = read_back(journal, &listed.file).map_err(|error| wrong(error.to_string()))?;
+    for listed in part.segments() {
+        let own = read_back(journal, listed.file()).map_err(|error| wrong(error.to_string()))?;
         // One that an earlier run has removed is in the archive alone.
-        if own.is_some_and(|own| own != (listed.bytes, listed.sha256.clone())) {
-            return Err(wrong(format!("{} is not the journal's own", listed.file)));
+        if own.is_some_and(|own| own != listed.content()) {
+            return Err(wrong(format!("{} is not the journal's own", listed.file())));
         }
     }
     Ok(())
 }
 
-fn opened(path: &Path) -> Result<FileDisk, Failure> {
+pub(super) fn opened(path: &Path) -> Result<FileDisk, Failure> {
     FileDisk::open(path).map_err(|error| Failure::unreadable(path.display().to_string(), &error))
-}
-
-/// What is wrong with a file of a part.
-fn differs(disk: &mut FileDisk, listed: &Listed) -> Option<String> {
-    match read_back(disk, &listed.file) {
-        Err(error) => Some(error.to_string()),
-        Ok(None) => Some(format!("{} is not there", listed.file)),
-        Ok(Some(found)) if found != (listed.bytes, listed.sha256.clone()) => {
-            Some(format!("{} is not what was archived (SHA-256)", listed.file))
-        }
-        Ok(Some(_)) => None,
-    }
 }
 
 /// The journal and an archive's parts as one directory.
@@ -71,13 +52,20 @@ pub(in crate::ledger) fn layered(
     archive: &Path,
 ) -> Result<Layered<FileDisk>, Failure> {
     let mut layers = vec![journal];
-    for part in found(archive)? {
+    let parts = found(archive)?;
+    whose::check(&mut layers[0], &parts, archive)?;
+    for part in parts {
+        // What is wrong with its manifest is `verify`'s to say; a later release's is no part.
+        part.read().map(drop).or_else(|failure| match failure.kind {
+            "damaged" => Ok(()),
+            _ => Err(failure),
+        })?;
         layers.push(opened(&part.path)?);
     }
     Ok(Layered(layers))
 }
 
-fn found(archive: &Path) -> Result<Vec<Part>, Failure> {
+fn found(archive: &Path) -> Result<Vec<Place>, Failure> {
     let place = archive.display().to_string();
     let none = |what: &str| {
         Failure::new("no_archive", what)
@@ -87,7 +75,7 @@ fn found(archive: &Path) -> Result<Vec<Part>, Failure> {
     if !archive.is_dir() {
         return Err(none("there is no such directory"));
     }
-    match parts(archive)? {
+    match places(archive)? {
         parts if parts.is_empty() => Err(none("there is no archive in it")),
         parts => Ok(parts),
     }
@@ -98,64 +86,163 @@ pub(in crate::ledger) struct Proof {
     parts: Vec<Rebuilt>,
     report: Vec<DamageView>,
     files: u64,
+    /// Segments that the archive alone holds, and their part.
+    archived: BTreeMap<String, String>,
 }
 
-/// A part, and its tables made anew.
+/// A part, and what its records say of it.
 struct Rebuilt {
     part: Part,
+    /// Its tables made anew.
     tables: Option<Tables<io::Sink>>,
+    /// The nation's name at its end.
+    nation: Option<String>,
 }
 
 impl Proof {
     /// Reads every file of an archive.
-    pub(in crate::ledger) fn start(config: &Config, archive: &Path) -> Result<Self, Failure> {
+    pub(in crate::ledger) fn start(
+        config: &Config,
+        journal: &mut FileDisk,
+        archive: &Path,
+    ) -> Result<Self, Failure> {
+        let mut proof =
+            Self { parts: Vec::new(), report: Vec::new(), files: 0, archived: BTreeMap::new() };
+        let mut states = BTreeMap::new();
+        let places = found(archive)?;
+        whose::check(journal, &places, archive)?;
         let mut progress = Progress::new("files of the archive read");
-        let mut proof = Self { parts: Vec::new(), report: Vec::new(), files: 0 };
-        for part in found(archive)? {
-            let mut disk = opened(&part.path)?;
-            for listed in &part.files {
-                proof.files += 1;
-                progress.at(proof.files);
-                if let Some(what) = differs(&mut disk, listed) {
-                    proof.report.push(damage(&part, &listed.file, what));
+        for place in &places {
+            let part = match place.read() {
+                Ok(part) => part,
+                Err(failure) if failure.kind == "damaged" => {
+                    proof.files += 1;
+                    proof.report.push(unlisted(place, failure.message));
+                    continue;
                 }
-            }
-            let is_known = part.tables_version == u64::from(TABLES_VERSION);
-            let exponent = config.currency.exponent();
-            let nowhere = |_: &str| Ok(io::sink());
-            let tables = is_known.then(|| Tables::new(exponent, &mut { nowhere }));
-            let tables = tables.transpose().map_err(internal)?;
-            proof.parts.push(Rebuilt { part, tables });
+                Err(failure) => return Err(failure),
+            };
+            let files = &mut proof.files;
+            let mut read = || {
+                *files += 1;
+                progress.at(*files);
+            };
+            let wrong = compare(&part, &mut opened(&part.path)?, &mut read)
+                .map_err(|error| unreadable(&part, &error))?;
+            proof.report.extend(wrong.into_iter().map(|(file, what)| damage(&part, &file, what)));
+            proof
+                .against(journal, &part, &mut states)
+                .map_err(|error| unreadable(&part, &error))?;
+            let tables = Tables::new(config.currency.exponent(), &mut |_| Ok(io::sink()));
+            let is_known = part.manifest.tables_version == u64::from(TABLES_VERSION);
+            let tables = if is_known { Some(tables.map_err(internal)?) } else { None };
+            proof.parts.push(Rebuilt { part, tables, nation: None });
         }
+        proof.stands(journal).map_err(|error| {
+            Failure::new("unreadable", error.to_string()).at("the hub's journal")
+        })?;
         Ok(proof)
+    }
+
+    /// What journal and archive both hold, or two parts, is the same: only one of them is read.
+    fn against(
+        &mut self,
+        journal: &mut FileDisk,
+        part: &Part,
+        states: &mut BTreeMap<String, Hash>,
+    ) -> Result<(), DiskError> {
+        for listed in &part.manifest.files {
+            let file = listed.file();
+            let own = match listed {
+                Listed::Table { .. } => continue,
+                Listed::Segment { .. } | Listed::Anchor { .. } => read_back(journal, file)?,
+            };
+            if own.is_some_and(|own| own != listed.content()) {
+                let what = format!("{file} is not the journal's own");
+                self.report.push(damage(part, file, what));
+            }
+            if listed.is_segment() && own.is_none() {
+                self.archived.insert(file.to_owned(), Part::name(part.manifest.segments));
+            }
+            let (_, sha256) = listed.content();
+            if *states.entry(file.to_owned()).or_insert(sha256) != sha256 {
+                let what = format!("{file} is not that of the part before");
+                self.report.push(damage(part, file, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The journal itself has the anchor that it begins with: an archive beside it is no part of
+    /// it, and without the anchor nothing but its snapshots tells what it goes on from.
+    fn stands(&mut self, journal: &mut FileDisk) -> Result<(), DiskError> {
+        let Some(oldest) = journal::oldest(journal)? else { return Ok(()) };
+        let places = journal::places(journal)?;
+        let first = places.iter().find(|place| place.segment.checked_add(1) == Some(oldest));
+        let Some(first) = first.filter(|place| place.record > 0) else { return Ok(()) };
+        let name = journal::anchor_name(first.record);
+        // One that is there and does not hold is named by whoever reads it.
+        if journal.len(&name)?.is_some() {
+            return Ok(());
+        }
+        let segments = self.parts.iter().map(|rebuilt| rebuilt.part.manifest.segments);
+        let part = segments.into_iter().find(|segments| segments.last == first.segment);
+        let remedy = match part.map(Part::name) {
+            Some(part) => format!("copy it from the archive's {part} into the journal's directory"),
+            None => "take it from the archive or a backup".to_owned(),
+        };
+        self.report.push(DamageView {
+            check: Check::Snapshots,
+            file: name,
+            from_record: first.record.saturating_add(1),
+            to_record: Some(first.record),
+            what: format!("the anchor that stands for older segments is not there: {remedy}"),
+        });
+        Ok(())
     }
 
     /// Takes the next record.
     pub(in crate::ledger) fn step(&mut self, step: &Step<'_>) -> Result<(), String> {
         let number = step.number();
         let of = self.parts.iter_mut().find(|rebuilt| {
-            let records = rebuilt.part.records;
+            let records = rebuilt.part.manifest.records;
             (records.first..=records.last).contains(&number)
         });
-        match of.and_then(|rebuilt| rebuilt.tables.as_mut()) {
+        let Some(Rebuilt { part, tables, nation }) = of else { return Ok(()) };
+        if number == part.manifest.records.last {
+            *nation = Some(step.nation().to_owned());
+        }
+        match tables {
             Some(tables) => tables.step(step).map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
-    /// Adds what was found to a report; tables can be judged only where all records hold.
+    /// Adds what was found to a report; what records say of a part can be judged only where all of
+    /// them up to its end hold.
     pub(in crate::ledger) fn finish(mut self, report: &mut VerifyReport) -> Result<(), Failure> {
         report.checked.files = self.files;
-        let holds = report.stops_before.is_none();
-        for Rebuilt { part, tables } in self.parts {
-            let Some(tables) = tables.filter(|_| holds) else { continue };
-            for table in tables.finish().map_err(internal)? {
-                let listed = part.files.iter().find(|listed| listed.file == table.file);
-                if listed.is_none_or(|listed| listed.sha256 != table.sha256) {
-                    let what = format!("{} is not what its records say", table.file);
-                    self.report.push(damage(&part, &table.file, what));
-                }
+        let stops = report.stops_before.unwrap_or(u64::MAX);
+        for damage in &mut report.damage {
+            // The reader of both knows no directories.
+            if let Some(part) = self.archived.get(&damage.file) {
+                damage.what = damage.what.replace(&damage.file, &format!("{part}/{}", damage.file));
+                damage.file = format!("{part}/{}", damage.file);
             }
+        }
+        for Rebuilt { part, tables, nation } in self.parts {
+            if part.manifest.records.last >= stops {
+                continue;
+            }
+            let mut wrong = Vec::new();
+            if nation.is_some_and(|nation| nation != part.manifest.nation) {
+                wrong.push(untrue("nation"));
+            }
+            match tables {
+                Some(tables) => wrong.extend(differing(&part, tables).map_err(internal)?),
+                None => wrong.push((MANIFEST.to_owned(), unknown_version(&part))),
+            }
+            self.report.extend(wrong.into_iter().map(|(file, what)| damage(&part, &file, what)));
         }
         for damage in self.report {
             report.add(damage);
@@ -164,14 +251,49 @@ impl Proof {
     }
 }
 
+/// Tables, and what is said of them, that their records do not say.
+fn differing(part: &Part, tables: Tables<io::Sink>) -> io::Result<Vec<Wrong>> {
+    let mut wrong = Vec::new();
+    for table in tables.finish()? {
+        let listed = part.manifest.files.iter().find(|listed| listed.file() == table.file);
+        let what = match listed {
+            Some(listed) if listed.content() != (table.bytes, table.sha256) => {
+                "is not what its records say"
+            }
+            Some(Listed::Table { rows, .. }) if *rows == table.rows => continue,
+            Some(_) | None => "has other rows than the manifest says",
+        };
+        wrong.push((table.file.clone(), format!("{} {what}", table.file)));
+    }
+    Ok(wrong)
+}
+
+fn unknown_version(part: &Part) -> String {
+    let found = part.manifest.tables_version;
+    format!(
+        "tables_version is {found}, and no release made such tables: they can't be proved (this \
+         program makes {TABLES_VERSION})"
+    )
+}
+
 fn damage(part: &Part, file: &str, what: String) -> DamageView {
     DamageView {
         check: Check::Archive,
-        file: format!("{}/{file}", Part::name(part.segments)),
-        from_record: part.records.first,
-        to_record: Some(part.records.last),
+        file: format!("{}/{file}", Part::name(part.manifest.segments)),
+        from_record: part.manifest.records.first,
+        to_record: Some(part.manifest.records.last),
         what,
     }
+}
+
+/// A manifest that does not hold: which records its part has nobody says.
+fn unlisted(place: &Place, what: String) -> DamageView {
+    let file = format!("{}/{MANIFEST}", Part::name(place.segments));
+    DamageView { check: Check::Archive, file, from_record: 1, to_record: None, what }
+}
+
+fn unreadable(part: &Part, error: &DiskError) -> Failure {
+    Failure::new("unreadable", error.to_string()).at(part.path.display().to_string())
 }
 
 /// What is written into nothing can't fail.

@@ -8,6 +8,7 @@ use host::offline::Step;
 use host::table::{
     Cell, Column, PAYMENTS, Parquet, TRANSFERS, csv_line, payment_row, transfer_row,
 };
+use journal::Hash;
 use sha2::{Digest, Sha256};
 
 /// What a table is written to, and what has gone there.
@@ -33,10 +34,11 @@ impl<W: Write> Hashed<W> {
 /// A table that is whole.
 #[derive(Debug)]
 pub(super) struct Written<W> {
+    pub(super) name: &'static str,
     pub(super) file: String,
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    pub(super) sha256: String,
+    pub(super) sha256: Hash,
     pub(super) to: W,
 }
 
@@ -79,9 +81,9 @@ impl<W: Write> Table<W> {
         let (name, rows) = (self.name, self.rows);
         let written = |form: &str, mut hashed: Hashed<W>| {
             hashed.to.flush()?;
-            let sha256 = journal::Hash(hashed.hash.finalize().into()).to_string();
+            let sha256 = Hash(hashed.hash.finalize().into());
             let file = format!("{name}.{form}");
-            io::Result::Ok(Written { file, rows, bytes: hashed.bytes, sha256, to: hashed.to })
+            io::Result::Ok(Written { name, file, rows, bytes: hashed.bytes, sha256, to: hashed.to })
         };
         Ok([written("csv", self.csv)?, written("parquet", self.to_parquet)?])
     }
