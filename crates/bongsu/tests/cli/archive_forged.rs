@@ -114,8 +114,8 @@ pub(crate) fn manifest(nation: &Nation, to: &Path) {
     assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
 }
 
-/// A copy of what the journal still has, changed with its manifest: the journal is what is read, and
-/// the copy must be the same all the same, and is not removed for.
+/// A copy of what the journal still has, changed with its manifest: the journal is what is read,
+/// and the copy must be the same all the same, and is not removed for.
 pub(crate) fn copies(nation: &Nation, to: &Path) {
     let part = the_part(to);
     let path = part.join("manifest.json");
