@@ -71,6 +71,12 @@ pub struct VerifyReport {
 }
 
 impl VerifyReport {
+    /// The last record that is in the books.
+    pub fn last_in_books(&self) -> u64 {
+        let next = self.first_record.max(1).saturating_add(self.records);
+        self.stops_before.unwrap_or(next).saturating_sub(1)
+    }
+
     /// What a check has found, and how much it has looked at.
     pub fn of(&self, check: Check) -> (usize, u64) {
         let found = self.damage.iter().filter(|damage| damage.check == check).count();

@@ -67,6 +67,9 @@ fn put_away(nation: &Nation) {
     let before = nation.json(&["ledger", "verify"], 0);
     let accounts = nation.json(&["ledger", "accounts"], 0);
     let transfers = nation.json(&["ledger", "transfers"], 0);
+    let paid = nation.json(&["ledger", "export", "--table", "payments"], 0);
+    let rrn = paid["payments"][0]["rrn"].as_str().unwrap();
+    let payment = nation.json(&["ledger", "payment", rrn], 0);
     let to: PathBuf = nation.dir.join("archive");
     let dir = to.to_str().unwrap();
     let archive = |more: &[&str], code| {
@@ -99,6 +102,7 @@ fn put_away(nation: &Nation) {
     let first = kept["made"]["records"]["last"].as_u64().unwrap() + 1;
     assert_eq!((&alone["ok"], &alone["first_record"]), (&json!(true), &json!(first)), "{alone}");
     assert_eq!(nation.json(&["ledger", "accounts"], 0), accounts);
+    looked_up(nation, rrn, first, dir, &payment);
     let whole = nation.json(&["ledger", "verify", "--archive", dir], 0);
     for key in ["ok", "records", "first_record", "transfers", "payments", "sums"] {
         assert_eq!(whole[key], before[key], "{key}");
@@ -111,6 +115,18 @@ fn put_away(nation: &Nation) {
     tables(&to, &transfers, first);
     crate::archive_forged::manifest(nation, &to);
     altered(nation, &to);
+}
+
+/// What is not found may have been put away, which is said; and there it is found.
+fn looked_up(nation: &Nation, rrn: &str, first: u64, dir: &str, payment: &Value) {
+    let none = nation.json(&["ledger", "payment", "NONE"], 1);
+    assert_eq!(none, json!({ "payments": [], "first_record": first }));
+    let ran = nation.run(&["ledger", "payment", "NONE"]);
+    let told = format!("records before {first} were put away");
+    assert!(ran.err.contains(&told) && ran.err.contains("--archive"), "{}", ran.err);
+    assert_eq!(nation.json(&["ledger", "payment", rrn, "--archive", dir], 0), *payment);
+    let none = nation.json(&["ledger", "payment", "NONE", "--archive", dir], 1);
+    assert_eq!(none, json!({ "payments": [] }));
 }
 
 /// What reversals may still come for goes in a trial nation alone, and it is told.

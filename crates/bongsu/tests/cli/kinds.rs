@@ -11,11 +11,17 @@ fn text<'a>(value: &'a Value, key: &str) -> &'a str {
     value[key].as_str().unwrap_or_else(|| panic!("{key} of {value}"))
 }
 
-/// What the hub says of a payment. A refund that names it by its RRN is found too: several, 2.
+/// What the hub says of a payment. Refunds that name it by its RRN are found too: behind it, and in
+/// JSON, where the newest is first, before it.
 fn known(nation: &Nation, rrn: &str, kind: &str, count: usize) -> Value {
-    let found = nation.json(&["ledger", "payment", rrn], if count > 1 { 2 } else { 0 });
-    assert_eq!(found["payments"].as_array().unwrap().len(), count);
+    let found = nation.json(&["ledger", "payment", rrn], 0);
     let payments = found["payments"].as_array().unwrap();
+    let kinds: Vec<&str> = payments.iter().map(|payment| text(payment, "kind")).collect();
+    assert_eq!(kinds, [&vec!["refund"; count - 1][..], &[kind]].concat(), "{found}");
+    let page = nation.run(&["ledger", "payment", rrn]);
+    let told = page.text().lines().filter_map(|line| line.strip_prefix("kind "));
+    let told: Vec<&str> = told.map(str::trim).collect();
+    assert_eq!((page.code, told), (0, kinds.into_iter().rev().collect()));
     payments.iter().find(|payment| payment["kind"] == kind).unwrap().clone()
 }
 

@@ -133,6 +133,8 @@ fn beside_a_nation_and_after_it() {
     let by_stan = ["ledger", "payment", "--stan", stan, "--terminal", "PYO00001"];
     assert_eq!(nation.json(&by_stan, 0), found);
     assert_eq!(nation.json(&["ledger", "payment", "NONE"], 1), json!({ "payments": [] }));
+    let small = nation.run(&["ledger", "payment", &rrn.to_ascii_lowercase()]);
+    assert!(small.code == 1 && small.err.contains(&format!("{rrn} is another")), "{}", small.err);
 
     // Account 98 is empty. Two payments of one trace number, told apart by their time.
     let empty = ["--pan", "9408020000000981", "--amount", "1.00", "--stan", "77", "--at"];
@@ -229,6 +231,9 @@ fn damaged(nation: &Nation, rrn: &str) {
         assert_eq!(list["complete"], false, "{list}");
         assert_eq!(list["damage"], report["damage"], "{list}");
         assert_eq!(list["error"]["kind"] == "damaged", code == 2, "{list}");
+        if ["accounts", "payment"].contains(&arguments[1]) {
+            assert_eq!(list["as_of_record"], damage["from_record"].as_u64().unwrap() - 1);
+        }
         let ran = nation.run(arguments);
         assert!(ran.code == code && ran.err.contains(note), "{} {}", ran.code, ran.err);
     }
