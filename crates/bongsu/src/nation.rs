@@ -242,28 +242,14 @@ impl Nation {
         config.station_named(name).map(|station| station.id)
     }
 
-    /// The one payment with that RRN at that terminal, as the running hub knows it. A refund may
-    /// have its purchase's RRN; the purchase is meant unless `refund` says otherwise.
-    pub(crate) fn payment(
-        &self,
-        rrn: &str,
-        terminal: &str,
-        refund: bool,
-    ) -> Result<Option<Value>, Failure> {
+    /// Payments with that RRN at that terminal, as the running hub knows them; none where none
+    /// runs. A refund may have its purchase's RRN.
+    pub(crate) fn payments(&self, rrn: &str, terminal: &str) -> Result<Vec<Value>, Failure> {
         if self.config.is_none() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let path = format!("/api/v1/payments?rrn={}&terminal={}", escaped(rrn), escaped(terminal));
-        let Some(answer) = self.place.ask(&RoleName::Hub, &path)? else {
-            return Ok(None);
-        };
-        let payments = answer["payments"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let meant = |payment: &&Value| (payment["kind"] == "refund") == refund;
-        let meant: Vec<&Value> = payments.iter().filter(meant).collect();
-        match (payments, meant.as_slice()) {
-            ([payment], _) => Ok(Some(payment.clone())),
-            (_, [payment]) => Ok(Some((*payment).clone())),
-            _ => Ok(None),
-        }
+        let answer = self.place.ask(&RoleName::Hub, &path)?;
+        Ok(answer.and_then(|answer| answer["payments"].as_array().cloned()).unwrap_or_default())
     }
 }

@@ -187,8 +187,8 @@ impl Pay {
         }
         let found = match &self.original {
             Some(rrn) if self.kind.has_original() => {
-                let refund = self.original_kind == Some(Kind::Refund);
-                nation.payment(rrn, known.terminal.as_str(), refund)?
+                let known = nation.payments(rrn, known.terminal.as_str())?;
+                original_among(known, self.kind, self.original_kind)
             }
             Some(_) | None => None,
         };
@@ -347,6 +347,21 @@ impl Pay {
     }
 }
 
+/// The payment that a request speaks of, among those with the RRN that it gives. A refund may have
+/// its purchase's: only a reversal speaks of a refund, if that is all there is or what was said.
+/// Of several nobody knows.
+fn original_among(mut known: Vec<Value>, kind: Kind, original: Option<Kind>) -> Option<Value> {
+    let is = |payment: &Value, kind: Kind| payment["kind"] == kind.name();
+    let is_alone = known.len() == 1 && kind == Kind::Reversal;
+    known.retain(|payment| match kind {
+        Kind::Complete => is(payment, Kind::Preauth),
+        Kind::Reversal => is_alone || is(payment, Kind::Refund) == (original == Some(Kind::Refund)),
+        Kind::Refund => !is(payment, Kind::Refund),
+        Kind::Purchase | Kind::Cash | Kind::Preauth | Kind::Balance | Kind::Echo => false,
+    });
+    if known.len() > 1 { None } else { known.pop() }
+}
+
 fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
@@ -365,4 +380,35 @@ fn moment(place: &'static str, text: &str) -> Result<Timestamp, Failure> {
 /// Another one every millisecond, so that two payments by hand never share one within 16 minutes.
 fn stan_of(at: Timestamp) -> Stan {
     Stan::from_counter(at.0 / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(known: &[&str], kind: Kind, original: Option<Kind>) -> Option<usize> {
+        let known = known.iter().enumerate().map(|(i, kind)| json!({"kind": kind, "at": i}));
+        let found = original_among(known.collect(), kind, original)?;
+        found["at"].as_u64().and_then(|at| usize::try_from(at).ok())
+    }
+
+    /// Once the purchase was put away, its refund is all that is known of its RRN.
+    #[test]
+    fn a_refund_is_never_the_original_of_a_refund() {
+        use Kind::{Complete, Refund, Reversal};
+        assert_eq!(found(&["refund"], Refund, None), None);
+        assert_eq!(found(&["refund", "refund"], Refund, None), None);
+        assert_eq!(found(&["refund", "purchase", "refund"], Refund, None), Some(1));
+        assert_eq!(found(&["preauth"], Refund, None), Some(0));
+        assert_eq!(found(&["purchase", "purchase"], Refund, None), None);
+        assert_eq!(found(&["refund"], Complete, None), None);
+        assert_eq!(found(&["purchase"], Complete, None), None);
+        assert_eq!(found(&["refund", "preauth"], Complete, None), Some(1));
+        assert_eq!(found(&["refund"], Reversal, None), Some(0));
+        assert_eq!(found(&["refund", "purchase"], Reversal, None), Some(1));
+        assert_eq!(found(&["refund", "purchase"], Reversal, Some(Refund)), Some(0));
+        assert_eq!(found(&["purchase"], Reversal, Some(Refund)), Some(0));
+        assert_eq!(found(&["refund", "refund", "purchase"], Reversal, Some(Refund)), None);
+        assert_eq!(found(&[], Reversal, None), None);
+    }
 }

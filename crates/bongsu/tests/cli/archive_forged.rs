@@ -111,6 +111,7 @@ pub(crate) fn manifest(nation: &Nation, to: &Path) {
         );
     }
     std::fs::copy(part.join(&anchor), &here).unwrap();
+    assert_eq!(nation.json(&["ledger", "verify"], 0)["ok"], true);
     assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
 }
 
