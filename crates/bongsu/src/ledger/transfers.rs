@@ -181,13 +181,25 @@ impl Transfers {
 
 impl Export {
     fn form(&self) -> Form {
-        let ending = self.file.as_ref().and_then(|file| file.extension()?.to_str());
-        let by_name = || match ending {
-            Some("json") => Form::Json,
-            Some("parquet") => Form::Parquet,
-            Some(_) | None => Form::Csv,
-        };
-        self.format.unwrap_or_else(by_name)
+        self.format.or(self.by_name()).unwrap_or(Form::Csv)
+    }
+
+    /// What the file's name says, if it says anything that is known.
+    fn by_name(&self) -> Option<Form> {
+        let ending = self.file.as_ref()?.extension()?.to_str()?;
+        match ending.to_ascii_lowercase().as_str() {
+            "csv" => Some(Form::Csv),
+            "json" => Some(Form::Json),
+            "parquet" => Some(Form::Parquet),
+            _ => None,
+        }
+    }
+
+    /// A name that says something else than what is written.
+    fn misnamed(&self) -> Option<String> {
+        let ending = self.file.as_ref()?.extension()?.display();
+        let is_said = self.format.is_some() || self.by_name().is_some();
+        (!is_said).then(|| format!("note: .{ending} is not known: CSV is written; see --format"))
     }
 
     /// CSV has no place for a failure, so it is for people.
@@ -201,6 +213,9 @@ impl Export {
     pub(super) fn run(&self) -> Result<Exit, Failure> {
         let days = self.days.in_order()?;
         let config = self.place.config()?;
+        if let Some(note) = self.misnamed() {
+            output::note(&note);
+        }
         let table = self.table;
         let wanted = Wanted { table, account: None, days };
         let shape = match self.form() {
@@ -235,10 +250,11 @@ impl Export {
 
 fn named(text: &str, config: &Config) -> Result<u128, Failure> {
     let station = |name: &str| config.station_named(name).map(|station| station.id);
-    account_id(text, config.currency, station).ok_or_else(|| {
-        Failure::new("unknown_account", format!("{text} is no account"))
-            .at("--account")
-            .todo("as `bongsu ledger accounts` has them: KIND:OWNER, position:100001, or an id")
+    account_id(text, &config.name, config.currency, station).ok_or_else(|| {
+        Failure::new("unknown_account", format!("{text} is no account")).at("--account").todo(
+            "name kind and owner as `bongsu ledger accounts` has them, as in position:100001 \
+                 (the nation's own is settlement), or an id",
+        )
     })
 }
 

@@ -96,6 +96,47 @@ fn dated(nation: &Nation, all: &Value, transfer: &Value, day: &str) {
     assert!(of_first["transfers"].as_array().unwrap().contains(cap), "{of_first}");
 }
 
+/// One account's list is what touches it, by whatever name it is asked for.
+fn of_one(nation: &Nation, accounts: &Value, issuer: &str, transfers: &[Value]) {
+    let position = ["ledger", "transfers", "--account", issuer];
+    let list = nation.json(&position, 0)["transfers"].as_array().unwrap().clone();
+    let touches = |t: &&Value| t["debit"] == issuer || t["credit"] == issuer;
+    assert_eq!(list, transfers.iter().filter(touches).cloned().collect::<Vec<_>>());
+    let account = accounts["accounts"].as_array().unwrap().iter();
+    let by_id = account.clone().find(|a| a["kind"] == "position" && a["owner"] == "100002");
+    let by_id = by_id.unwrap()["id"].as_str().unwrap();
+    let by_id = nation.json(&["ledger", "transfers", "--account", by_id], 0);
+    assert_eq!(by_id["transfers"].as_array().unwrap(), &list);
+    // As the list of accounts has it: kind and owner.
+    let own = account.clone().find(|account| account["kind"] == "settlement").unwrap();
+    let own = format!("settlement:{}", own["owner"].as_str().unwrap());
+    let by_owner = nation.json(&["ledger", "transfers", "--account", &own], 0);
+    assert_eq!(by_owner, nation.json(&["ledger", "transfers", "--account", "settlement"], 0));
+    for unknown in ["position:999999", "position", "cash:100001"] {
+        let failure = nation.json(&["ledger", "transfers", "--account", unknown], 2);
+        assert_eq!(failure["error"]["kind"], "unknown_account", "{failure}");
+    }
+}
+
+/// A file is written as its name ends.
+fn named(nation: &Nation) {
+    for (name, first, is_known) in [
+        ("e.json", "{\"tran", true),
+        ("e.parquet", "PAR1", true),
+        ("e.PARQUET", "PAR1", true),
+        ("e.csv", "id,paym", true),
+        ("e", "id,paym", true),
+        ("e.xlsx", "id,paym", false),
+    ] {
+        let file = nation.dir.join(name);
+        let ran = nation.run(&["ledger", "export", "--file", file.to_str().unwrap()]);
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(ran.code == 0 && bytes.starts_with(first.as_bytes()), "{name}: {}", ran.err);
+        assert_ne!(ran.err.contains("CSV is written"), is_known, "{name}: {}", ran.err);
+        std::fs::remove_file(&file).unwrap();
+    }
+}
+
 /// Of a nation in which `rrn` was paid at a terminal of 100001 by a card of 100002, and reversed.
 pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     let all = agreeing(nation, accounts);
@@ -120,22 +161,8 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
     assert_eq!(first["business_date"], payment["business_date"]);
     assert_eq!(first["cycle"], payment["cycle"]);
 
-    // One account's list is what touches it.
-    let position = ["ledger", "transfers", "--account", issuer];
-    let list = nation.json(&position, 0)["transfers"].as_array().unwrap().clone();
-    let touches = |t: &&Value| t["debit"] == issuer || t["credit"] == issuer;
-    assert_eq!(list, transfers.iter().filter(touches).cloned().collect::<Vec<_>>());
-    let account = accounts["accounts"].as_array().unwrap().iter();
-    let by_id = account.clone().find(|a| a["kind"] == "position" && a["owner"] == "100002");
-    let by_id = by_id.unwrap()["id"].as_str().unwrap();
-    let by_id = nation.json(&["ledger", "transfers", "--account", by_id], 0);
-    assert_eq!(by_id["transfers"].as_array().unwrap(), &list);
+    of_one(nation, accounts, issuer, transfers);
     dated(nation, &all, first, payment["business_date"].as_str().unwrap());
-    for unknown in ["position:999999", "position", "cash:100001"] {
-        let failure = nation.json(&["ledger", "transfers", "--account", unknown], 2);
-        assert_eq!(failure["error"]["kind"], "unknown_account", "{failure}");
-    }
-
     // Every way to write them is the same list.
     assert_eq!(nation.run(&["ledger", "transfers"]).text().lines().count(), transfers.len());
     let json = nation.json(&["ledger", "export"], 0);
@@ -158,14 +185,7 @@ pub(crate) fn check(nation: &Nation, accounts: &Value, payment: &Value) {
         }
     }
     assert_eq!(lines.count(), transfers.len());
-    // A file is written as its name ends.
-    for (name, first) in [("e.json", "{\"tran"), ("e.parquet", "PAR1"), ("e.txt", "id,paym")] {
-        let file = nation.dir.join(name);
-        let ran = nation.run(&["ledger", "export", "--file", file.to_str().unwrap()]);
-        let bytes = std::fs::read(&file).unwrap();
-        assert!(ran.code == 0 && bytes.starts_with(first.as_bytes()), "{name}: {}", ran.err);
-        std::fs::remove_file(&file).unwrap();
-    }
+    named(nation);
     let nowhere = nation.run(&["ledger", "export", "--format", "json", "--file", "/nowhere/x"]);
     assert_eq!((nowhere.code, &nowhere.json()["error"]["kind"]), (2, &json!("unwritable")));
 }

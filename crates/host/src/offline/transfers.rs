@@ -290,9 +290,10 @@ fn leg_name(transfer: &Transfer) -> &'static str {
 }
 
 /// The id of an account by its name, or by its 32 hexadecimal digits. A station is named as the
-/// configuration names it, or by its number.
+/// configuration names it, or by its number; the nation, whose `settlement` is, may be left out.
 pub fn account_id(
     text: &str,
+    nation: &str,
     currency: Currency,
     station: impl Fn(&str) -> Option<StationId>,
 ) -> Option<u128> {
@@ -302,11 +303,14 @@ pub fn account_id(
         return Some(id);
     }
     let (kind, owner) = text.split_once(':').unwrap_or((text, ""));
+    let kind = chart::Kind::ALL.into_iter().find(|known| known.name() == kind)?;
+    if kind == chart::Kind::Settlement {
+        return (owner.is_empty() || owner == nation).then(|| chart::settlement(currency));
+    }
     let (owner, at) = match owner.split_once('@') {
         Some((owner, at)) => (owner, Some(at)),
         None => (owner, None),
     };
-    let kind = chart::Kind::ALL.into_iter().find(|known| known.name() == kind)?;
     let participant = owner.parse().ok().and_then(ParticipantId::new);
     let at = at.map(|name| station(name).or_else(|| name.parse().ok().map(StationId)));
     let of = |id: fn(ParticipantId, Currency) -> u128| Some(id(participant?, currency));
@@ -317,7 +321,6 @@ pub fn account_id(
         chart::Kind::OnusIssued => of(chart::onus_issued),
         chart::Kind::OnusAcquired => of(chart::onus_acquired),
         chart::Kind::Escrow => return Some(chart::escrow(participant?, at??, currency)),
-        chart::Kind::Settlement if owner.is_empty() => Some(chart::settlement(currency)),
         chart::Kind::Settlement => None,
     };
     id.filter(|_| at.is_none())
@@ -330,14 +333,16 @@ mod tests {
     #[test]
     fn an_account_is_found_by_the_name_that_it_is_shown_with() {
         let station = |name: &str| (name == "nampo").then_some(StationId(2));
-        let id = |text: &str| account_id(text, Currency::KPW, station);
+        let id = |text: &str| account_id(text, "A land @ rest", Currency::KPW, station);
         let bank = ParticipantId::new(100_001).unwrap();
         assert_eq!(id("position:100001"), Some(chart::position(bank, Currency::KPW)));
         let escrow = chart::escrow(bank, StationId(2), Currency::KPW);
         assert_eq!(id("escrow:100001@nampo"), Some(escrow));
         assert_eq!(id("escrow:100001@2"), Some(escrow));
         assert_eq!(id(&format!("{escrow:032x}")), Some(escrow));
-        assert_eq!(id("settlement"), Some(chart::settlement(Currency::KPW)));
+        for shown in ["settlement", "settlement:A land @ rest"] {
+            assert_eq!(id(shown), Some(chart::settlement(Currency::KPW)));
+        }
         for bad in [
             "",
             "position",
