@@ -184,7 +184,7 @@ impl Offline {
         let (found, mut report) = {
             let replay = Replay::new(&mut hub, &mut books);
             let mut reading = Reading::new(config, replay, &probes);
-            reading.first_date = transfers::first_date(&mut disk, extent);
+            reading.first_date = transfers::first_date(config, &mut disk, extent);
             let found = journal::verify_states(disk, extent, &mut |item| match item {
                 Verified::Base { file, bytes, .. } => reading.begin_at(file, bytes),
                 Verified::Record(record) => reading.record(&record, visit),

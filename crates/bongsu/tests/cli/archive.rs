@@ -11,24 +11,26 @@ use crate::nation::Nation;
 /// Records of a journal: kind, version, time, payload.
 type Plain = (u8, u8, u64, Vec<u8>);
 
-/// Writes the hub's journal again in segments of 8 KiB, so that a small one has many; so many
-/// records are a frame.
-pub(crate) fn cut(nation: &Nation, frame: usize) {
-    let path = nation.dir.join("hub/journal");
-    let mut records: Vec<Plain> = Vec::new();
-    let disk = FileDisk::open(&path).unwrap();
+fn records(nation: &Nation) -> Vec<Plain> {
+    let mut records = Vec::new();
+    let disk = FileDisk::open(&nation.dir.join("hub/journal")).unwrap();
     journal::verify(disk, Extent::All, &mut |record| {
         let payload = record.payload.to_vec();
         records.push((record.kind, record.version, record.time_ns, payload));
         Ok(())
     })
     .unwrap();
-    std::fs::remove_dir_all(&path).unwrap();
+    records
+}
+
+/// Goes on with the hub's journal, in segments of 8 KiB, so that a small one has many; so many
+/// records are a frame.
+fn write(nation: &Nation, records: &[Plain], frame: usize, epoch: u64) {
     let node = NodeId::from_name("hub").unwrap();
     let options = Options { segment_bytes: 8 * 1024, ..Options::new(node) };
-    let disk = FileDisk::open(&path).unwrap();
+    let disk = FileDisk::open(&nation.dir.join("hub/journal")).unwrap();
     let (mut writer, _) = journal::open(disk, options, frame as u64, &mut |_| Ok(())).unwrap();
-    writer.start_epoch(1, frame as u64).unwrap();
+    writer.start_epoch(epoch, frame as u64).unwrap();
     for frame in records.chunks(frame) {
         let mut batch = Batch::new(frame[0].2);
         for (kind, version, time, payload) in frame {
@@ -37,6 +39,43 @@ pub(crate) fn cut(nation: &Nation, frame: usize) {
         writer.append(&mut batch).unwrap();
     }
     writer.stop(2).unwrap();
+}
+
+/// Writes the hub's journal again.
+pub(crate) fn cut(nation: &Nation, frame: usize) {
+    let records = records(nation);
+    std::fs::remove_dir_all(nation.dir.join("hub/journal")).unwrap();
+    write(nation, &records, frame, 1);
+}
+
+/// A journal that is put away as it grows: what happens in one part to a payment of another is in
+/// the tables, which were made from the anchor on, what it is when all is read from the beginning.
+fn in_parts(nation: &Nation) {
+    let (journal, kept) = (nation.dir.join("hub/journal"), nation.dir.join("kept"));
+    let (before, records) = (nation.json(&["ledger", "verify"], 0), records(nation));
+    let whole = nation.json(&["ledger", "export", "--table", "payments"], 0);
+    copy(&journal, &kept);
+    let mut most = 0;
+    for pieces in [2, 3, 5] {
+        let to = nation.dir.join(format!("in-{pieces}"));
+        let dir = to.to_str().unwrap();
+        std::fs::remove_dir_all(&journal).unwrap();
+        for (piece, epoch) in records.chunks(records.len() / pieces + 1).zip(1..) {
+            write(nation, piece, 3, epoch);
+            nation.json(&["ledger", "archive", "--before", "2140-01-01", "--to", dir], 0);
+        }
+        let report = nation.json(&["ledger", "verify", "--archive", dir], 0);
+        for key in ["ok", "records", "first_record", "transfers", "payments", "sums"] {
+            assert_eq!(report[key], before[key], "{pieces}: {key}");
+        }
+        let paid = ["ledger", "export", "--table", "payments", "--archive", dir];
+        assert_eq!(nation.json(&paid, 0), whole, "{pieces}");
+        most = most.max(std::fs::read_dir(&to).unwrap().count());
+        std::fs::remove_dir_all(&to).unwrap();
+    }
+    assert!(most > 2, "{most} parts");
+    std::fs::remove_dir_all(&journal).unwrap();
+    std::fs::rename(&kept, &journal).unwrap();
 }
 
 pub(crate) fn segments(nation: &Nation) -> usize {
@@ -56,6 +95,7 @@ pub(crate) fn check_stopped(nation: &Nation) {
     let (journal, own) = (nation.dir.join("hub/journal"), nation.dir.join("own"));
     copy(&journal, &own);
     cut(nation, 3);
+    in_parts(nation);
     crate::archive_forged::of_another(nation);
     crate::archive_killed::check(nation);
     put_away(nation);

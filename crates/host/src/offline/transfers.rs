@@ -9,8 +9,10 @@ use switch::legs::{self, Implied};
 use switch::record::{self, Fact, Part};
 
 use super::{Probes, shown};
+use crate::config::Config;
+use crate::hub::machine_config;
 use crate::hub::query::account_name;
-use crate::hub::replay::snapshot;
+use crate::hub::replay::{restore, snapshot};
 use crate::view::PaymentView;
 
 /// A record that was just taken, and the transfers that it moved.
@@ -241,7 +243,11 @@ impl<'a> Step<'a> {
 
 /// The first business date of a journal, which is set after the first caps are; none if what is
 /// read first stands on a later day. What does not hold is told by who reads everything.
-pub(super) fn first_date(disk: &mut impl Disk, extent: Extent) -> Option<BusinessDate> {
+pub(super) fn first_date(
+    config: &Config,
+    disk: &mut impl Disk,
+    extent: Extent,
+) -> Option<BusinessDate> {
     let mut first = None;
     let enough = || Err("enough".to_owned());
     let read = journal::verify_states(disk, extent, &mut |item| match item {
@@ -253,12 +259,19 @@ pub(super) fn first_date(disk: &mut impl Disk, extent: Extent) -> Option<Busines
             Ok(_) => Ok(()),
             Err(_) => enough(),
         },
-        Verified::Base { .. } => enough(),
-        Verified::State { .. } => Ok(()),
+        Verified::Base { bytes, .. } if is_on_a_day(config, bytes) => enough(),
+        // The facts of a large nation fill more than a segment, which may have been put away.
+        Verified::Base { .. } | Verified::State { .. } => Ok(()),
     });
     // Nearly always it has had enough.
     drop(read);
     first
+}
+
+/// Whether a state is of a business date; one that can't be read is told by who begins at it.
+fn is_on_a_day(config: &Config, state: &[u8]) -> bool {
+    let (mut hub, mut books) = (Hub::new(machine_config(config)), Books::new());
+    restore(&mut hub, &mut books, state).is_err() || hub.state().cycle() > 0
 }
 
 /// Codes below 100 are legs of payments (R-MATCH); the others belong to records of their own.
