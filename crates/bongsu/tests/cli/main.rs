@@ -11,6 +11,7 @@ mod config;
 mod exit;
 mod init;
 mod kinds;
+mod lost;
 mod message;
 mod nation;
 mod new_bank;

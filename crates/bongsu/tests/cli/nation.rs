@@ -183,6 +183,7 @@ fn beside_a_nation_and_after_it() {
     crate::change::check_stopped(&nation);
     assert_eq!(nation.json(&["bank", "100002", "book"], 2)["error"]["kind"], "not_running");
     crate::archive::check_stopped(&nation);
+    crate::lost::check_stopped(&nation, rrn);
     damaged(&nation, rrn);
     drop(std::fs::remove_dir_all(&nation.dir));
 }
