@@ -4,8 +4,8 @@
 mod support;
 
 use journal::sim_disk::SimDisk;
-use journal::{Block, Damage, Disk, Extent, Flaw, Report, Verified, anchor, retire, shelf};
-use support::{SEGMENT, append, check, filled, options, reopen};
+use journal::{Batch, Block, Damage, Disk, Extent, Flaw, Report, Verified, anchor, retire, shelf};
+use support::{SEGMENT, append, check, filled, options, record, reopen};
 
 fn name(number: u64) -> String {
     format!("{number:010}.seg")
@@ -45,11 +45,18 @@ fn stopped() -> SimDisk {
     disk
 }
 
-/// Another journal of as many segments, of the same role.
+/// Another journal of as many segments, of the same role, in which no record is as here.
 fn stranger() -> SimDisk {
     let mut writer = reopen(SimDisk::new(5), options(Block::B512)).unwrap().writer;
     for frame in 0..300 {
-        append(&mut writer, frame % 5 + 1).unwrap();
+        let first = writer.mark().record + 1;
+        let mut batch = Batch::new(record(first).2);
+        for number in first..=first + frame % 5 {
+            let (kind, version, time_ns, mut payload) = record(number);
+            payload.push(0);
+            batch.push(kind, version, time_ns, &payload).unwrap();
+        }
+        writer.append(&mut batch).unwrap();
     }
     writer.stop(0).unwrap()
 }
@@ -141,6 +148,79 @@ fn segments_that_are_lost_together_bound_each_other() {
     }
     let all = Flaw::SegmentsMissing { last: used[count - 1].number };
     only(&none, "all gone", &[(1, all)], 1, used[count - 1].last);
+}
+
+/// The head says which of two rows is this journal's, however few its segments are.
+#[test]
+fn a_longer_row_of_strangers_is_not_believed_against_the_head() {
+    let (mut disk, other) = (stopped(), stranger());
+    let used = used(&disk);
+    let own = used.len() - 2;
+    for Used { number, .. } in &used[..own] {
+        disk.put(&name(*number), other.contents(&name(*number)).unwrap().to_vec());
+    }
+    let wrong: Vec<(u64, Flaw)> =
+        used[..own].iter().map(|one| (one.number, Flaw::SegmentForeign)).collect();
+    assert!(own > 2, "the longer row");
+    only(&disk, "most are foreign", &wrong, 1, used[own - 1].last);
+}
+
+/// Nobody can tell which of two the stranger is, or the head's frame is lost as well: then nothing
+/// is given that may be a stranger's.
+#[test]
+fn where_strangers_and_damage_meet_nothing_false_is_given() {
+    let (whole, other) = (stopped(), stranger());
+    let foreign = |disk: &mut SimDisk, number: u64| {
+        disk.put(&name(number), other.contents(&name(number)).unwrap().to_vec());
+    };
+    let mut around = whole.clone();
+    foreign(&mut around, 1);
+    foreign(&mut around, 3);
+    let (report, given) = check(&around, Extent::All);
+    let wrong = [name(1), name(3)];
+    let wrong = wrong.each_ref().map(|file| (file.as_str(), Flaw::SegmentForeign));
+    assert_eq!((flaws(&report), given), (wrong.to_vec(), 0));
+    let last = used(&whole).last().unwrap().number;
+    let mut short = whole.clone();
+    foreign(&mut short, 1);
+    short.put(&name(last), whole.contents(&name(last)).unwrap()[..1024].to_vec());
+    let (report, given) = check(&short, Extent::All);
+    let bytes = Flaw::SegmentBytes { bytes: 1024, of: SEGMENT };
+    let (one, end) = (name(1), name(last));
+    let wrong = [(one.as_str(), Flaw::SegmentForeign), (end.as_str(), bytes)];
+    assert_eq!((flaws(&report), given), (wrong.to_vec(), 0));
+}
+
+/// What `ledger verify` advises: a segment that others follow is the same in every copy.
+#[test]
+fn a_lost_segment_can_be_put_back_out_of_an_older_copy() {
+    let mut writer = filled(Block::B512, 120, false);
+    writer.publish_head(u64::MAX).unwrap();
+    let mut copy = SimDisk::new(9);
+    let until = journal::Until::all(Extent::UpToHead);
+    journal::copy(writer.disk_mut(), &mut copy, until).unwrap();
+    for frame in 0..80 {
+        append(&mut writer, frame % 3 + 1).unwrap();
+        writer.maintain().unwrap();
+    }
+    let disk = writer.stop(0).unwrap();
+    let in_both = used(&copy).len() - 1;
+    assert!(in_both > 2 && used(&disk).len() > in_both + 1);
+    for Used { number, .. } in used(&disk).into_iter().take(in_both + 1) {
+        let mut mended = disk.clone();
+        mended.remove(&name(number)).unwrap();
+        mended.put(&name(number), copy.contents(&name(number)).unwrap().to_vec());
+        let (report, _) = check(&mended, Extent::All);
+        // The copy's last segment was not full yet, and is no segment that others follow.
+        let expected: Vec<(String, Flaw)> = if number as usize > in_both {
+            vec![(name(number), Flaw::FramesMissing)]
+        } else {
+            vec![]
+        };
+        let found: Vec<(String, Flaw)> =
+            report.damage.into_iter().map(|damage| (damage.file, damage.flaw)).collect();
+        assert_eq!(found, expected, "segment {number}");
+    }
 }
 
 /// What stands before the cut is given, and the file's length is told.
@@ -255,4 +335,67 @@ fn a_snapshot_is_named_by_its_record_and_no_frame() {
 
 fn record_count(frames: u64) -> u64 {
     (0..frames).map(|frame| frame % 3 + 1).sum()
+}
+
+/// Several things wrong at once, of every kind: nothing but what was written is ever given, all of
+/// it up to the first record that is said to be lost, and something is always found.
+#[test]
+fn whatever_is_wrong_together_nothing_false_is_given() {
+    let (whole, other) = (stopped(), stranger());
+    let names: Vec<String> = used(&whole).iter().map(|one| name(one.number)).collect();
+    for seed in 0..support::seeds(300) {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut below = |bound: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        let mut disk = whole.clone();
+        let mut done = Vec::new();
+        for _ in 0..=below(4) {
+            let file = &names[below(names.len())];
+            let bytes = disk.contents(file).map(<[u8]>::to_vec).unwrap_or_default();
+            let kind = below(7);
+            // Of a stranger only its neighbours tell.
+            let at = names.iter().position(|name| name == file).unwrap();
+            let is_near = |(other, known): &(usize, usize)| {
+                other.abs_diff(at) < 2 && (*known == 3 || kind == 3)
+            };
+            if done.iter().any(is_near) {
+                continue;
+            }
+            done.push((at, kind));
+            match kind {
+                0 => drop(disk.remove(file)),
+                1 | 2 if bytes.is_empty() => {}
+                1 => disk.flip(file, below(bytes.len()) as u64, 1 << below(8)),
+                2 => disk.put(file, bytes[..below(bytes.len())].to_vec()),
+                3 => disk.put(file, other.contents(file).unwrap().to_vec()),
+                4 => {
+                    let from = &names[below(names.len())];
+                    disk.put(file, whole.contents(from).unwrap().to_vec());
+                }
+                5 => disk.put(file, vec![0; bytes.len()]),
+                _ => drop(disk.remove("head")),
+            }
+        }
+        let changed = disk.names() != whole.names()
+            || whole.names().iter().any(|name| disk.contents(name) != whole.contents(name));
+        // Every record that is given is held against what was written.
+        let (report, given) = check(&disk, Extent::All);
+        assert_eq!(
+            report.damage.is_empty(),
+            !changed,
+            "seed {seed}: {done:?}: {:?}",
+            report.damage
+        );
+        let lost = report.damage.iter().filter(|damage| {
+            damage.to_record.is_none_or(|to| to >= damage.from_record)
+                || report.last_record >= damage.from_record
+        });
+        let first = lost.map(|damage| damage.from_record).min();
+        let end = first.map_or(report.last_record, |first| first - 1);
+        assert_eq!(given, end, "seed {seed}: {done:?}: {:?}", report.damage);
+    }
 }

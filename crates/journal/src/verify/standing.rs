@@ -12,6 +12,7 @@ use crate::walk::{Position, SegmentFile, Step, Walk, written};
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::slice;
 
 /// The segments of a journal as a verification believes them.
@@ -68,22 +69,26 @@ impl Standing {
             let Some(header) = file.valid().filter(|header| header.number <= last) else {
                 continue;
             };
-            if let Some(run) = runs.last_mut()
-                && run.last.saturating_add(1) == index
-                && is_continued(disk, &self.segments[run.last], header)?
-            {
-                run.last = index;
-            } else {
-                runs.push(Run { first: index, last: index, is_named: false });
+            let before = runs.last_mut().filter(|run| run.last.saturating_add(1) == index);
+            let seam = match &before {
+                Some(run) => seam(disk, &self.segments[run.last], header)?,
+                None => Seam::Gap,
+            };
+            match before {
+                Some(run) if seam == Seam::Fits => run.last = index,
+                Some(_) | None => {
+                    runs.push(Run { first: index, last: index, seam, trust: Trust::Unknown })
+                }
             }
         }
         if runs.len() < 2 {
             return Ok(());
         }
         if let (Some(run), Some(head)) = (runs.last_mut(), head) {
-            run.is_named = is_named(disk, &self.segments[run.last], head)?;
+            run.trust = trust(disk, &self.segments[run.last], head)?;
         }
-        runs.sort_by_key(|run| (!run.is_named, usize::MAX.saturating_sub(run.len()), run.first));
+        // Of two that are as good the later: without the earlier one nothing of it is given.
+        runs.sort_by_key(|run| Reverse((run.trust, run.len(), run.first)));
         let mut kept: Vec<Run> = Vec::new();
         for run in runs {
             if kept.iter().all(|other| self.agree(run, *other)) {
@@ -97,15 +102,16 @@ impl Standing {
         Ok(())
     }
 
-    /// Whether two runs can be of one journal: with a gap between them that has room for what is
-    /// missing.
+    /// Whether two runs can be of one journal: where damage or a gap is between them, and room for
+    /// what is missing.
     fn agree(&self, one: Run, other: Run) -> bool {
         let (before, after) = if one.first < other.first { (one, other) } else { (other, one) };
         let header = |index: usize| self.segments.get(index).and_then(SegmentFile::valid);
-        let (Some(before), Some(after)) = (header(before.last), header(after.first)) else {
+        let (Some(last), Some(first)) = (header(before.last), header(after.first)) else {
             return true;
         };
-        before.number.saturating_add(1) < after.number && is_later(before, after)
+        let are_beside = before.last.saturating_add(1) == after.first;
+        is_later(last, first) && (!are_beside || after.seam == Seam::Gap)
     }
 
     /// What is not there, or not believed, of the segments `from..to`.
@@ -136,8 +142,19 @@ impl Standing {
 struct Run {
     first: usize,
     last: usize,
-    /// Whether the head's frame is in it.
-    is_named: bool,
+    /// What is before it.
+    seam: Seam,
+    trust: Trust,
+}
+
+/// What the head says of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    /// Its frame is not in it, and should be.
+    Contradicted,
+    Unknown,
+    /// Its frame is in it.
+    Named,
 }
 
 impl Run {
@@ -201,31 +218,46 @@ fn is_later(before: &SegmentHeader, after: &SegmentHeader) -> bool {
         && after.epoch >= before.epoch
 }
 
-/// Whether the next segment goes on from this one, or may have: frames that do not hold say
-/// nothing, and frames at the end may have been lost if there was room for them.
-fn is_continued<D: Disk>(
+/// What two segments that follow each other say of each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seam {
+    /// The later one names the hash of the earlier one's last frame.
+    Fits,
+    /// Nothing: something between them is missing or does not hold.
+    Gap,
+    /// They are not of one journal.
+    Breaks,
+}
+
+/// Judges the seam between a segment and the next header: frames that do not hold say nothing, and
+/// frames at the end may have been lost if there was room for them.
+fn seam<D: Disk>(
     disk: &mut D,
     file: &SegmentFile,
     next: &SegmentHeader,
-) -> Result<bool, DiskError> {
-    let Some(header) = file.valid() else { return Ok(false) };
-    if next.number != header.number.saturating_add(1) || !is_later(header, next) {
-        return Ok(false);
+) -> Result<Seam, DiskError> {
+    let Some(header) = file.valid() else { return Ok(Seam::Gap) };
+    if !is_later(header, next) {
+        return Ok(Seam::Breaks);
+    }
+    if next.number != header.number.saturating_add(1) {
+        return Ok(Seam::Gap);
     }
     let last = next.first_frame.saturating_sub(1);
     let found = find_back(disk, file, header, last)?;
     if found.is_some_and(|(frame, hash)| {
         frame.last_record().saturating_add(1) == next.first_record && hash == next.previous
     }) {
-        return Ok(true);
+        return Ok(Seam::Fits);
     }
-    let Some(end) = end_of(disk, file, header)? else { return Ok(true) };
+    let Some(end) = end_of(disk, file, header)? else { return Ok(Seam::Gap) };
     let block = header.block.bytes() as u64;
     let room = file.len.saturating_sub(end.offset).checked_div(block).unwrap_or(0);
     let lost = |from: u64, to: u64| to.checked_sub(from);
     let frames = lost(end.sequence, next.first_frame);
     let records = lost(end.record, next.first_record);
-    Ok(frames.zip(records).is_some_and(|(frames, records)| frames <= room && frames <= records))
+    let may_be = |(frames, records)| frames <= room && frames <= records;
+    Ok(if frames.zip(records).is_some_and(may_be) { Seam::Gap } else { Seam::Breaks })
 }
 
 /// Where the frames of a segment end that holds from its first byte to its last.
@@ -248,15 +280,22 @@ fn end_of<D: Disk>(
 }
 
 /// Whether a segment holds the frame that the head names, or is to begin with the next.
-fn is_named<D: Disk>(disk: &mut D, file: &SegmentFile, head: &HeadSlot) -> Result<bool, DiskError> {
+fn trust<D: Disk>(disk: &mut D, file: &SegmentFile, head: &HeadSlot) -> Result<Trust, DiskError> {
     let Some(header) = file.valid().filter(|header| header.number == head.segment) else {
-        return Ok(false);
+        return Ok(Trust::Unknown);
     };
-    if header.first_frame == head.frame.saturating_add(1) {
-        return Ok(header.previous == head.hash);
-    }
-    let found = find_back(disk, file, header, head.frame)?;
-    Ok(found.is_some_and(|(_, hash)| hash == head.hash))
+    let holds = if header.first_frame == head.frame.saturating_add(1) {
+        header.previous == head.hash
+    } else {
+        let found = find_back(disk, file, header, head.frame)?;
+        found.is_some_and(|(_, hash)| hash == head.hash)
+    };
+    Ok(match holds {
+        true => Trust::Named,
+        // Where something does not hold it may have been there.
+        false if end_of(disk, file, header)?.is_none() => Trust::Unknown,
+        false => Trust::Contradicted,
+    })
 }
 
 /// The frame of that number and its hash, looked for from the end of a segment; `None` if it does
