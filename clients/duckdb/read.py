@@ -67,7 +67,21 @@ def sums_are_accounts():
     assert checked > 0, "nothing was posted"
 
 
-for check in (parquet_is_csv, sums_are_accounts):
+def payments_are_transfers():
+    """What a payment that stands is said to be of is what its posted transfers have moved to its acquirer."""
+    payments, transfers = (f"read_parquet('{DIR}/{table}.parquet')" for table in ("payments", "transfers"))
+    joined = f"""from (select id, status, amount, row_number() over (partition by id order by record desc) as age
+          from {payments}) as stands
+        join (select payment, sum(amount) as moved from {transfers}
+          where state = 'posted' and not leg like 'reverse%' group by payment) as legs on legs.payment = stands.id
+        where age = 1 and status in ('posted', 'reversed')"""
+    assert one(f"select count(*) {joined}") > 0, "nothing was posted"
+    differ = one(f"select count(*) {joined} and amount <> moved")
+    assert differ == 0, f"{differ} payments are of another amount than their transfers"
+    assert one(f"select count(*) from {transfers} where business_date is null") == 0, "a transfer is of no day"
+
+
+for check in (parquet_is_csv, sums_are_accounts, payments_are_transfers):
     label = check.__name__.replace("_", "-")
     try:
         check()

@@ -80,7 +80,7 @@ impl Payment {
             output::note(&failure.text());
             list["error"] = failure.json()["error"].take();
         }
-        let first = first_record.filter(|first| payments.is_empty() && *first > 1);
+        let first = first_record.filter(|first| may_be_before(*first, &payments));
         if let Some(first) = first {
             list["first_record"] = first.into();
         }
@@ -93,7 +93,10 @@ impl Payment {
             }
         }
         if payments.is_empty() {
-            self.say_none(is_cut, first);
+            self.say_none(is_cut);
+        }
+        if let Some(first) = first {
+            self.say_put_away(first);
         }
         Ok(match (payments.is_empty(), is_cut) {
             (true, true) => Exit::Failed,
@@ -160,19 +163,20 @@ impl Payment {
         read.ok().and(first)
     }
 
+    fn say_put_away(&self, first: u64) {
+        let archive = if self.archive.is_some() { "another archive" } else { "the archive" };
+        output::note(&format!(
+            "records before {first} were put away: ask again with --archive DIR of {archive}"
+        ));
+    }
+
     /// That there is none, and what may be the reason.
-    fn say_none(&self, is_cut: bool, first: Option<u64>) {
+    fn say_none(&self, is_cut: bool) {
         if !is_cut {
             output::note(
                 "no payment fits; refusals 03, 12, 30, 58, 94 and 96 are only counted, not \
                  recorded (R-RECORD)",
             );
-        }
-        if let Some(first) = first {
-            let archive = if self.archive.is_some() { "another archive" } else { "the archive" };
-            output::note(&format!(
-                "records before {first} were put away: ask again with --archive DIR of {archive}"
-            ));
         }
         let other = self.rrn.as_ref().map(|rrn| rrn.to_ascii_uppercase());
         if let Some(other) = other.filter(|other| Some(other) != self.rrn.as_ref()) {
@@ -248,6 +252,12 @@ fn is_one(found: &[Value]) -> bool {
     }
 }
 
+/// Whether what is asked for may be among the records before the first: nothing is found, or
+/// refunds alone.
+fn may_be_before(first_record: u64, found: &[Value]) -> bool {
+    first_record > 1 && found.iter().all(is_refund)
+}
+
 /// What was paid, then what of it was refunded; of each the newest first.
 fn in_turn(found: &[Value]) -> impl Iterator<Item = &Value> {
     let refunds = found.iter().filter(|payment| is_refund(payment));
@@ -315,5 +325,13 @@ mod tests {
         let other = json!({ "rrn": "632609000013", "kind": "refund", "acquirer": "100001" });
         assert!(!is_one(&[other, bought()]));
         assert!(is_one(&[]));
+    }
+
+    #[test]
+    fn a_refund_alone_may_be_of_what_was_put_away() {
+        let (bought, refund) = (paid("purchase", "100001", 1), paid("refund", "100001", 2));
+        assert!(may_be_before(9, &[]) && may_be_before(9, &[refund.clone()]));
+        assert!(!may_be_before(9, &[refund.clone(), bought]));
+        assert!(!may_be_before(1, &[]) && !may_be_before(1, &[refund]));
     }
 }
