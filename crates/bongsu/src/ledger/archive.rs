@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 
 use self::age::{Age, old_enough};
 use self::manifest::{FORMAT, Listed, MANIFEST, Manifest, NODE, Part, Span, Sum, parts, places};
-use self::tables::{Tables, Written};
+use self::tables::{Probes, Tables, Written};
 use super::look::Look;
 use super::{date, disk, read_steps};
 use crate::error::{Exit, Failure};
@@ -80,8 +80,16 @@ struct Done {
     why: Option<String>,
 }
 
-/// The tables of a part, the state behind its last record, and the nation's name there.
-type TablesAndState = (Vec<Written<BufWriter<File>>>, Vec<u8>, String);
+/// The tables of a part, and what its records come to.
+struct Tabled {
+    written: Vec<Written<BufWriter<File>>>,
+    /// Behind its last record.
+    state: Vec<u8>,
+    /// The nation's name there.
+    nation: String,
+    /// Terminals of its synthetic payments.
+    probes: Probes,
+}
 
 impl Archive {
     pub(super) fn format(&self) -> Format {
@@ -211,11 +219,12 @@ impl Archive {
             let before = records.first - 1;
             files.push(self.base(source, &mut target, before, last_part)?);
         }
-        let (tables, state, nation) = self.tables(config, look, &staged.path, records)?;
+        let Tabled { written, state, nation, probes } =
+            self.tables(config, look, &staged.path, records)?;
         let anchor = journal::anchor_beside(source, &mut target, segments.last, &state);
         let anchor = anchor.map_err(|error| self.unshelved(&error))?;
         files.push(self.anchor(&mut target, anchor, records.last)?);
-        for table in tables {
+        for table in written {
             files.push(self.table(&mut target, table)?);
         }
         let manifest = Manifest {
@@ -232,6 +241,7 @@ impl Archive {
             from: Timestamp(first.from_ns).to_string(),
             until: Timestamp(last.until_ns).to_string(),
             tables_version: u64::from(TABLES_VERSION),
+            probes: probes.into_iter().collect(),
             files,
         };
         // Our own shape always is JSON.
@@ -342,10 +352,10 @@ impl Archive {
         look: &Look,
         path: &Path,
         records: Span,
-    ) -> Result<TablesAndState, Failure> {
+    ) -> Result<Tabled, Failure> {
         let exponent = config.currency.exponent();
         let unwritable = |error: std::io::Error| self.unwritable(&error);
-        let mut tables = Tables::new(exponent, &mut |name| {
+        let mut tables = Tables::new(exponent, None, &mut |name| {
             let mut options = File::options();
             options.write(true).create_new(true).mode(0o600);
             Ok(BufWriter::new(options.open(path.join(name))?))
@@ -377,11 +387,11 @@ impl Archive {
         }
         let (state, nation) =
             state.ok_or_else(|| self.other("the journal ends before its segments"))?;
-        let written = tables.finish().map_err(unwritable)?;
+        let (written, probes) = tables.finish().map_err(unwritable)?;
         for table in &written {
             table.to.get_ref().sync_all().map_err(unwritable)?;
         }
-        Ok((written, state, nation))
+        Ok(Tabled { written, state, nation, probes })
     }
 
     /// Removes what the archive holds: part by part, after every file of it was read again and

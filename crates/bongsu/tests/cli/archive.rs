@@ -96,6 +96,7 @@ pub(crate) fn check_stopped(nation: &Nation) {
     copy(&journal, &own);
     cut(nation, 3);
     in_parts(nation);
+    crate::archive_forged::probes(nation);
     crate::archive_forged::of_another(nation);
     crate::archive_killed::check(nation);
     put_away(nation);

@@ -137,6 +137,39 @@ pub(crate) fn copies(nation: &Nation, to: &Path) {
     std::fs::write(&path, &own).unwrap();
 }
 
+/// Which payments are synthetic says the configuration alone, and it may have changed since.
+pub(crate) fn probes(nation: &Nation) {
+    let (path, to) = (nation.dir.join("nation.toml"), nation.dir.join("probed"));
+    let dir = to.to_str().unwrap();
+    let own = std::fs::read_to_string(&path).unwrap();
+    let probed = own.replacen("shops = [11, 19]\n", "shops = [11, 19]\nprobe = 1\n", 1);
+    for (then, now, tills) in [(&own, &probed, json!([])), (&probed, &own, json!([TILL]))] {
+        std::fs::write(&path, then).unwrap();
+        let archive = ["ledger", "archive", "--before", "2140-01-01", "--keep", "--to", dir];
+        nation.json(&archive, 0);
+        let manifest = the_part(&to).join("manifest.json");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        let made: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(made["probes"], tills);
+        std::fs::write(&path, now).unwrap();
+        assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
+        for forged in [json!([]), json!([TILL]), json!(["1/A", TILL]), json!(["1/A"])] {
+            if forged == made["probes"] {
+                continue;
+            }
+            let mut other = made.clone();
+            other["probes"] = forged;
+            std::fs::write(&manifest, other.to_string()).unwrap();
+            assert!(!wrong(nation, dir).is_empty(), "{other}");
+        }
+        std::fs::remove_dir_all(&to).unwrap();
+    }
+    std::fs::write(&path, own).unwrap();
+}
+
+/// A till of the first station, which has paid.
+const TILL: &str = "100001/PYO00001";
+
 /// The archive of another journal, beside one of which nothing was put away and one of which as
 /// much was: neither is blamed, and nothing is put to it. Ends with the journal as it was.
 pub(crate) fn of_another(nation: &Nation) {

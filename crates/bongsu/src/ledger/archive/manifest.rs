@@ -124,6 +124,8 @@ pub(super) struct Manifest {
     /// When the one behind its last was.
     pub(super) until: String,
     pub(super) tables_version: u64,
+    /// Terminals of its synthetic payments, in their order.
+    pub(super) probes: Vec<String>,
     pub(super) files: Vec<Listed>,
 }
 
@@ -153,6 +155,8 @@ impl Manifest {
             (is_time(&self.from), "from"),
             (is_time(&self.until), "until"),
             (self.tables_version > 0, "tables_version"),
+            (self.probes.iter().all(|till| is_text(till) && till.contains('/')), "probes"),
+            (self.probes.is_sorted_by(|one, next| one < next), "probes"),
             (self.lists_what_it_must(), "files"),
         ]
         .into_iter()
@@ -328,7 +332,8 @@ mod tests {
             "records": {"first": 10, "last": 29}, "frames": {"first": 10, "last": 29},
             "previous_frame_sha256": sum, "last_frame_sha256": sum,
             "from": "2026-11-22T08:00:00.000Z", "until": "2026-11-23T07:00:00.123Z",
-            "tables_version": host::table::TABLES_VERSION, "files": files,
+            "tables_version": host::table::TABLES_VERSION,
+            "probes": ["100001/PYO00020"], "files": files,
         })
     }
 
@@ -399,6 +404,9 @@ mod tests {
             ("/nation", json!("Four\nstations")),
             ("/node", json!("pyongyang")),
             ("/tables_version", json!(0)),
+            ("/probes/0", json!("PYO00020")),
+            ("/probes", json!("100001/PYO00020")),
+            ("/probes", json!(["100001/PYO00020", "100001/PYO00020"])),
             ("/segments/last", json!(5)),
             ("/segments/first", json!(0)),
             ("/segments/first", json!(-3)),

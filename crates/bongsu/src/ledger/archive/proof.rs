@@ -133,7 +133,9 @@ impl Proof {
             proof
                 .against(journal, &part, &mut states)
                 .map_err(|error| unreadable(&part, &error))?;
-            let tables = Tables::new(config.currency.exponent(), &mut |_| Ok(io::sink()));
+            let (exponent, probes) = (config.currency.exponent(), part.manifest.probes.iter());
+            let tables =
+                Tables::new(exponent, Some(probes.cloned().collect()), &mut |_| Ok(io::sink()));
             let is_known = part.manifest.tables_version == u64::from(TABLES_VERSION);
             let tables = if is_known { Some(tables.map_err(internal)?) } else { None };
             proof.parts.push(Rebuilt { part, tables, nation: None });
@@ -254,7 +256,11 @@ impl Proof {
 /// Tables, and what is said of them, that their records do not say.
 fn differing(part: &Part, tables: Tables<io::Sink>) -> io::Result<Vec<Wrong>> {
     let mut wrong = Vec::new();
-    for table in tables.finish()? {
+    let (tables, probes) = tables.finish()?;
+    if !probes.iter().eq(&part.manifest.probes) {
+        wrong.push(untrue("probes"));
+    }
+    for table in tables {
         let listed = part.manifest.files.iter().find(|listed| listed.file() == table.file);
         let what = match listed {
             Some(listed) if listed.content() != (table.bytes, table.sha256) => {

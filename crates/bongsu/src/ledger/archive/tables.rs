@@ -2,6 +2,7 @@
 //! pass, with the SHA-256 of what was written. Into nothing, they are only hashed: that is how an
 //! archive's tables are proved from its segments.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use host::offline::Step;
@@ -89,22 +90,33 @@ impl<W: Write> Table<W> {
     }
 }
 
+/// Terminals of which a payment is synthetic, as a manifest names them: ACQUIRER/TERMINAL. No
+/// record tells them, and a configuration may know others by the time that tables are made anew.
+pub(super) type Probes = BTreeSet<String>;
+
 /// All tables of a part of an archive.
 #[derive(Debug)]
 pub(super) struct Tables<W> {
     transfers: Table<W>,
     payments: Table<W>,
+    /// Those that are synthetic; `None`: the configuration's.
+    probes: Option<Probes>,
+    /// Those that have a row.
+    seen: Probes,
 }
 
 impl<W: Write> Tables<W> {
     /// `make` is asked for a place for each file.
     pub(super) fn new(
         exponent: u8,
+        probes: Option<Probes>,
         make: &mut dyn FnMut(&str) -> io::Result<W>,
     ) -> io::Result<Self> {
         Ok(Self {
             transfers: Table::new("transfers", TRANSFERS, exponent, make)?,
             payments: Table::new("payments", PAYMENTS, exponent, make)?,
+            probes,
+            seen: Probes::new(),
         })
     }
 
@@ -113,15 +125,21 @@ impl<W: Write> Tables<W> {
         for transfer in step.transfers() {
             self.transfers.row(&transfer_row(&transfer))?;
         }
-        match step.payment() {
-            Some(payment) => self.payments.row(&payment_row(&payment)),
-            None => Ok(()),
+        let Some(mut payment) = step.payment() else { return Ok(()) };
+        let till = format!("{}/{}", payment.view.acquirer, payment.view.terminal);
+        if let Some(probes) = &self.probes {
+            payment.view.synthetic = probes.contains(&till);
         }
+        if payment.view.synthetic {
+            self.seen.insert(till);
+        }
+        self.payments.row(&payment_row(&payment))
     }
 
-    pub(super) fn finish(self) -> io::Result<Vec<Written<W>>> {
+    /// The tables, and the terminals of their synthetic payments.
+    pub(super) fn finish(self) -> io::Result<(Vec<Written<W>>, Probes)> {
         let mut written = Vec::from(self.transfers.finish()?);
         written.extend(self.payments.finish()?);
-        Ok(written)
+        Ok((written, self.seen))
     }
 }
