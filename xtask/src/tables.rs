@@ -9,7 +9,8 @@ use crate::clients::{self, Obstacle, Place};
 use crate::shell;
 
 /// What the reader checks.
-pub(crate) const CHECKS: &[&str] = &["parquet-is-csv", "sums-are-accounts", "payments-are-transfers"];
+pub(crate) const CHECKS: &[&str] =
+    &["parquet-is-csv", "sums-are-accounts", "payments-are-transfers"];
 
 /// Installs the reader.
 pub(crate) fn prepare(place: &Place) -> Result<(), Obstacle> {

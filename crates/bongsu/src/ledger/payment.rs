@@ -330,8 +330,9 @@ mod tests {
     #[test]
     fn a_refund_alone_may_be_of_what_was_put_away() {
         let (bought, refund) = (paid("purchase", "100001", 1), paid("refund", "100001", 2));
-        assert!(may_be_before(9, &[]) && may_be_before(9, &[refund.clone()]));
-        assert!(!may_be_before(9, &[refund.clone(), bought]));
-        assert!(!may_be_before(1, &[]) && !may_be_before(1, &[refund]));
+        let (both, alone) = ([refund.clone(), bought], [refund]);
+        assert!(may_be_before(9, &[]) && may_be_before(9, &alone));
+        assert!(!may_be_before(9, &both));
+        assert!(!may_be_before(1, &[]) && !may_be_before(1, &alone));
     }
 }
