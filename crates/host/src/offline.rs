@@ -115,13 +115,13 @@ impl VerifyReport {
         for damage in &found.damage {
             let journal::Damage { from_record, to_record, flaw, .. } = *damage;
             let check = check_of(flaw);
-            self.advise(Some(remedy::of_flaw(flaw)));
+            let is_followed = found.last_record >= from_record;
+            self.advise(Some(remedy::of_flaw(flaw, is_followed)));
             if matches!(flaw, Flaw::Snapshot | Flaw::SnapshotAhead | Flaw::AnchorLost) {
                 self.checked.snapshots = self.checked.snapshots.saturating_add(1);
             }
             let is_touched = to_record.is_none_or(|to| to >= from_record);
-            let is_followed = check == Check::Chain && found.last_record >= from_record;
-            if is_touched || is_followed {
+            if is_touched || (check == Check::Chain && is_followed) {
                 let first = self.stops_before.map_or(from_record, |first| first.min(from_record));
                 self.stops_before = Some(first);
             }
@@ -278,7 +278,9 @@ impl Offline {
         wrong.extend(limits.map(of(Check::Limits)));
         wrong.extend(self.holds_without_payment().into_iter().map(of(Check::Pairing)));
         wrong.extend(self.positions_that_differ().into_iter().map(of(Check::Conservation)));
-        let last = self.report.records.saturating_add(self.report.first_record.max(1)) - 1;
+        let end = self.report.records.saturating_add(self.report.first_record.max(1));
+        // What was read behind damage is not in the books.
+        let last = self.report.stops_before.unwrap_or(end).saturating_sub(1);
         for broken in wrong {
             self.report.add(damage("ledger", last, broken));
         }

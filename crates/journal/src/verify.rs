@@ -32,7 +32,7 @@ pub struct Report {
     pub records: u64,
     /// Frames that hold.
     pub frames: u64,
-    /// The first record that is kept, 0 = none.
+    /// The first record that is kept, or should be; 0 = none was ever to be.
     pub first_record: u64,
     /// The last record that was read, 0 = none.
     pub last_record: u64,

@@ -10,7 +10,7 @@ const JOURNAL: &str = "delete nothing, and leave the hub as it is: all before ca
 
 const SEGMENT: &str = "delete nothing. A segment that others follow never changes again: copy this \
     one back from a backup or an archive while the hub stands still, and verify again, which \
-    proves that it is the same. Without one, restore the last backup elsewhere (`bongsu restore`)";
+    proves that it is whole. Without one, restore the last backup elsewhere (`bongsu restore`)";
 
 const HEAD: &str = "delete nothing: all records that are left can be read, and nobody knows \
     whether more were acknowledged. Restore the last backup elsewhere (`bongsu restore`), and \
@@ -30,8 +30,8 @@ const RECORDS: &str = "delete nothing: every file is as it was written, and what
 
 const ARCHIVE: &str = "take these files from another copy of the archive, and verify again";
 
-/// Of a file of the journal.
-pub(super) fn of_flaw(flaw: Flaw) -> &'static str {
+/// Of a file of the journal; whether others follow what is wrong.
+pub(super) fn of_flaw(flaw: Flaw, is_followed: bool) -> &'static str {
     match flaw {
         Flaw::FrameBroken
         | Flaw::FrameOutOfPlace
@@ -50,7 +50,13 @@ pub(super) fn of_flaw(flaw: Flaw) -> &'static str {
         | Flaw::SegmentsMissing { .. }
         | Flaw::SegmentNoFile
         | Flaw::SegmentLength
-        | Flaw::SegmentBytes { .. } => SEGMENT,
+        | Flaw::SegmentBytes { .. } => {
+            if is_followed {
+                SEGMENT
+            } else {
+                JOURNAL
+            }
+        }
         Flaw::HeadLost | Flaw::HeadSlot => HEAD,
         Flaw::Snapshot => SNAPSHOT,
         Flaw::AnchorLost => ANCHOR,
