@@ -90,6 +90,16 @@ impl VerifyReport {
         self.damage.push(damage);
     }
 
+    /// Adds a file of the journal that is wrong in this way.
+    pub fn add_file(&mut self, damage: DamageView, flaw: Flaw) {
+        self.ok = false;
+        self.advise(Some(remedy::of_flaw(flaw, true)));
+        if damage.check == Check::Snapshots {
+            self.checked.snapshots = self.checked.snapshots.saturating_add(1);
+        }
+        self.damage.push(damage);
+    }
+
     /// Whether every record is in the books, and the books hold: what is wrong then is beside them.
     pub fn is_complete(&self) -> bool {
         let is_beside = |damage: &DamageView| match damage.check {

@@ -8,7 +8,7 @@ use std::path::Path;
 use host::Config;
 use host::offline::{Check, DamageView, Step, VerifyReport};
 use host::table::TABLES_VERSION;
-use journal::{Disk, DiskError, Hash, Layered};
+use journal::{Disk, DiskError, Flaw, Hash, Layered};
 use node::disk::FileDisk;
 
 use super::compare::{Wrong, compare, read_back, untrue};
@@ -86,6 +86,8 @@ pub(in crate::ledger) struct Proof {
     parts: Vec<Rebuilt>,
     report: Vec<DamageView>,
     files: u64,
+    /// The journal's anchor, if it is lost.
+    anchor: Option<DamageView>,
     /// Segments that the archive alone holds, and their part.
     archived: BTreeMap<String, String>,
 }
@@ -106,8 +108,13 @@ impl Proof {
         journal: &mut FileDisk,
         archive: &Path,
     ) -> Result<Self, Failure> {
-        let mut proof =
-            Self { parts: Vec::new(), report: Vec::new(), files: 0, archived: BTreeMap::new() };
+        let mut proof = Self {
+            parts: Vec::new(),
+            report: Vec::new(),
+            files: 0,
+            anchor: None,
+            archived: BTreeMap::new(),
+        };
         let mut states = BTreeMap::new();
         let places = found(archive)?;
         whose::check(journal, &places, archive)?;
@@ -189,16 +196,16 @@ impl Proof {
         }
         let segments = self.parts.iter().map(|rebuilt| rebuilt.part.manifest.segments);
         let part = segments.into_iter().find(|segments| segments.last == first.segment);
-        let remedy = match part.map(Part::name) {
-            Some(part) => format!("copy it from the archive's {part} into the journal's directory"),
-            None => "take it from the archive or a backup".to_owned(),
+        let has = match part.map(Part::name) {
+            Some(part) => format!("the archive's {part} has it"),
+            None => "no part of the archive ends with it".to_owned(),
         };
-        self.report.push(DamageView {
+        self.anchor = Some(DamageView {
             check: Check::Snapshots,
             file: name,
             from_record: first.record.saturating_add(1),
             to_record: Some(first.record),
-            what: format!("the anchor that stands for older segments is not there: {remedy}"),
+            what: format!("the anchor that stands for older segments is not there; {has}"),
         });
         Ok(())
     }
@@ -248,6 +255,9 @@ impl Proof {
         }
         for damage in self.report {
             report.add(damage);
+        }
+        if let Some(anchor) = self.anchor {
+            report.add_file(anchor, Flaw::AnchorLost);
         }
         Ok(())
     }
