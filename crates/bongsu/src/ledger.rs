@@ -12,6 +12,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use host::Config;
 use host::offline::{DamageView, Offline, Step, VerifyReport};
+use journal::Disk;
 use node::disk::FileDisk;
 use node::json::AccountsJson;
 use node::{Layout, RoleName};
@@ -165,8 +166,8 @@ fn read_all(place: &Place, look: &Look, archive: Option<&Path>) -> Result<Offlin
     })
 }
 
-/// Reads the journal, and before it what was put away of it; `visit` is given each record, and its
-/// error ends the reading.
+/// Reads the journal, and before it what was put away of it, of which no segment may be lost;
+/// `visit` is given each record, and its error ends the reading.
 fn read_steps(
     place: &Place,
     config: &Config,
@@ -174,15 +175,23 @@ fn read_steps(
     archive: Option<&Path>,
     visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
 ) -> Result<Offline, Failure> {
+    let disk = disk(&place.layout(), &place.layout().journal(&RoleName::Hub))?;
+    match archive {
+        Some(archive) => read_disk(place, config, look, archive::whole(disk, archive)?, visit),
+        None => read_disk(place, config, look, disk, visit),
+    }
+}
+
+/// The same of what has been opened.
+fn read_disk(
+    place: &Place,
+    config: &Config,
+    look: &Look,
+    disk: impl Disk,
+    visit: &mut dyn FnMut(&Step<'_>) -> Result<(), String>,
+) -> Result<Offline, Failure> {
     let journal = place.layout().journal(&RoleName::Hub);
-    let disk = disk(&place.layout(), &journal)?;
-    let offline = match archive {
-        Some(archive) => {
-            let disk = archive::layered(disk, archive)?;
-            Offline::read_steps(config, disk, look.is_running(), visit)
-        }
-        None => Offline::read_steps(config, disk, look.is_running(), visit),
-    };
+    let offline = Offline::read_steps(config, disk, look.is_running(), visit);
     if offline.as_ref().map_or(true, |offline| !offline.report().ok) {
         look.still_holds(place)?;
     }

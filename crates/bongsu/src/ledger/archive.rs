@@ -38,7 +38,7 @@ use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Progress};
 
-pub(super) use self::proof::{Proof, layered};
+pub(super) use self::proof::{Proof, layered, whole};
 
 /// Put old segments of the journal away, where they can be proved
 ///

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::archive::{Proof, layered};
 use super::look::{Look, steadily};
-use super::{damage, disk, read, read_steps};
+use super::{damage, disk, read, read_disk};
 use crate::error::{Exit, Failure};
 use crate::nation::Place;
 use crate::output::{self, Format, FormatArg, Paint, Progress};
@@ -76,7 +76,7 @@ impl Verify {
             progress.at(step.number());
             proof.step(step)
         };
-        let offline = read_steps(&self.place, &config, &look, Some(archive), visit)?;
+        let offline = read_disk(&self.place, &config, &look, layered(journal, archive)?, visit)?;
         let mut report = offline.report().clone();
         proof.finish(&mut report)?;
         Ok(report)

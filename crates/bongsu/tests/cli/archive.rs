@@ -132,6 +132,7 @@ fn put_away(nation: &Nation) {
     assert_eq!(nation.json(&["ledger", "verify", "--archive", dir], 0)["ok"], true);
     indexes(nation, dir);
     crate::archive_forged::copies(nation, &to);
+    crate::archive_lost::kept(nation, &to);
     // What a killed run left beside it means nothing.
     std::fs::create_dir(to.join(".0000000001-0000000002.7.tmp")).unwrap();
     let gone = archive(&["--before", "2140-01-01"], 0);
@@ -154,6 +155,7 @@ fn put_away(nation: &Nation) {
     let rest = nation.json(&["ledger", "transfers"], 0);
     assert_eq!((&rest["first_record"], &rest["complete"]), (&json!(first), &json!(true)));
     tables(&to, &transfers, first);
+    crate::archive_lost::check(nation, &to, rrn);
     crate::archive_forged::manifest(nation, &to);
     altered(nation, &to);
 }

@@ -4,6 +4,7 @@
 mod archive;
 mod archive_forged;
 mod archive_killed;
+mod archive_lost;
 mod backup;
 mod bench;
 mod change;

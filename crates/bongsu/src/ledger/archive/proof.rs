@@ -46,7 +46,57 @@ pub(super) fn opened(path: &Path) -> Result<FileDisk, Failure> {
     FileDisk::open(path).map_err(|error| Failure::unreadable(path.display().to_string(), &error))
 }
 
-/// The journal and an archive's parts as one directory.
+/// The journal and an archive's parts as one directory, each part with its segments. Without one
+/// of them what is read would begin later and seem whole.
+pub(in crate::ledger) fn whole(
+    mut journal: FileDisk,
+    archive: &Path,
+) -> Result<Layered<FileDisk>, Failure> {
+    let places = found(archive)?;
+    whose::check(&mut journal, &places, archive)?;
+    for place in &places {
+        if let Some((file, what)) = lost(&mut journal, place)? {
+            return Err(Failure::no("damaged", what)
+                .at(place.path.join(file).display().to_string())
+                .todo("take this file from another copy of the archive; nothing was read"));
+        }
+    }
+    layered(journal, archive)
+}
+
+/// The first segment of a part that the journal has not either, and that is not there or has not
+/// its length.
+fn lost(journal: &mut FileDisk, place: &Place) -> Result<Option<Wrong>, Failure> {
+    let unreadable = |error: DiskError| {
+        Failure::new("unreadable", error.to_string()).at(place.path.display().to_string())
+    };
+    let part = match place.read() {
+        Ok(part) => Some(part),
+        // Its name still says which segments it has.
+        Err(failure) if failure.kind == "damaged" => None,
+        Err(failure) => return Err(failure),
+    };
+    let mut disk = opened(&place.path)?;
+    for number in place.segments.first..=place.segments.last {
+        let file = format!("{number:010}.seg");
+        if journal.len(&file).map_err(unreadable)?.is_some() {
+            continue;
+        }
+        let listed = part.iter().flat_map(Part::segments).find(|listed| listed.file() == file);
+        let listed = listed.map(|listed| listed.content().0);
+        let what = match (disk.len(&file).map_err(unreadable)?, listed) {
+            (None, _) => format!("{file} is not there"),
+            (Some(bytes), Some(of)) if bytes != of => {
+                format!("{file} has {bytes} bytes and should have {of}")
+            }
+            (Some(_), _) => continue,
+        };
+        return Ok(Some((file, what)));
+    }
+    Ok(None)
+}
+
+/// The journal and an archive's parts as one directory, whatever they lack.
 pub(in crate::ledger) fn layered(
     journal: FileDisk,
     archive: &Path,
