@@ -140,10 +140,19 @@ fn page(report: &VerifyReport) -> String {
     let VerifyReport { records, transfers, payments, first_record, .. } = report;
     let mut page =
         format!("{verdict}: {records} records read, {transfers} transfers, {payments} payments");
-    if *first_record > 1 {
+    // Records were read behind those that are lost, and not behind damage.
+    let is_behind = |stops: &u64| stops < first_record && report.checked.records > 0;
+    let unread = report.stops_before.filter(is_behind);
+    if let Some(stops) = unread {
+        page += &format!(
+            "\nrecords {stops} to {} were not read: what tells them is lost or damaged. All that \
+             is said is of record {first_record} on",
+            first_record - 1
+        );
+    } else if *first_record > 1 {
         page += &format!("\nfrom record {first_record} on: those before it were put away");
     }
-    if let Some(first) = report.stops_before {
+    if let (Some(first), None) = (report.stops_before, unread) {
         page +=
             &format!("\nthe books stop before record {first}: nothing from there on is in them");
     } else if report.is_complete() && !report.ok {

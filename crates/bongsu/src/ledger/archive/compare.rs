@@ -34,9 +34,32 @@ pub(super) fn compare(
     let unknown = |name: &String| !name.starts_with('.') && name != MANIFEST && !is_listed(name);
     let names = names.into_iter().filter(unknown);
     wrong.extend(names.map(|name| (name, "the manifest does not list it".to_owned())));
-    let anew = Anew::read(disk)?;
-    wrong.extend(anew.compare(&part.manifest));
+    let anew = Anew::read(disk)?.compare(&part.manifest);
+    // One that is not what was archived is named once, and what it alone could tell of another is
+    // not that one's fault.
+    let is_changed = |file: &str| wrong.iter().any(|(name, _)| name == file);
+    let told: Vec<Wrong> = anew
+        .into_iter()
+        .filter(|(file, what)| {
+            let is_blind = what == UNREAD && is_changed(&behind(&part.manifest, file));
+            !is_changed(file) && !is_blind
+        })
+        .collect();
+    wrong.extend(told);
     Ok(wrong)
+}
+
+/// Of a segment whose places nothing tells.
+const UNREAD: &str = "where it begins or ends can't be read";
+
+/// The file of a part that tells where a segment ends: the next one, or the anchor.
+fn behind(manifest: &Manifest, segment: &str) -> String {
+    let mut files = manifest.files.iter().filter(|listed| listed.is_segment());
+    let next = files.by_ref().skip_while(|listed| listed.file() != segment).nth(1);
+    next.map_or_else(
+        || journal::anchor_name(manifest.records.last),
+        |listed| listed.file().to_owned(),
+    )
 }
 
 /// What is wrong with a file.
@@ -120,7 +143,7 @@ impl Anew {
             Listed::Segment { file, records, frames, last_frame_sha256, .. } => {
                 let number = file.strip_suffix(".seg").and_then(|digits| digits.parse().ok())?;
                 let (Some(from), Some(until)) = (self.before(number), self.behind(number)) else {
-                    return Some("where it begins or ends can't be read");
+                    return Some(UNREAD);
                 };
                 let is_said = *records == between(from.record, until.record)
                     && *frames == between(from.frame, until.frame)

@@ -12,7 +12,7 @@ use journal::{Disk, DiskError, Flaw, Hash, Layered};
 use node::disk::FileDisk;
 
 use super::compare::{Wrong, compare, read_back, untrue};
-use super::manifest::{Listed, MANIFEST, Part, Place, places};
+use super::manifest::{Listed, MANIFEST, Part, Place, Span, places};
 use super::tables::Tables;
 use super::whose;
 use crate::error::Failure;
@@ -138,8 +138,12 @@ pub(in crate::ledger) struct Proof {
     files: u64,
     /// The journal's anchor, if it is lost.
     anchor: Option<DamageView>,
-    /// Segments that the archive alone holds, and their part.
+    /// Segments and anchors that the archive alone holds, and their part.
     archived: BTreeMap<String, String>,
+    /// Files of which the journal has others: either may be the damaged one.
+    disagree: Vec<(String, DamageView)>,
+    /// The first record that the archive has or should have.
+    begins: u64,
 }
 
 /// A part, and what its records say of it.
@@ -164,17 +168,24 @@ impl Proof {
             files: 0,
             anchor: None,
             archived: BTreeMap::new(),
+            disagree: Vec::new(),
+            begins: 1,
         };
         let mut states = BTreeMap::new();
         let places = found(archive)?;
         whose::check(journal, &places, archive)?;
+        if let Some(first) = places.first() {
+            proof.begins = begins(first)?;
+        }
         let mut progress = Progress::new("files of the archive read");
         for place in &places {
             let part = match place.read() {
                 Ok(part) => part,
                 Err(failure) if failure.kind == "damaged" => {
                     proof.files += 1;
-                    proof.report.push(unlisted(place, failure.message));
+                    proof.report.push(unlisted(place, MANIFEST, failure.message));
+                    let lost = lost(journal, place)?;
+                    proof.report.extend(lost.map(|(file, what)| unlisted(place, &file, what)));
                     continue;
                 }
                 Err(failure) => return Err(failure),
@@ -218,10 +229,11 @@ impl Proof {
             };
             if own.is_some_and(|own| own != listed.content()) {
                 let what = format!("{file} is not the journal's own");
-                self.report.push(damage(part, file, what));
+                self.disagree.push((file.to_owned(), damage(part, file, what)));
             }
-            if listed.is_segment() && own.is_none() {
-                self.archived.insert(file.to_owned(), Part::name(part.manifest.segments));
+            if own.is_none() {
+                let part = Part::name(part.manifest.segments);
+                self.archived.entry(file.to_owned()).or_insert(part);
             }
             let (_, sha256) = listed.content();
             if *states.entry(file.to_owned()).or_insert(sha256) != sha256 {
@@ -281,16 +293,16 @@ impl Proof {
     /// them up to its end hold.
     pub(in crate::ledger) fn finish(mut self, report: &mut VerifyReport) -> Result<(), Failure> {
         report.checked.files = self.files;
-        let stops = report.stops_before.unwrap_or(u64::MAX);
-        for damage in &mut report.damage {
-            // The reader of both knows no directories.
-            if let Some(part) = self.archived.get(&damage.file) {
-                damage.what = damage.what.replace(&damage.file, &format!("{part}/{}", damage.file));
-                damage.file = format!("{part}/{}", damage.file);
-            }
+        let read = report.first_record..report.stops_before.unwrap_or(u64::MAX);
+        self.name(report);
+        if self.begins < report.first_record {
+            report.ok = false;
+            let stops = report.stops_before.unwrap_or(u64::MAX);
+            report.stops_before = Some(stops.min(self.begins));
         }
         for Rebuilt { part, tables, nation } in self.parts {
-            if part.manifest.records.last >= stops {
+            let Span { first, last } = part.manifest.records;
+            if !read.contains(&first) || !read.contains(&last) {
                 continue;
             }
             let mut wrong = Vec::new();
@@ -311,6 +323,58 @@ impl Proof {
         }
         Ok(())
     }
+}
+
+impl Proof {
+    /// Tells apart whose files are wrong, for who reads journal and archive knows no directories.
+    fn name(&mut self, report: &mut VerifyReport) {
+        for (file, damage) in std::mem::take(&mut self.disagree) {
+            let is_journals = report.damage.iter().any(|known| known.file == file);
+            let is_named = self.report.iter().any(|known| known.file == damage.file);
+            if !is_journals && !is_named {
+                self.report.push(damage);
+            }
+        }
+        let mut is_archived = true;
+        for damage in &mut report.damage {
+            let Some(part) = self.archived.get(&damage.file) else {
+                is_archived = false;
+                continue;
+            };
+            damage.what = damage.what.replace(&damage.file, &format!("{part}/{}", damage.file));
+            damage.file = format!("{part}/{}", damage.file);
+        }
+        // An anchor that is not what was archived says nothing more by not holding.
+        let named: Vec<&str> = self.report.iter().map(|damage| damage.file.as_str()).collect();
+        report.damage.retain(|damage| {
+            damage.check != Check::Snapshots || !named.contains(&damage.file.as_str())
+        });
+        // What is advised of a journal is wrong advice where all that is damaged is archived.
+        if is_archived && !named.is_empty() {
+            report.remedies.clear();
+        }
+    }
+}
+
+/// The record that a part begins with: what it says in its files goes before its manifest.
+fn begins(place: &Place) -> Result<u64, Failure> {
+    let first = place.segments.first;
+    if first == 1 {
+        return Ok(1);
+    }
+    let unreadable = |error: DiskError| {
+        Failure::new("unreadable", error.to_string()).at(place.path.display().to_string())
+    };
+    let mut disk = opened(&place.path)?;
+    let mut known = journal::places(&mut disk).map_err(unreadable)?;
+    known.extend(journal::stands(&mut disk).map_err(unreadable)?);
+    let before = known.iter().find(|before| before.segment.checked_add(1) == Some(first));
+    Ok(match (before, place.read()) {
+        (Some(before), _) => before.record.saturating_add(1),
+        (None, Ok(part)) => part.manifest.records.first,
+        // Nobody says.
+        (None, Err(_)) => 1,
+    })
 }
 
 /// Tables, and what is said of them, that their records do not say.
@@ -352,9 +416,9 @@ fn damage(part: &Part, file: &str, what: String) -> DamageView {
     }
 }
 
-/// A manifest that does not hold: which records its part has nobody says.
-fn unlisted(place: &Place, what: String) -> DamageView {
-    let file = format!("{}/{MANIFEST}", Part::name(place.segments));
+/// Of a part without a manifest that holds: which records it has nobody says.
+fn unlisted(place: &Place, file: &str, what: String) -> DamageView {
+    let file = format!("{}/{file}", Part::name(place.segments));
     DamageView { check: Check::Archive, file, from_record: 1, to_record: None, what }
 }
 
