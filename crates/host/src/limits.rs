@@ -103,6 +103,8 @@ pub const WARM_BYTES: u64 = 96 * 1024 * 1024;
 pub const FRAMES_KEPT: usize = 8;
 /// Questions for the console, the API and `bongsu` that wait for history; the next one is told so.
 pub const ASKED_MAX: usize = 64;
+/// How often it is said at most that questions of history are not answered.
+pub const UNREAD_EVERY_MS: u64 = 10_000;
 /// Deaths of one peer's messages before it is fenced.
 pub const POISON_DEATHS: usize = 3;
 /// Seconds within which they count.

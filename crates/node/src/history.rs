@@ -7,7 +7,8 @@
 //! What bounds it: [`crate::limits::HISTORY_ASKED`].
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub(crate) enum Told {
 pub(crate) struct Historian {
     asks: Option<SyncSender<Ask>>,
     told: Receiver<Told>,
+    /// Nobody waits for answers any more.
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,22 +68,34 @@ impl Historian {
     ) -> Result<Self, RunError> {
         let (asks, receiver) = sync_channel(questions);
         let (sender, told) = sync_channel(answers);
-        let reader =
-            Reader { history, told: sender, waker, log, failed: false, record: 0, given_up: 0 };
+        let ends = Arc::new(AtomicBool::new(false));
+        let reader = Reader {
+            history,
+            told: sender,
+            ends: Arc::clone(&ends),
+            waker,
+            log,
+            failed: false,
+            record: 0,
+            given_up: 0,
+        };
         let thread = std::thread::Builder::new()
             .name("history".to_owned())
             .spawn(move || reader.run(&receiver))
             .map_err(|error| RunError::system("start the history thread", error))?;
-        Ok(Self { asks: Some(asks), told, thread: Some(thread) })
+        Ok(Self { asks: Some(asks), told, ends, thread: Some(thread) })
     }
 
     /// Asks; an error if the thread has too much to do, or is gone.
     pub(crate) fn ask(&self, ask: Ask) -> Result<(), String> {
-        let sent = self.asks.as_ref().map(|asks| asks.try_send(ask));
-        match sent {
+        match self.asks.as_ref().map(|asks| asks.try_send(ask)) {
             Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err("the history thread is gone".to_owned()),
+            Some(Err(TrySendError::Full(_))) => {
+                Err("more questions wait for it than it has room for".to_owned())
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => {
+                Err("the history thread is gone".to_owned())
+            }
         }
     }
 
@@ -90,15 +105,23 @@ impl Historian {
     }
 }
 
-impl Drop for Historian {
-    fn drop(&mut self) {
-        // Without its asker it answers what was asked and ends: heard until then, or it would wait
-        // for room to tell.
+impl Historian {
+    /// Ends the thread behind the answer that it is at, and returns how many were heard until then:
+    /// without room to tell it would wait.
+    fn end(&mut self) -> usize {
+        self.ends.store(true, Ordering::Relaxed);
         self.asks = None;
-        while self.told.recv().is_ok() {}
+        let heard = self.told.iter().count();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+        heard
+    }
+}
+
+impl Drop for Historian {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -146,6 +169,7 @@ enum Worked {
 struct Reader<D> {
     history: History<D>,
     told: SyncSender<Told>,
+    ends: Arc<AtomicBool>,
     waker: Arc<Waker>,
     log: Arc<Log>,
     failed: bool,
@@ -158,7 +182,7 @@ struct Reader<D> {
 impl<D: Disk> Reader<D> {
     fn run(mut self, asks: &Receiver<Ask>) {
         let mut turns = Turns::new(Instant::now());
-        loop {
+        while !self.ends.load(Ordering::Relaxed) {
             let began = Instant::now();
             let next = match turns.wait(began) {
                 Some(wait) => asks.recv_timeout(wait),
@@ -258,7 +282,8 @@ mod tests {
     use crate::testing::{PATIENCE, eventually, temp_dir};
 
     /// With more questions than it has room for answers: a thread that waits for room, and an owner
-    /// that waits for the thread, would wait for ever.
+    /// that waits for the thread, would wait for ever; and one that answers all of them first keeps
+    /// a stop waiting for as long as a slow disk likes.
     #[test]
     fn it_ends_whatever_was_asked_and_not_heard() {
         let disk = FileDisk::open(&temp_dir("history")).unwrap();
@@ -266,13 +291,15 @@ mod tests {
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
         let log = Arc::new(Log::quiet());
-        let historian = Historian::with_room(256, 1, history, waker, log).unwrap();
+        let mut historian = Historian::with_room(256, 1, history, waker, log).unwrap();
         for number in 0..256 {
             historian.ask(Ask { number, keys: Vec::new(), since: Timestamp::default() }).unwrap();
         }
-        let dropping = std::thread::spawn(move || drop(historian));
-        eventually("it ends", || dropping.is_finished());
-        dropping.join().unwrap();
+        let ending = std::thread::spawn(move || historian.end());
+        eventually("it ends", || ending.is_finished());
+        // One that is told, one that waits to be, and the one that it is at.
+        let heard = ending.join().unwrap();
+        assert!(heard <= 3, "{heard} of 256 were still answered");
     }
 
     /// Some sealed segments without an index, of records that no key finds.

@@ -15,8 +15,9 @@ use scheme::{
 use crate::hub::{Kept, Payment};
 use crate::record::{self, Closed, Fact, Part, Record, Seen};
 
-/// The version of these keys: an index of another one is built again.
-pub const KEYS_VERSION: u16 = 1;
+/// The version of these keys: an index of another one is built again. Until 1 the card of every
+/// payment was a key without its trace number.
+pub const KEYS_VERSION: u16 = 2;
 
 /// By what a payment is looked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,8 +28,11 @@ pub enum HistoryKey {
     Stan(ParticipantId, TerminalId, Stan),
     /// Acquirer, DE37: its own, or that of its completion.
     Rrn(ParticipantId, Rrn),
-    /// Acquirer, DE42, card.
-    Card(ParticipantId, RetailerId, Token),
+    /// Acquirer, DE42, card, DE11: its own, or that of its completion. Of a card at a shop there
+    /// may be thousands of payments, and a refund names one of them, from any till.
+    Card(ParticipantId, RetailerId, Token, Stan),
+    /// A pre-authorisation's acquirer, DE42, card: a completion may name it by its approval code.
+    Hold(ParticipantId, RetailerId, Token),
 }
 
 impl HistoryKey {
@@ -44,9 +48,13 @@ impl HistoryKey {
                 let [a, b] = words(rrn.bytes());
                 key_hash(3, &[acquirer.get(), a, b])
             }
-            Self::Card(acquirer, retailer, token) => {
+            Self::Card(acquirer, retailer, token, stan) => {
                 let ([a, b], [c, d]) = (words(retailer.bytes()), halves(token.0));
-                key_hash(4, &[acquirer.get(), a, b, c, d])
+                key_hash(4, &[acquirer.get(), a, b, c, d, u64::from(stan.get())])
+            }
+            Self::Hold(acquirer, retailer, token) => {
+                let ([a, b], [c, d]) = (words(retailer.bytes()), halves(token.0));
+                key_hash(5, &[acquirer.get(), a, b, c, d])
             }
         }
     }
@@ -65,8 +73,14 @@ impl HistoryKey {
                 seen.acquirer == acquirer
                     && (seen.rrn == rrn || done.is_some_and(|done| done.rrn == rrn))
             }
-            Self::Card(acquirer, retailer, token) => {
+            Self::Card(acquirer, retailer, token, stan) => {
                 (seen.acquirer, seen.retailer) == (acquirer, retailer)
+                    && seen.card.is_some_and(|card| card.token == token)
+                    && (seen.stan == stan || done.is_some_and(|done| done.stan == stan))
+            }
+            Self::Hold(acquirer, retailer, token) => {
+                seen.is_preauth()
+                    && (seen.acquirer, seen.retailer) == (acquirer, retailer)
                     && seen.card.is_some_and(|card| card.token == token)
             }
         }
@@ -126,7 +140,11 @@ pub fn marks(fact: &Fact, local: impl Fn(Timestamp) -> CivilDateTime, mark: &mut
         mark(Mark::Recent(HistoryKey::Stan(seen.acquirer, seen.terminal, seen.stan)));
         mark(Mark::Key(HistoryKey::Rrn(seen.acquirer, seen.rrn)));
         if let Some(card) = seen.card {
-            mark(Mark::Key(HistoryKey::Card(seen.acquirer, seen.retailer, card.token)));
+            let (acquirer, retailer, token) = (seen.acquirer, seen.retailer, card.token);
+            mark(Mark::Key(HistoryKey::Card(acquirer, retailer, token, seen.stan)));
+            if seen.is_preauth() {
+                mark(Mark::Key(HistoryKey::Hold(acquirer, retailer, token)));
+            }
         }
         mark(Mark::At(latest_of(seen, &local)));
         mark(Mark::Participant(seen.acquirer));
@@ -148,6 +166,11 @@ pub fn marks(fact: &Fact, local: impl Fn(Timestamp) -> CivilDateTime, mark: &mut
             if let Some(done) = kept.preauth.and_then(|preauth| preauth.completion) {
                 mark(Mark::Recent(HistoryKey::Stan(seen.acquirer, seen.terminal, done.stan)));
                 mark(Mark::Key(HistoryKey::Rrn(seen.acquirer, done.rrn)));
+                if let Some(card) = seen.card {
+                    let of_card =
+                        HistoryKey::Card(seen.acquirer, seen.retailer, card.token, done.stan);
+                    mark(Mark::Key(of_card));
+                }
             }
         }
         Fact::Closed(closed) => mark(Mark::Key(HistoryKey::Id(closed.id))),

@@ -11,7 +11,7 @@ use super::HubRole;
 use super::query::payment_view;
 use crate::event::{Action, Level};
 use crate::history::Ask;
-use crate::limits::ASKED_MAX;
+use crate::limits::{ASKED_MAX, UNREAD_EVERY_MS};
 use crate::look_up::{fits, limit, look_up};
 use crate::pipeline::Pipeline;
 use crate::view::{PaymentFilter, PaymentPage, Reply};
@@ -24,6 +24,9 @@ const LISTS: u64 = 1 << 63;
 pub(super) struct Lists {
     waiting: BTreeMap<u64, (u64, PaymentFilter)>,
     next: u64,
+    /// Questions, the machine's too, that were not answered since it was said last, and when.
+    unread: u64,
+    unread_said: Option<Timestamp>,
 }
 
 impl HubRole {
@@ -39,10 +42,7 @@ impl HubRole {
         found: Result<Vec<Kept>, String>,
         pipeline: &mut Pipeline,
     ) {
-        if let Err(why) = &found {
-            let values = vec![("why", why.clone())];
-            pipeline.log(Level::Error, "history_unreadable", values);
-        }
+        self.say_unread(found.as_ref().err(), pipeline);
         if number < LISTS {
             let found = found.ok();
             return self.drive(Input::FoundInHistory { number, found }, pipeline);
@@ -52,6 +52,19 @@ impl HubRole {
             let page = self.page_with(&filter, &found.unwrap_or_default());
             let reply = Box::new(Reply::Payments(PaymentPage { incomplete, ..page }));
             pipeline.act(Action::Reply { ticket, reply });
+        }
+    }
+
+    /// Says that a question was not answered, and how many since it was said last: not of each,
+    /// there may be hundreds a second.
+    fn say_unread(&mut self, why: Option<&String>, pipeline: &mut Pipeline) {
+        let Some(why) = why else { return };
+        self.lists.unread = self.lists.unread.saturating_add(1);
+        if self.lists.unread_said.is_none_or(|said| said.plus_ms(UNREAD_EVERY_MS) <= self.now) {
+            let count = std::mem::take(&mut self.lists.unread);
+            let values = vec![("why", why.clone()), ("count", count.to_string())];
+            pipeline.log(Level::Error, "history_unreadable", values);
+            self.lists.unread_said = Some(self.now);
         }
     }
 

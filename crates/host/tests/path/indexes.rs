@@ -442,3 +442,33 @@ fn a_look_up_by_rrn_reads_four_places_of_the_disk() {
     assert!(reads <= 4 * looked as u64, "{reads} of {looked}");
     assert!(cold > 4 * reads, "{cold} without filters in memory");
 }
+
+/// A card has paid at a shop again and again; a refund from any till names one of those payments,
+/// and no other is read.
+#[test]
+fn a_refund_reads_one_payment_of_its_card_and_no_more() {
+    let (world, disk, _, rrns) = with_references();
+    let acquirers: Vec<_> = world.config.participants.iter().map(|bank| bank.id).collect();
+    let mut own = disk.clone();
+    let mut history = History::open(&mut own, HubKeys::new(&world.config), 0).unwrap();
+    while !matches!(history.step().unwrap(), Step::Idle) {}
+    let keys =
+        rrns.iter().flat_map(|rrn| acquirers.iter().map(|of| HistoryKey::Rrn(*of, *rrn))).collect();
+    let ask = Ask { number: 1, keys, since: Timestamp::default() };
+    let there = history.find(&ask).unwrap();
+    assert!(there.len() > 40, "{} of one card", there.len());
+    drop(history);
+    let (_, start) = asked(&world, &disk, true, Vec::new());
+    let (mut reads, looked) = (0, there.len());
+    for kept in there {
+        let seen = &kept.payment.seen;
+        let token = seen.card.unwrap().token;
+        let card = HistoryKey::Card(seen.acquirer, seen.retailer, token, seen.stan);
+        let (found, all) = asked(&world, &disk, true, vec![card]);
+        assert_eq!(found, [kept.payment.id]);
+        reads += all - start;
+        let hold = HistoryKey::Hold(seen.acquirer, seen.retailer, token);
+        assert_eq!(asked(&world, &disk, true, vec![hold]).0, [], "a purchase is none");
+    }
+    assert!(reads <= 4 * looked as u64, "{reads} of {looked}");
+}

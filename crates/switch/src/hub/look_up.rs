@@ -150,15 +150,18 @@ impl Hub {
         let refund = request.processing.kind() == Some(TransactionKind::Refund);
         if refund && (named.is_some() || request.rrn_sent) {
             let (acquirer, terminal) = (request.acquirer, request.terminal);
-            if let Some(card) = request.card {
-                wanted.push(HistoryKey::Card(acquirer, request.retailer, card.token));
-            }
             if request.rrn_sent {
                 wanted.push(HistoryKey::Rrn(acquirer, request.rrn));
             }
             if named.is_some() {
-                let named = HistoryKey::Stan(acquirer, terminal, matching::stan_of(request));
-                wanted.push(named);
+                let stan = matching::stan_of(request);
+                wanted.push(HistoryKey::Stan(acquirer, terminal, stan));
+                // From any till of the shop.
+                wanted.extend(
+                    request
+                        .card
+                        .map(|card| HistoryKey::Card(acquirer, request.retailer, card.token, stan)),
+                );
             }
         }
         wanted
@@ -194,7 +197,7 @@ impl Hub {
             wanted.push(HistoryKey::Rrn(request.acquirer, request.rrn));
         }
         if let Some(card) = request.card.filter(|_| !request.approval.is_blank()) {
-            wanted.push(HistoryKey::Card(request.acquirer, request.retailer, card.token));
+            wanted.push(HistoryKey::Hold(request.acquirer, request.retailer, card.token));
         }
         wanted
     }
